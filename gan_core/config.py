@@ -1,0 +1,159 @@
+"""Every setting of the project, validated in one place.
+
+`NetConfig` says what a network is (it is all that a model folder needs to rebuild it); `TrainConfig` says how one is
+trained. Both refuse unknown keys, so that a misspelt setting is an error and a hostile file asks for nothing odd.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MAX_CLASSES = 1000
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class NetConfig(Settings):
+    """A generator's or a critic's architecture. Channels are those at full resolution; they double at each halving."""
+
+    role: Literal["generator", "discriminator"]
+    architecture: Literal["dcgan", "residual"]
+    resolution: int = Field(64, ge=16, le=1024)
+    num_classes: int = Field(0, ge=0, le=MAX_CLASSES)  # 0: unconditional
+    conditioning: Literal["none", "embedding", "projection", "classifier"] = "none"
+    channels: int = Field(32, ge=1, le=256)  # at full resolution
+    max_channels: int = Field(512, ge=4, le=1024)  # at the coarsest
+    norm: Literal["none", "batch", "layer", "pixel"] = "none"
+    z_dim: int = Field(128, ge=1, le=1024)  # generator only
+    dropout: float = Field(0.0, ge=0, lt=1)  # dcgan discriminator only
+
+    @model_validator(mode="after")
+    def _fits(self) -> NetConfig:
+        if self.conditioning != "none" and self.num_classes < 2:
+            raise ValueError("conditioning needs at least two classes")
+        if self.role == "generator" and self.conditioning not in ("none", "embedding"):
+            raise ValueError("a generator is conditioned by an embedding or not at all")
+        if self.role == "discriminator" and self.conditioning == "embedding":
+            raise ValueError("a discriminator is conditioned by projection, by a classifier or not at all")
+        return self
+
+
+class TrainConfig(Settings):
+    """All settings of a training, flat. The defaults are the plain DCGAN; a preset is a short difference from them."""
+
+    # What is learnt
+    preset: str = "dcgan"  # only a name: its settings are already in the fields below
+    data: str = "phantom"  # a folder, a zip, DICOM, or a named source: see gan_core.data
+    resolution: int = Field(64, ge=16, le=1024)
+    fit: Literal["crop", "pad"] = "crop"  # how another aspect becomes a square
+    mirror: bool = False  # flip half of the images; a mirrored left knee is a right knee
+    kimg: float = Field(500.0, gt=0, le=1e6)  # length of the run: thousands of images shown to D
+    seed: int = Field(0, ge=0, lt=2**31)
+
+    # Networks
+    architecture: Literal["dcgan", "residual"] = "dcgan"
+    z_dim: int = Field(100, ge=1, le=1024)
+    g_channels: int = Field(64, ge=1, le=256)
+    d_channels: int = Field(64, ge=1, le=256)
+    max_channels: int = Field(512, ge=4, le=1024)
+    g_norm: Literal["none", "batch", "layer", "pixel"] = "batch"
+    d_norm: Literal["none", "batch", "layer"] = "batch"
+    d_dropout: float = Field(0.0, ge=0, lt=1)
+    conditioning: Literal["none", "projection", "classifier"] = "none"  # how D learns of the label
+
+    # The game
+    loss: Literal["non-saturating", "wasserstein", "relativistic"] = "non-saturating"
+    n_critic: int = Field(1, ge=1, le=20)  # D steps for each G step
+    clip: float = Field(0.0, ge=0)  # WGAN: D's weights stay within +-clip; 0 is off
+    gp_weight: float = Field(0.0, ge=0)  # WGAN-GP: weight of (|grad| - 1)^2 between real and fake; 0 is off
+    r1_gamma: float = Field(0.0, ge=0)  # zero-centred penalty on reals; 0 is off
+    r2_gamma: float = Field(0.0, ge=0)  # the same on fakes
+    penalty_every: int = Field(1, ge=1, le=64)  # lazy regularisation: R1 and R2 each so many D steps, as much stronger
+    class_weight: float = Field(1.0, ge=0)  # AC-GAN: weight of the class loss
+    class_on_fakes: bool = False  # AC-GAN: D also learns classes from fakes (hurts on small data)
+
+    # Stabilisers
+    label_smoothing: float = Field(0.0, ge=0, lt=0.5)  # one-sided: s = 0.1 asks 0.9 of reals; for WGAN -0.9 and 1.1
+    label_flip: float = Field(0.0, ge=0, le=0.5)  # share of D's targets swapped
+    input_noise: float = Field(0.0, ge=0, le=1)  # standard deviation of noise on all that D sees, fading to 0
+    augment: tuple[Literal["brightness", "contrast", "translation", "cutout"], ...] = ()  # DiffAugment, reals and fakes
+
+    # Optimisation
+    batch: int = Field(64, ge=2, le=4096)  # over all processes
+    optimizer: Literal["adam", "rmsprop"] = "adam"
+    g_lr: float = Field(2e-4, gt=0, le=1)
+    d_lr: float = Field(2e-4, gt=0, le=1)
+    beta1: float = Field(0.5, ge=0, lt=1)
+    beta2: float = Field(0.999, ge=0, lt=1)
+    lr_final: float = Field(1.0, gt=0, le=1)  # the rates fall to this share of themselves ...
+    lr_decay_from: float = Field(0.5, ge=0, le=1)  # ... from this share of the run on, along a cosine
+    grad_clip: float = Field(0.0, ge=0)  # largest gradient norm; 0 is off
+    ema_kimg: float = Field(5.0, ge=0)  # half-life of the average of G's weights; 0 follows G at once
+
+    # The run: none of these changes what is learnt, but for rounding
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    threads: int = Field(0, ge=0, le=256)  # 0: as PyTorch chooses
+    tick_kimg: float = Field(4.0, gt=0)  # a line of statistics
+    sample_kimg: float = Field(20.0, gt=0)  # a picture of the fixed seeds
+    save_seconds: float = Field(60.0, gt=0, le=60)  # the state for resuming
+    samples: int = Field(36, ge=1, le=144)  # how many fixed seeds
+
+    @model_validator(mode="after")
+    def _fits(self) -> TrainConfig:
+        if self.d_norm == "batch" and (self.gp_weight or self.r1_gamma or self.r2_gamma):
+            raise ValueError(
+                "a gradient penalty is per image and batch normalisation mixes images: set d_norm to none or layer"
+            )
+        if self.loss == "relativistic" and (self.label_smoothing or self.label_flip):
+            raise ValueError("the relativistic loss compares pairs and has no targets to smooth or flip")
+        if self.architecture == "residual" and (self.d_norm != "none" or self.d_dropout):
+            raise ValueError("the residual critic has neither normalisation nor dropout: set d_norm=none, d_dropout=0")
+        if self.architecture == "residual" and self.batch % 4:
+            raise ValueError("the residual critic compares images in groups of four: make batch a multiple of 4")
+        if self.clip and self.loss != "wasserstein":
+            raise ValueError("weight clipping belongs to the wasserstein loss")
+        return self
+
+    def run_options(self) -> frozenset[str]:
+        """Names of the settings that may differ when a run goes on."""
+        return frozenset({"kimg", "device", "threads", "save_seconds", "precision"})
+
+    def same_run(self, other: TrainConfig) -> bool:
+        """Whether `other` is the same training, perhaps longer or on another machine."""
+        return not {
+            name
+            for name in TrainConfig.model_fields
+            if name not in self.run_options() and getattr(self, name) != getattr(other, name)
+        }
+
+    def nets(self, num_classes: int) -> tuple[NetConfig, NetConfig]:
+        """The generator's and the critic's configuration for data of `num_classes` classes (0: unlabelled)."""
+        conditional = self.conditioning != "none"
+        shared = {
+            "architecture": self.architecture,
+            "resolution": self.resolution,
+            "num_classes": num_classes if conditional else 0,
+            "max_channels": self.max_channels,
+        }
+        g = NetConfig(
+            role="generator",
+            conditioning="embedding" if conditional else "none",
+            channels=self.g_channels,
+            norm=self.g_norm,
+            z_dim=self.z_dim,
+            **shared,
+        )
+        d = NetConfig(
+            role="discriminator",
+            conditioning=self.conditioning,
+            channels=self.d_channels,
+            norm=self.d_norm,
+            dropout=self.d_dropout,
+            **shared,
+        )
+        return g, d

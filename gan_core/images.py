@@ -1,0 +1,43 @@
+"""Images at the core's edge: uint8 arrays, grids of them, PNG files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from gan_core.files import replacing
+
+
+def to_uint8(x: Tensor) -> np.ndarray:
+    """Images in [-1, 1], any shape, as uint8."""
+    return x.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).cpu().contiguous().numpy()
+
+
+def to_float(images: np.ndarray) -> Tensor:
+    """uint8 images, any shape, as float in [-1, 1]."""
+    return torch.from_numpy(images).float().div_(127.5).sub_(1)
+
+
+def grid(images: np.ndarray, columns: int) -> np.ndarray:
+    """uint8 [N, 1, H, W] as one picture [rows * H, columns * W], row by row; what is left of the last row is black."""
+    n, _, h, w = images.shape
+    rows = -(-n // columns)
+    sheet = np.zeros((rows * columns, h, w), np.uint8)
+    sheet[:n] = images[:, 0]
+    return sheet.reshape(rows, columns, h, w).transpose(0, 2, 1, 3).reshape(rows * h, columns * w)
+
+
+def ungrid(sheet: np.ndarray, side: int) -> np.ndarray:
+    """The images [N, 1, side, side] of a `grid`, row by row."""
+    rows, columns = sheet.shape[0] // side, sheet.shape[1] // side
+    return sheet.reshape(rows, side, columns, side).transpose(0, 2, 1, 3).reshape(-1, 1, side, side)
+
+
+def save_png(path: Path, image: np.ndarray) -> None:
+    """Writes uint8 [H, W] as an 8-bit gray PNG."""
+    with replacing(path) as temporary:
+        Image.fromarray(image, "L").save(temporary)

@@ -1,0 +1,145 @@
+"""The model folder: `config.json`, `model.safetensors`, `README.md`; the same in weights/, in a run and on the Hub.
+
+Loading is strict: an unknown key, a missing, extra, misshapen or non-finite tensor is an error, and nothing is ever
+unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import Field, ValidationError, model_validator
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from gan_core import networks
+from gan_core.config import MAX_CLASSES, NetConfig, Settings
+from gan_core.errors import UserError
+from gan_core.files import replacing, write_text
+
+SHIPPED = Path(__file__).resolve().parent.parent / "weights"
+CONFIG, TENSORS, CARD = "config.json", "model.safetensors", "README.md"
+MAX_CONFIG_BYTES = 1_000_000
+NOT_FOR_DIAGNOSIS = "Every image it makes is synthetic: it shows no patient and is not for diagnosis."
+
+
+class ModelConfig(Settings):
+    """What `config.json` holds: the network, and what a reader needs to know of it."""
+
+    format: int = Field(1, ge=1, le=1)
+    net: NetConfig
+    class_names: tuple[str, ...] = Field((), max_length=MAX_CLASSES)
+    class_shares: tuple[float, ...] = Field((), max_length=MAX_CLASSES)  # of each class in the training data
+    preset: str = Field("", max_length=200)
+    data: str = Field("", max_length=500)
+    images_seen: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _fits(self) -> ModelConfig:
+        if len(self.class_names) != self.net.num_classes or len(self.class_shares) != self.net.num_classes:
+            raise ValueError(f"{self.net.num_classes} classes need as many class_names and class_shares")
+        if self.net.num_classes and not (min(self.class_shares) >= 0 and sum(self.class_shares) > 0):
+            raise ValueError("class_shares must not be negative, nor all zero")
+        return self
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network ready for use: in evaluation mode, in float32, on the CPU, without gradients."""
+
+    net: nn.Module
+    config: ModelConfig
+    path: Path
+    digest: str  # of config and tensors: names this very model, and is what a cache goes by
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.config.class_names
+
+
+def save_model(folder: Path, net: nn.Module, config: ModelConfig, card: str) -> None:
+    """Writes the three files of a model folder, each whole or not at all."""
+    tensors = {name: t.detach().cpu().contiguous() for name, t in net.state_dict().items()}
+    with replacing(folder / TENSORS) as temporary:
+        save_file(tensors, temporary)
+    write_text(folder / CONFIG, json.dumps(config.model_dump(), indent=2))
+    write_text(folder / CARD, card)
+
+
+def digest(folder: Path) -> str:
+    """sha256 over config and tensors, in hex. Raises OSError where one is missing."""
+    h = hashlib.sha256()
+    for name in (CONFIG, TENSORS):
+        h.update((folder / name).read_bytes())
+    return h.hexdigest()
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """The validated `config.json`. Raises `UserError` where it is missing, too large or asks for the impossible."""
+    path = folder / CONFIG
+    try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise UserError(f"{path} is too large to be a model's configuration.")
+        return ModelConfig.model_validate_json(path.read_bytes())
+    except OSError as e:
+        raise UserError(f"{folder} is not a model folder: it holds no readable {CONFIG}.") from e
+    except ValidationError as e:
+        first = e.errors()[0]
+        where = ".".join(str(p) for p in first["loc"])
+        raise UserError(f"{path} is not a valid model configuration: {where or 'the file'}: {first['msg']}.") from e
+
+
+def _read_tensors(path: Path, expected: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file, which must be just those expected, by name and shape, and finite."""
+    try:
+        with safe_open(path, framework="pt") as f:
+            names = set(f.keys())
+            if missing := sorted(expected.keys() - names):
+                raise UserError(f"{path} lacks the tensor {missing[0]} and {len(missing) - 1} more.")
+            if extra := sorted(names - expected.keys()):
+                raise UserError(f"{path} holds {extra[0]}, which this network does not have.")
+            out = {}
+            for name, like in expected.items():
+                shape = tuple(f.get_slice(name).get_shape())
+                if shape != tuple(like.shape):
+                    raise UserError(f"{path}: {name} is {shape}, the network needs {tuple(like.shape)}.")
+                out[name] = f.get_tensor(name).to(like.dtype)
+    except OSError as e:
+        raise UserError(f"{path} cannot be read: the model folder is not complete.") from e
+    except (SafetensorError, ValueError) as e:
+        raise UserError(f"{path} is damaged or is no safetensors file.") from e
+    if bad := [name for name, t in out.items() if not t.isfinite().all()]:
+        raise UserError(f"{path}: {bad[0]} holds values that are not numbers.")
+    return out
+
+
+def load_model(folder: Path, role: str = "generator") -> Model:
+    """The network in a model folder. Raises `UserError` where anything about it is wrong."""
+    folder = Path(folder)
+    config = read_config(folder)
+    if config.net.role != role:
+        raise UserError(f"{folder} holds a {config.net.role}, not a {role}.")
+    with torch.random.fork_rng(devices=[]):
+        net = networks.build(config.net)
+    net.load_state_dict(_read_tensors(folder / TENSORS, net.state_dict()), strict=True)
+    net = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    return Model(net, config, folder, digest(folder))
+
+
+def find_generator(name: str) -> Path:
+    """The generator's folder of a model folder, a shipped model, a run directory or a run's name.
+
+    Raises `UserError` where there is none.
+    """
+    from gan_core.runs import runs_root
+
+    candidates = [Path(name), Path(name) / "generator", SHIPPED / name, runs_root() / name / "generator"]
+    for folder in candidates:
+        if (folder / CONFIG).is_file() and (folder / TENSORS).is_file():
+            return folder
+    raise UserError(f"{name!r} is neither a model folder nor a run with a generator.")

@@ -1,0 +1,42 @@
+"""Generators `G(z, c)` and critics `D(x, c)` for any resolution, built from a `NetConfig`."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from gan_core.config import NetConfig
+from gan_core.errors import UserError
+from gan_core.networks import dcgan, residual
+from gan_core.networks.common import Scores
+
+MAX_PARAMETERS = 300_000_000  # 1.2 GB in float32: far above any preset, far below what hurts a host
+
+__all__ = ["MAX_PARAMETERS", "Scores", "build", "count_parameters"]
+
+_CLASSES = {
+    ("dcgan", "generator"): dcgan.Generator,
+    ("dcgan", "discriminator"): dcgan.Discriminator,
+    ("residual", "generator"): residual.Generator,
+    ("residual", "discriminator"): residual.Discriminator,
+}
+
+
+def build(config: NetConfig) -> nn.Module:
+    """The network that `config` describes, freshly initialised from PyTorch's global random state.
+
+    Raises `UserError` where it would have more than `MAX_PARAMETERS` parameters, before any memory is taken.
+    """
+    net_class = _CLASSES[config.architecture, config.role]
+    with torch.device("meta"):
+        count = count_parameters(net_class(config))
+    if count > MAX_PARAMETERS:
+        raise UserError(
+            f"This {config.role} would have {count:,} parameters, more than the limit of {MAX_PARAMETERS:,}: "
+            "ask for fewer channels or a lower resolution."
+        )
+    return net_class(config)
+
+
+def count_parameters(net: nn.Module) -> int:
+    return sum(p.numel() for p in net.parameters())

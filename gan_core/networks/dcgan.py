@@ -1,0 +1,90 @@
+"""The networks of the classic recipes: strided convolutions all the way (Radford et al. 2015), at any resolution."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from gan_core.config import NetConfig
+from gan_core.networks.common import Scores, crop, label_vector, norm_layer, sizes, widths
+
+
+def _init(module: nn.Module) -> None:
+    """DCGAN's initialisation: every weight from N(0, 0.02)."""
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, (nn.BatchNorm2d, nn.GroupNorm)) and module.weight is not None:
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)
+
+
+class Generator(nn.Module):
+    """G(z [N, z_dim], c [N] or None, truncation) -> images [N, 1, R, R] in [-1, 1].
+
+    Without a mapping network truncation shortens z itself.
+    """
+
+    def __init__(self, config: NetConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.sizes = sizes(config.resolution)
+        chans = widths(len(self.sizes) - 1, config.channels, config.max_channels)
+        self.first = nn.Linear(config.z_dim + config.num_classes, chans[0] * self.sizes[0] ** 2, bias=False)
+        self.first_norm = norm_layer(config.norm, chans[0])
+        ups = list(zip(chans, [*chans[1:], 1], strict=True))
+        self.ups = nn.ModuleList(nn.ConvTranspose2d(i, o, 4, 2, 1, bias=o == 1) for i, o in ups)
+        self.norms = nn.ModuleList(norm_layer(config.norm, o) for _, o in ups[:-1])
+        self.apply(_init)
+
+    def forward(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
+        z = z * truncation
+        if self.config.num_classes:
+            z = torch.cat([z, label_vector(c, self.config.num_classes).to(z)], dim=1)
+        x = self.first(z).unflatten(1, (-1, self.sizes[0], self.sizes[0]))
+        x = self.first_norm(x).relu()
+        for up, norm, size in zip(self.ups[:-1], self.norms, self.sizes[1:], strict=False):
+            x = norm(crop(up(x), size)).relu()
+        return crop(self.ups[-1](x), self.sizes[-1]).float().tanh()
+
+
+class Discriminator(nn.Module):
+    """D(x [N, 1, R, R], c [N] or None) -> Scores. No sigmoid at the end: the losses work on logits."""
+
+    def __init__(self, config: NetConfig) -> None:
+        super().__init__()
+        self.config = config
+        side = config.resolution
+        levels = len(sizes(config.resolution)) - 1
+        chans = widths(levels, config.channels, config.max_channels)[::-1]
+        self.convs, self.norms = nn.ModuleList(), nn.ModuleList()
+        for i, (inp, out) in enumerate(zip([1, *chans[:-1]], chans, strict=True)):
+            # As in the paper, the first layer has no normalisation.
+            norm = config.norm if i else "none"
+            self.convs.append(nn.Conv2d(inp, out, 4, 2, 1, bias=norm == "none"))
+            self.norms.append(norm_layer(norm, out))
+            side = side // 2
+        self.act = nn.LeakyReLU(0.2)
+        self.dropout = nn.Dropout(config.dropout)
+        features = chans[-1] * side**2
+        self.score = nn.Linear(features, 1)
+        if config.conditioning == "projection":
+            self.embed = nn.Embedding(config.num_classes, features)
+        elif config.conditioning == "classifier":
+            self.classify = nn.Linear(features, config.num_classes)
+        self.apply(_init)
+        if config.conditioning == "projection":
+            nn.init.zeros_(self.embed.weight)
+
+    def forward(self, x: Tensor, c: Tensor | None = None) -> Scores:
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = self.dropout(self.act(norm(conv(x))))
+        h = x.flatten(1)
+        score = self.score(h).squeeze(1)
+        if self.config.conditioning == "projection":
+            if c is None:
+                raise ValueError("this critic is conditional: give it labels c [N]")
+            score = score + (self.embed(c) * h).sum(1)
+        classes = self.classify(h).float() if self.config.conditioning == "classifier" else None
+        return Scores(score.float(), classes)

@@ -1,0 +1,171 @@
+"""The networks of the modern recipe: residual blocks, a mapping network, styles.
+
+Many cheap updates win over capacity at small compute: blocks are thin at full resolution and double at each halving.
+Pieces: StyleGAN's mapping network (Karras et al. 2019), style as scale and shift after a normalisation (AdaIN without
+noise), a residual critic with minibatch standard deviation (Karras et al. 2018) and label projection (Miyato & Koyama
+2018).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gan_core.config import NetConfig
+from gan_core.networks.common import Scores, crop, label_vector, minibatch_stddev, norm_layer, sizes, widths
+
+SUM_GAIN = math.sqrt(0.5)  # keeps the variance where two branches of equal variance meet
+W_MEAN_MOMENTUM = 0.005  # of the running mean of w that truncation pulls towards
+
+
+def _init(module: nn.Module) -> None:
+    """He's initialisation. With PyTorch's own a dozen layers let a hundredth of the signal through, and the critic
+    starts blind."""
+    if isinstance(module, (nn.Conv2d, nn.Linear)):
+        nn.init.kaiming_normal_(module.weight, a=0.2)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+class Mapping(nn.Module):
+    """(z [N, z_dim], c [N] or None) -> w [N, z_dim]: two layers; labels join as an embedding of z's size."""
+
+    def __init__(self, config: NetConfig) -> None:
+        super().__init__()
+        self.num_classes = config.num_classes
+        if config.num_classes:
+            self.embed = nn.Linear(config.num_classes, config.z_dim)
+        inputs = config.z_dim * (2 if config.num_classes else 1)
+        self.layers = nn.Sequential(
+            nn.Linear(inputs, config.z_dim), nn.LeakyReLU(0.2), nn.Linear(config.z_dim, config.z_dim), nn.LeakyReLU(0.2)
+        )
+        self.register_buffer("w_mean", torch.zeros(config.z_dim))
+
+    def forward(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
+        if self.num_classes:
+            z = torch.cat([z, self.embed(label_vector(c, self.num_classes).to(z))], dim=1)
+        w = self.layers(z)
+        if self.training:
+            self.w_mean.lerp_(w.detach().float().mean(0), W_MEAN_MOMENTUM)
+        return w if truncation == 1.0 else torch.lerp(self.w_mean.to(w), w, truncation)
+
+
+class Style(nn.Module):
+    """Normalises x [N, C, H, W], then scales and shifts each channel by what w [N, w_dim] says."""
+
+    def __init__(self, kind: str, channels: int, w_dim: int) -> None:
+        super().__init__()
+        self.norm = norm_layer(kind, channels, affine=False)
+        self.affine = nn.Linear(w_dim, 2 * channels)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        scale, shift = self.affine(w).to(x.dtype)[:, :, None, None].chunk(2, dim=1)
+        return torch.addcmul(shift, self.norm(x), 1 + scale)
+
+
+class UpBlock(nn.Module):
+    """x [N, inp, s, s] -> [N, out, size, size], with size 2s or 2s - 1."""
+
+    def __init__(self, inp: int, out: int, size: int, config: NetConfig) -> None:
+        super().__init__()
+        self.size = size
+        self.style1, self.style2 = (Style(config.norm, ch, config.z_dim) for ch in (inp, out))
+        self.conv1 = nn.Conv2d(inp, out, 3, padding=1)
+        self.conv2 = nn.Conv2d(out, out, 3, padding=1)
+        self.skip = nn.Conv2d(inp, out, 1, bias=False)
+
+    def _up(self, x: Tensor) -> Tensor:
+        return crop(F.interpolate(x, scale_factor=2, mode="nearest"), self.size)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        h = self.conv1(self._up(F.leaky_relu(self.style1(x, w), 0.2)))
+        h = self.conv2(F.leaky_relu(self.style2(h, w), 0.2))
+        # A 1x1 convolution and nearest upsampling commute: convolve at the small size.
+        return (self._up(self.skip(x)) + h) * SUM_GAIN
+
+
+class Generator(nn.Module):
+    """G(z [N, z_dim], c [N] or None, truncation) -> images [N, 1, R, R] in [-1, 1]."""
+
+    def __init__(self, config: NetConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.sizes = sizes(config.resolution)
+        chans = widths(len(self.sizes), config.channels, config.max_channels)
+        self.mapping = Mapping(config)
+        self.first = nn.Linear(config.z_dim, chans[0] * self.sizes[0] ** 2)
+        self.blocks = nn.ModuleList(
+            UpBlock(i, o, size, config) for i, o, size in zip(chans[:-1], chans[1:], self.sizes[1:], strict=True)
+        )
+        self.last_norm = norm_layer(config.norm, chans[-1])
+        self.last = nn.Conv2d(chans[-1], 1, 3, padding=1)
+        self.apply(_init)
+        for block in self.blocks:
+            for style in (block.style1, block.style2):
+                nn.init.normal_(style.affine.weight, 0.0, 0.5 / math.sqrt(config.z_dim))
+
+    def forward(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
+        return self.synthesis(self.mapping(z, c, truncation))
+
+    def synthesis(self, w: Tensor) -> Tensor:
+        """w [N, z_dim] -> images [N, 1, R, R] in [-1, 1]."""
+        x = self.first(w).unflatten(1, (-1, self.sizes[0], self.sizes[0]))
+        x = x.contiguous(memory_format=torch.channels_last)
+        for block in self.blocks:
+            x = block(x, w)
+        return self.last(F.leaky_relu(self.last_norm(x), 0.2)).float().tanh()
+
+
+class DownBlock(nn.Module):
+    """x [N, inp, s, s] -> [N, out, floor(s / 2), floor(s / 2)]."""
+
+    def __init__(self, inp: int, out: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inp, inp, 3, padding=1)
+        self.conv2 = nn.Conv2d(inp, out, 3, padding=1)
+        self.skip = nn.Conv2d(inp, out, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv1(F.leaky_relu(x, 0.2))
+        h = self.conv2(F.leaky_relu(h, 0.2))
+        # The skip pools first: the 1x1 convolution commutes with the mean and is four times cheaper there.
+        return (F.avg_pool2d(h, 2) + self.skip(F.avg_pool2d(x, 2))) * SUM_GAIN
+
+
+class Discriminator(nn.Module):
+    """D(x [N, 1, R, R], c [N] or None) -> Scores."""
+
+    def __init__(self, config: NetConfig) -> None:
+        super().__init__()
+        self.config = config
+        levels = len(sizes(config.resolution))
+        chans = widths(levels, config.channels, config.max_channels)[::-1]
+        self.first = nn.Conv2d(1, chans[0], 3, padding=1)
+        self.blocks = nn.ModuleList(DownBlock(i, o) for i, o in zip(chans[:-1], chans[1:], strict=True))
+        side = config.resolution >> (levels - 1)
+        self.last = nn.Conv2d(chans[-1] + 1, chans[-1], 3, padding=1)
+        self.hidden = nn.Linear(chans[-1] * side**2, chans[-1])
+        self.score = nn.Linear(chans[-1], 1)
+        self.apply(_init)
+        if config.conditioning == "projection":
+            self.embed = nn.Embedding(config.num_classes, chans[-1])
+            nn.init.zeros_(self.embed.weight)
+        elif config.conditioning == "classifier":
+            self.classify = nn.Linear(chans[-1], config.num_classes)
+
+    def forward(self, x: Tensor, c: Tensor | None = None) -> Scores:
+        h = self.first(x)
+        for block in self.blocks:
+            h = block(h)
+        h = F.leaky_relu(self.last(minibatch_stddev(h)), 0.2)
+        h = F.leaky_relu(self.hidden(h.flatten(1)), 0.2)
+        score = self.score(h).squeeze(1)
+        if self.config.conditioning == "projection":
+            if c is None:
+                raise ValueError("this critic is conditional: give it labels c [N]")
+            score = score + (self.embed(c) * h).sum(1)
+        classes = self.classify(h).float() if self.config.conditioning == "classifier" else None
+        return Scores(score.float(), classes)

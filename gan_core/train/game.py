@@ -1,0 +1,318 @@
+"""The game of two networks: their state and one step of it. Knows nothing of files, clocks or progress."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gan_core import losses, networks
+from gan_core.augment import augment
+from gan_core.config import TrainConfig
+from gan_core.images import to_float, to_uint8
+from gan_core.seeds import seed_of
+from gan_core.train.distributed import World
+
+
+
+def pick_device(name: str) -> torch.device:
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def pick_precision(name: str, device: torch.device) -> str:
+    """"auto" is bfloat16 where the processor has it: elsewhere it is emulated and slower than float32."""
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported()
+    else:
+        fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return "bfloat16" if fast else "float32"
+
+
+class Batches:
+    """The endless stream of shuffled epochs: position i of it depends on (seed, i) alone."""
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray, seed: int) -> None:
+        self.images, self.labels, self.seed = images, labels, seed
+        self._epoch, self._order = -1, np.empty(0, np.int64)
+
+    def _indices(self, start: int, count: int) -> np.ndarray:
+        n = len(self.images)
+        out: list[np.ndarray] = []
+        while count:
+            epoch, offset = divmod(start, n)
+            if epoch != self._epoch:
+                self._epoch = epoch
+                self._order = np.random.default_rng(seed_of(self.seed, "epoch", epoch)).permutation(n)
+            part = self._order[offset : offset + count]
+            out.append(part)
+            start, count = start + len(part), count - len(part)
+        return np.concatenate(out)
+
+    def __call__(self, start: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Images uint8 [count, 1, H, W] and labels [count] from position `start` on."""
+        index = self._indices(start, count)
+        return self.images[index], self.labels[index]
+
+
+class Game:
+    """G, D, the average of G, their optimizers, and `step()`.
+
+    `nimg` counts the images shown to D. Raises `ValueError` where the batch does not divide by the processes.
+    """
+
+    def __init__(self, config: TrainConfig, batches: Batches, num_classes: int, world: World | None = None) -> None:
+        self.config, self.batches, self.world = config, batches, world or World()
+        if config.batch % self.world.size:
+            raise ValueError(f"batch {config.batch} does not divide by {self.world.size} processes")
+        self.device = pick_device(config.device)
+        self.bfloat16 = pick_precision(config.precision, self.device) == "bfloat16"
+        torch.manual_seed(seed_of(config.seed, "nets"))
+        g_config, d_config = config.nets(num_classes)
+        self.num_classes = g_config.num_classes
+        self.G, self.D = (
+            networks.build(c).to(self.device, memory_format=torch.channels_last) for c in (g_config, d_config)
+        )
+        self.G_ema = copy.deepcopy(self.G).eval().requires_grad_(False)
+        self.g_opt, self.d_opt = self._optimizer(self.G, config.g_lr), self._optimizer(self.D, config.d_lr)
+        self.nimg = 0
+        self.d_steps = 0
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+        self.rng = torch.Generator(self.device)
+
+    def _optimizer(self, net: nn.Module, lr: float) -> torch.optim.Optimizer:
+        if self.config.optimizer == "rmsprop":
+            return torch.optim.RMSprop(net.parameters(), lr=lr)
+        betas = (self.config.beta1, self.config.beta2)
+        return torch.optim.Adam(net.parameters(), lr=lr, betas=betas, fused=self.device.type in ("cpu", "cuda"))
+
+    # -- what goes in -------------------------------------------------------------------------------------------------
+
+    def _seed_step(self) -> None:
+        """`self.rng` is the same in every process and is drawn for the whole batch; the global state is each one's own."""
+        self.rng.manual_seed(seed_of(self.config.seed, "step", self.d_steps))
+        torch.manual_seed(seed_of(self.config.seed, "step", self.d_steps, self.world.rank))
+
+    def _share(self, draw: Tensor) -> Tensor:
+        return draw[self.world.share(self.config.batch)]
+
+    def _z(self) -> Tensor:
+        shape = (self.config.batch, self.config.z_dim)
+        return self._share(torch.randn(shape, generator=self.rng, device=self.device))
+
+    def _uniform(self) -> Tensor:
+        return self._share(torch.rand(self.config.batch, generator=self.rng, device=self.device))
+
+    def _reals(self) -> tuple[Tensor, Tensor | None]:
+        """The next real images [n, 1, R, R] in [-1, 1] and their labels [n], or None for an unconditional game."""
+        share = self.world.share(self.config.batch)
+        images, labels = self.batches(self.nimg + share.start, share.stop - share.start)
+        x = to_float(images).to(self.device)
+        if self.config.mirror:
+            flip = (self._uniform() < 0.5).view(-1, 1, 1, 1)
+            x = torch.where(flip, x.flip(3), x)
+        x = x.contiguous(memory_format=torch.channels_last)
+        return x, torch.from_numpy(labels).to(self.device) if self.num_classes else None
+
+    def _seen(self, x: Tensor) -> Tensor:
+        """x as D sees it: noise fades to nothing over the run."""
+        fade = max(0.0, 1 - self.nimg / (self.config.kimg * 1000))
+        return augment(x, self.config.augment, self.config.input_noise * fade)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+
+    # -- the step -----------------------------------------------------------------------------------------------------
+
+    def step(self) -> None:
+        """`n_critic` steps of D on fresh images, then one of G."""
+        self._set_rates()
+        for _ in range(self.config.n_critic):
+            self._seed_step()
+            reals, c = self._reals()
+            self._d_step(reals, c)
+            self.nimg += self.config.batch
+            self.d_steps += 1
+        self._g_step(reals, c)
+        self._average()
+
+    def _set_rates(self) -> None:
+        cfg = self.config
+        done = min(1.0, self.nimg / (cfg.kimg * 1000))
+        phase = max(0.0, (done - cfg.lr_decay_from) / max(1e-9, 1 - cfg.lr_decay_from))
+        scale = cfg.lr_final + (1 - cfg.lr_final) * (1 + math.cos(math.pi * phase)) / 2
+        for opt, lr in ((self.g_opt, cfg.g_lr), (self.d_opt, cfg.d_lr)):
+            for group in opt.param_groups:
+                group["lr"] = lr * scale
+
+    def _d_step(self, reals: Tensor, c: Tensor | None) -> None:
+        cfg = self.config
+        n = len(reals)
+        with torch.no_grad(), self._autocast():
+            fakes = self.G(self._z(), c)
+        real_x, fake_x = self._seen(reals), self._seen(fakes)
+        lazy = bool(cfg.r1_gamma or cfg.r2_gamma) and self.d_steps % cfg.penalty_every == 0
+        with self._autocast():
+            if cfg.d_norm == "batch":
+                # Batch statistics of reals and fakes apart, as in the DCGAN paper's practice.
+                real, fake = self.D(real_x, c), self.D(fake_x, c)
+            else:
+                x = torch.cat([real_x, fake_x]).requires_grad_(lazy)
+                both = self.D(x, None if c is None else torch.cat([c, c]))
+                halves = [(None, None) if t is None else (t[:n], t[n:]) for t in both]
+                real, fake = (networks.Scores(*pair) for pair in zip(*halves, strict=True))
+        loss = self._d_loss(real.score, fake.score)
+        self._note(d_loss=loss, **self._judgement(real.score, fake.score))
+        if cfg.conditioning == "classifier":
+            loss = loss + self._class_loss(real, fake, c)
+        if lazy:
+            squared = losses.squared_gradient_norm(both.score, x)
+            penalty = cfg.r1_gamma / 2 * squared[:n].mean() + cfg.r2_gamma / 2 * squared[n:].mean()
+            self._note(penalty=penalty)
+            loss = loss + cfg.penalty_every * penalty
+        if cfg.gp_weight:
+            with self._autocast():
+                mix = self._uniform()
+                penalty = losses.gradient_penalty(lambda x: self.D(x, c).score, real_x, fake_x, mix)
+            self._note(penalty=penalty)
+            loss = loss + cfg.gp_weight * penalty
+        self._update(self.D, self.d_opt, loss, "d_grad")
+        if cfg.clip:
+            with torch.no_grad():
+                torch._foreach_clamp_min_(list(self.D.parameters()), -cfg.clip)
+                torch._foreach_clamp_max_(list(self.D.parameters()), cfg.clip)
+
+    def _d_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        cfg = self.config
+        if cfg.loss == "relativistic":
+            return losses.d_relativistic(real, fake)
+        real_target, fake_target = (torch.full_like(real, t) for t in losses.d_targets(cfg.loss, cfg.label_smoothing))
+        if cfg.label_flip:
+            which = torch.stack([self._uniform(), self._uniform()]) < cfg.label_flip
+            real_target, fake_target = losses.swap(real_target, fake_target, which)
+        d_loss = losses.d_wasserstein if cfg.loss == "wasserstein" else losses.d_non_saturating
+        return d_loss(real, fake, real_target, fake_target)
+
+    def _class_loss(self, real: networks.Scores, fake: networks.Scores, c: Tensor | None) -> Tensor:
+        assert c is not None
+        assert real.classes is not None
+        assert fake.classes is not None
+        loss = nn.functional.cross_entropy(real.classes, c)
+        self._note(class_accuracy=(real.classes.argmax(1) == c).float().mean(), d_class_loss=loss)
+        if self.config.class_on_fakes:
+            loss = loss + nn.functional.cross_entropy(fake.classes, c)
+        return self.config.class_weight * loss
+
+    def _g_step(self, reals: Tensor, c: Tensor | None) -> None:
+        cfg = self.config
+        self.D.requires_grad_(False)
+        with self._autocast():
+            fake = self.D(self._seen(self.G(self._z(), c)), c)
+            if cfg.loss == "relativistic":
+                with torch.no_grad():
+                    real = self.D(self._seen(reals), c)
+                loss = losses.g_relativistic(real.score, fake.score)
+            else:
+                g_loss = losses.g_wasserstein if cfg.loss == "wasserstein" else losses.g_non_saturating
+                loss = g_loss(fake.score)
+        self._note(g_loss=loss)
+        if cfg.conditioning == "classifier":
+            loss = loss + cfg.class_weight * nn.functional.cross_entropy(fake.classes, c)
+        self._update(self.G, self.g_opt, loss, "g_grad")
+        self.D.requires_grad_(True)
+
+    def _update(self, net: nn.Module, opt: torch.optim.Optimizer, loss: Tensor, name: str) -> None:
+        opt.zero_grad(set_to_none=True)
+        loss.backward()
+        grads = [p.grad for p in net.parameters() if p.grad is not None]
+        self.world.mean(grads)
+        norm = nn.utils.get_total_norm(grads)
+        if self.config.grad_clip:
+            nn.utils.clip_grads_with_norm_(net.parameters(), self.config.grad_clip, norm)
+        self._note(**{name: norm})
+        opt.step()
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """G_ema follows G with a half-life of ema_kimg, shorter at first (Karras et al. 2020)."""
+        half_life = min(self.config.ema_kimg * 1000, self.nimg * 0.05)
+        each = self.config.batch * self.config.n_critic
+        weight = 1 - 0.5 ** (each / max(half_life, 1e-8))
+        floats, others = [], []
+        for ema, now in zip(self.G_ema.state_dict().values(), self.G.state_dict().values(), strict=True):
+            (floats if ema.is_floating_point() else others).append((ema, now))
+        torch._foreach_lerp_([e for e, _ in floats], [n for _, n in floats], weight)
+        for ema, now in others:
+            ema.copy_(now)
+
+    # -- what comes out -----------------------------------------------------------------------------------------------
+
+    def _judgement(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """D's accuracies. A logit is judged at 0; a critic without a zero of its own at the middle of the two means."""
+        real, fake = real.detach(), fake.detach()
+        threshold = torch.zeros_like(real[0])
+        out = {}
+        if self.config.loss != "non-saturating":
+            threshold = (real.mean() + fake.mean()) / 2
+        if self.config.loss == "wasserstein":
+            out["wasserstein"] = real.mean() - fake.mean()
+        return out | {
+            "d_accuracy_real": (real > threshold).float().mean(),
+            "d_accuracy_fake": (fake < threshold).float().mean(),
+        }
+
+    def _note(self, **values: Tensor) -> None:
+        for name, value in values.items():
+            value = value.detach().float()
+            self.sums[name] = self.sums[name] + value if name in self.sums else value.clone()
+            self.counts[name] = self.counts.get(name, 0) + 1
+
+    def take_stats(self) -> dict[str, float]:
+        """The means, over all processes, of what was noted since the last call."""
+        names = sorted(self.sums)
+        means = torch.stack([self.sums[n] / self.counts[n] for n in names])
+        self.world.mean([means])
+        self.sums, self.counts = {}, {}
+        return dict(zip(names, means.tolist(), strict=True))
+
+    @torch.no_grad()
+    def sample(self, z: Tensor, c: Tensor | None, batch: int = 64) -> np.ndarray:
+        """G_ema's images of z [N, z_dim], c [N] or None, as uint8 [N, 1, R, R]."""
+        out = []
+        for i in range(0, len(z), batch):
+            x = self.G_ema(z[i : i + batch].to(self.device), None if c is None else c[i : i + batch].to(self.device))
+            out.append(to_uint8(x))
+        return np.concatenate(out)
+
+    def finite(self) -> bool:
+        """Whether every weight of both networks is a number."""
+        norms = torch._foreach_norm([*self.G.parameters(), *self.D.parameters()])
+        return bool(torch.stack(norms).isfinite().all())
+
+    def state_dict(self) -> dict[str, Any]:
+        nets = {"G": self.G, "D": self.D, "G_ema": self.G_ema, "g_opt": self.g_opt, "d_opt": self.d_opt}
+        state: dict[str, Any] = {name: net.state_dict() for name, net in nets.items()}
+        counters = {"nimg": self.nimg, "d_steps": self.d_steps}
+        return state | counters | {"sums": dict(self.sums), "counts": dict(self.counts)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Raises KeyError or RuntimeError where the state belongs to other networks."""
+        for name, net in (("G", self.G), ("D", self.D), ("G_ema", self.G_ema)):
+            net.load_state_dict(state[name], strict=True)
+        self.g_opt.load_state_dict(state["g_opt"])
+        self.d_opt.load_state_dict(state["d_opt"])
+        self.nimg, self.d_steps = state["nimg"], state["d_steps"]
+        self.sums = {k: v.to(self.device) for k, v in state["sums"].items()}
+        self.counts = dict(state["counts"])
+

@@ -1,0 +1,46 @@
+"""What the figures of a training say in words: collapse, a critic that has won, numbers that are none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+from torch.nn import functional as F
+
+from gan_core.images import to_float
+
+COLLAPSED = 0.35  # diversity below this share of the reals'
+SATURATED = 0.98  # D right this often on both reals and fakes
+PATIENCE = 3  # ticks in a row
+
+
+def diversity(images: np.ndarray) -> float:
+    """How much uint8 images [N, 1, H, W] differ from one another: their root mean variance at 16x16, in gray levels.
+
+    At that size noise does not count as variety.
+    """
+    x: Tensor = to_float(images)
+    small = F.adaptive_avg_pool2d(x, min(16, x.shape[-1]))
+    return float(small.var(dim=0, correction=0).mean().sqrt() * 127.5)
+
+
+def warnings(ticks: Sequence[dict], loss: str) -> list[str]:
+    """What to tell a person, from the ticks so far (the newest last); empty while all is well."""
+    recent = ticks[-PATIENCE:]
+    if len(recent) < PATIENCE:
+        return []
+    out = []
+    if all(t["diversity"] < COLLAPSED for t in recent):
+        out.append(
+            f"This looks like mode collapse: the samples vary {recent[-1]['diversity']:.0%} as much as the real images. "
+            "Try +augment or +smooth, a lower g_lr, or the knee-64 or wgan-gp preset."
+        )
+    if loss != "wasserstein" and all(
+        t["d_accuracy_real"] > SATURATED and t["d_accuracy_fake"] > SATURATED for t in recent
+    ):
+        out.append(
+            "The critic is right nearly always, so the generator learns little from it. "
+            "Try +smooth or +noise, a lower d_lr, or more r1_gamma."
+        )
+    return out

@@ -1,0 +1,357 @@
+"""The loop around the game: ticks, pictures, states, stopping. All that a run writes is written here."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import shlex
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from gan_core import data, images, networks
+from gan_core.config import TrainConfig
+from gan_core.errors import UserError
+from gan_core.files import replacing
+from gan_core.model import ModelConfig, save_model
+from gan_core.presets import configure
+from gan_core.runs import Run, State, Status
+from gan_core.seeds import latents, own_labels
+from gan_core.train import health
+from gan_core.train.card import model_card
+from gan_core.train.distributed import World
+from gan_core.train.game import Batches, Game
+
+PROBE = 64  # images whose variety is watched
+STATUS_SECONDS = 1.0
+
+
+def command_line(config: TrainConfig) -> str:
+    """The command that makes this run: its preset, and what differs from it."""
+    named = {"preset", "data", "resolution", "kimg", "seed"}
+    base = configure(config.preset)
+    parts = ["python -m gan_core train", f"--preset {config.preset}", f"--data {shlex.quote(config.data)}"]
+    parts += [f"--resolution {config.resolution}", f"--kimg {config.kimg:g}", f"--seed {config.seed}"]
+    for name in TrainConfig.model_fields:
+        value = getattr(config, name)
+        if name not in named and value != getattr(base, name):
+            text = ",".join(value) if isinstance(value, tuple) else str(value)
+            parts.append(f"--set {shlex.quote(f'{name}={text}')}")
+    return " ".join(parts)
+
+
+def check_data(config: TrainConfig, dataset: data.Dataset) -> None:
+    """Refuses, before anything is trained, data that the settings cannot use."""
+    if config.conditioning != "none" and len(dataset.class_names) < 2:
+        raise UserError(
+            f"{config.preset} learns from labels and this data has none: put the images in one folder for each class, "
+            "or add --set conditioning=none."
+        )
+    if len(dataset.images) < 2:
+        raise UserError("A training needs at least two images.")
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    """Within, SIGINT and SIGTERM only set a flag, which the yielded function reads."""
+    caught: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        caught.append(number)
+
+    old = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(caught)
+    finally:
+        for s, handler in old.items():
+            signal.signal(s, handler)
+
+
+class Trainer:
+    """Trains into `run`, going on from its state if it has one. In a run of many processes only rank 0 writes."""
+
+    def __init__(self, run: Run, config: TrainConfig, dataset: data.Dataset, world: World) -> None:
+        check_data(config, dataset)
+        self.run, self.config, self.dataset, self.world = run, config, dataset, world
+        self.writes = world.rank == 0
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        self.num_classes = len(dataset.class_names)
+        self.game = Game(config, Batches(dataset.images, dataset.labels, config.seed), self.num_classes, world)
+        self.shares = tuple(np.bincount(dataset.labels, minlength=self.num_classes) / len(dataset.labels))
+        self.total = round(config.kimg * 1000)
+        self.seconds = 0.0  # of training in earlier sessions
+        self.resumed = self._load_state()
+        self.started = time.monotonic()
+        self.start_nimg = self.game.nimg
+        self.last_save = self.last_status = self.started
+        self.speed_from = (self.started, self.game.nimg)
+        self.speed = 0.0
+        self.ticks = run.stats()
+        self.columns = self._columns()
+        self.real_diversity = health.diversity(dataset.images[: PROBE * 4])
+        self.board: SummaryWriter | None = None
+
+    # -- the loop -----------------------------------------------------------------------------------------------------
+
+    def train(self, on_status: Callable[[Status], None] = lambda status: None) -> Status:
+        """Runs to the end or a stop; the status it ended with. Raises `UserError` where the numbers went wrong."""
+        self.on_status = on_status
+        self.run.stop_path.unlink(missing_ok=True)
+        if self.writes:
+            self.board = SummaryWriter(str(self.run.path), purge_step=self.game.nimg)
+        try:
+            with _stop_signals() as signalled:
+                if self.game.nimg == 0:
+                    self._picture()
+                self._status("running", force=True)
+                while self.game.nimg < self.total:
+                    if self.world.any(signalled() or self.run.stop_path.exists()):
+                        return self._end("stopped", "Stopped on request. It can be resumed.")
+                    before = self.game.nimg
+                    self.game.step()
+                    self._after_step(before)
+                return self._end("finished", "")
+        finally:
+            if self.board:
+                self.board.close()
+
+    def _after_step(self, before: int) -> None:
+        now = self.game.nimg
+        end = now >= self.total
+        ticks = _crossed(before, now, self.config.tick_kimg) or end
+        if ticks:
+            self._tick()
+        if _crossed(before, now, self.config.sample_kimg) or end:
+            self._picture()
+        if self.world.any(time.monotonic() - self.last_save > self.config.save_seconds):
+            self._save_state()
+        self._status("running", force=ticks)
+
+    def _tick(self) -> None:
+        self._check_finite()
+        stats = self.game.take_stats()
+        now = time.monotonic()
+        since, nimg = self.speed_from
+        self.speed = (self.game.nimg - nimg) / max(now - since, 1e-9)
+        self.speed_from = (now, self.game.nimg)
+        if not self.writes:
+            return
+        z, c = self._fixed(range(PROBE))
+        varied = health.diversity(self.game.sample(z, c)) / max(self.real_diversity, 1e-9)
+        tick = {
+            "nimg": self.game.nimg,
+            "epoch": self.game.nimg / len(self.dataset.images),
+            "seconds": self._seconds(),
+            "images_per_second": self.speed,
+            "diversity": varied,
+            **stats,
+        }
+        self.ticks.append(tick)
+        self.run.add_stats(tick)
+        assert self.board is not None
+        for name, value in tick.items():
+            self.board.add_scalar(name, value, self.game.nimg)
+
+    def _check_finite(self) -> None:
+        if self.world.any(not self.game.finite() or not all(math.isfinite(float(s)) for s in self.game.sums.values())):
+            kept = f" The last good state, at {self.saved_nimg:,} images, is kept." if self.saved_nimg else ""
+            message = (
+                f"The numbers of this training became infinite or undefined by {self.game.nimg:,} images.{kept} "
+                "Start anew with lower rates (g_lr, d_lr), a higher r1_gamma, or a limit on gradients (grad_clip=1)."
+            )
+            raise UserError(message)
+
+    def _end(self, state: State, message: str) -> Status:
+        self._save_state()
+        self._export()
+        return self._status(state, message, force=True)
+
+    # -- what is written ----------------------------------------------------------------------------------------------
+
+    def _seconds(self) -> float:
+        return self.seconds + time.monotonic() - self.started
+
+    def _status(self, state: State, message: str = "", force: bool = False) -> Status:
+        status = Status(
+            state=state,
+            message=message,
+            warnings=health.warnings(self.ticks, self.config.loss),
+            images_seen=self.game.nimg,
+            images_total=self.total,
+            images_per_second=self.speed or self._speed_so_far(),
+            seconds=self._seconds(),
+            dataset_size=len(self.dataset.images),
+        ).with_process()
+        if self.writes and (force or time.monotonic() - self.last_status > STATUS_SECONDS):
+            self.last_status = time.monotonic()
+            self.run.write_status(status)
+            self.on_status(status)
+        return status
+
+    def _speed_so_far(self) -> float:
+        return (self.game.nimg - self.start_nimg) / max(time.monotonic() - self.started, 1e-9)
+
+    def _columns(self) -> int:
+        """Columns of the samples' grid: a class each where there are a few, else a square."""
+        if 2 <= self.game.num_classes <= 12:
+            return self.game.num_classes
+        return max(1, math.isqrt(self.config.samples))
+
+    def _fixed(self, seeds: range) -> tuple[Tensor, Tensor | None]:
+        """z and c of fixed seeds, each with its own class."""
+        c = own_labels(seeds, self.shares) if self.game.num_classes else None
+        return latents(seeds, self.config.z_dim), c
+
+    def _picture(self) -> None:
+        """The fixed samples, and the model folders. Conditional: a row is a seed, a column is a class."""
+        self._check_finite()
+        if not self.writes:
+            return
+        rows = max(1, self.config.samples // self.columns)
+        if self.game.num_classes == self.columns:
+            z = latents(range(rows), self.config.z_dim).repeat_interleave(self.columns, 0)
+            c: Tensor | None = torch.arange(self.columns).repeat(rows)
+        else:
+            z, c = self._fixed(range(rows * self.columns))
+        images.save_png(self.run.sample_path(self.game.nimg), images.grid(self.game.sample(z, c), self.columns))
+        self._export()
+
+    def _export(self) -> None:
+        if not self.writes:
+            return
+        conditional = bool(self.game.num_classes)
+        for folder, net in ((self.run.generator_path, self.game.G_ema), (self.run.discriminator_path, self.game.D)):
+            config = ModelConfig(
+                net=net.config,
+                class_names=self.dataset.class_names if conditional else (),
+                class_shares=self.shares if conditional else (),
+                preset=self.config.preset,
+                data=f"{self.dataset.name}, {len(self.dataset.images):,} images",
+                images_seen=self.game.nimg,
+            )
+            parameters = networks.count_parameters(net)
+            card = model_card(config, self.config, self._seconds(), parameters, command_line(self.config))
+            save_model(folder, net, config, card)
+
+    # -- the state for resuming ---------------------------------------------------------------------------------------
+
+    def _save_state(self) -> None:
+        self._check_finite()
+        if self.writes:
+            state = self.game.state_dict() | {"seconds": self._seconds(), "data": self.dataset.fingerprint}
+            with replacing(self.run.state_path) as temporary:
+                torch.save(state, temporary)
+        self.saved_nimg = self.game.nimg
+        self.last_save = time.monotonic()
+
+    def _load_state(self) -> bool:
+        """Whether there was a state to go on from. Raises `UserError` where it is damaged or does not fit."""
+        self.saved_nimg = 0
+        if not self.run.state_path.exists():
+            if self.writes:
+                self.run.trim(-1)
+            return False
+        try:
+            state = torch.load(self.run.state_path, map_location=self.game.device, weights_only=True)
+            if state["data"] != self.dataset.fingerprint:
+                raise UserError("The data is not what this run was trained on: start a new run.")
+            self.game.load_state_dict(state)
+            self.seconds = float(state["seconds"])
+        except (RuntimeError, KeyError, ValueError, TypeError, EOFError, pickle.UnpicklingError) as e:
+            raise UserError(
+                f"{self.run.state_path} is damaged or of other settings and cannot be resumed from. "
+                "The generator/ folder beside it still works."
+            ) from e
+        self.saved_nimg = self.game.nimg
+        if self.writes:
+            self.run.trim(self.game.nimg)
+        return True
+
+
+def _crossed(before: int, now: int, kimg: float) -> bool:
+    """Whether a multiple of `kimg` thousand images lies in (before, now]."""
+    each = max(1, round(kimg * 1000))
+    return now // each > before // each
+
+
+@contextmanager
+def _turn(run: Run, waiting: Callable[[], None]) -> Iterator[bool]:
+    """Holds the turn among the runs beside `run`, waiting for it; yields False where a stop was asked for meanwhile."""
+    lock = FileLock(run.path.parent / ".turn.lock")
+    while not run.stop_path.exists():
+        try:
+            lock.acquire(timeout=0.5)
+        except Timeout:
+            waiting()
+            continue
+        try:
+            yield True
+        finally:
+            lock.release()
+        return
+    yield False
+
+
+def train(
+    run: Run,
+    config: TrainConfig,
+    world: World,
+    *,
+    queue: bool = False,
+    on_status: Callable[[Status], None] = lambda status: None,
+) -> Status:
+    """Trains `config` in `run` until its end or a stop. With `queue` it waits for its turn among the runs beside it.
+
+    Raises `UserError`, after writing it into the run's status, where the data, the settings or the numbers are at fault.
+    """
+    writes = world.rank == 0
+    status = Status(images_total=round(config.kimg * 1000), message="Reading the images").with_process()
+
+    def remember(new: Status) -> None:
+        nonlocal status
+        status = new
+        on_status(new)
+
+    def say(state: State, message: str) -> Status:
+        remember(status.model_copy(update={"state": state, "message": message}))
+        if writes:
+            run.write_status(status)
+        return status
+
+    def reading(done: int, total: int) -> None:
+        if time.time() - status.updated > STATUS_SECONDS:
+            say("starting", f"Reading the images: {done:,} of {total:,}")
+
+    def waiting() -> None:
+        say("queued", "Waiting for the training before it to end")
+
+    with ExitStack() as stack:
+        if writes:
+            try:
+                stack.enter_context(FileLock(run.path / "lock").acquire(timeout=5))
+            except Timeout as e:
+                raise UserError(f"{run.name} is being trained by another process.") from e
+        try:
+            if queue and not stack.enter_context(_turn(run, waiting)):
+                return say("stopped", "Taken out of the queue. It can be started again.")
+            say("starting", "Reading the images")
+            dataset = data.load(config.data, config.resolution, fit=config.fit, progress=reading)
+            trainer = Trainer(run, config, dataset, world)
+            if writes:
+                run.write_config(config)
+            return trainer.train(remember)
+        except UserError as e:
+            say("failed", str(e))
+            raise
+        except Exception as e:
+            say("failed", f"An unexpected error ended the training ({type(e).__name__}: {e}). The log has more.")
+            raise
