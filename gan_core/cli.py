@@ -32,9 +32,15 @@ _AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def main() -> None:
-    """Runs the verb named on the command line; a `UserError` becomes one line and exit code 1."""
+    """Runs the verb named on the command line. An error becomes one line: exit code 1 for a `UserError`, 2 for a bad
+    call."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
+    except typer.TyperException as e:
+        message = " ".join(e.format_message().removeprefix("Invalid value: ").split())
+        if message:  # none where the help was printed already, for want of a verb
+            print(f"error: {message.rstrip('.')}. See --help.", file=sys.stderr)
+        sys.exit(e.exit_code)
     except UserError as e:
         print(f"error: {e}", file=sys.stderr)
         sys.exit(1)
@@ -143,8 +149,9 @@ def train(
     if epochs is not None:
         from gan_core import data as data_module
 
-        count = data_module.inspect(config.data)["count"]
-        config = config.model_copy(update={"kimg": epochs * count / 1000})
+        count = data_module.inspect(config.data, progress=_Bar("looking at the files"))["count"]
+        changes["kimg"] = epochs * count / 1000
+        config = _validated(lambda: TrainConfig.model_validate(config.model_dump() | changes))
     if dry_run:
         _out(config.model_dump())
         return
@@ -152,16 +159,20 @@ def train(
     allocator.restart_under_tcmalloc()
     if run is None:
         run = _place(config, out, new)
+    if not run.alive():
+        run.stop_path.unlink(missing_ok=True)  # left by a process that was killed before it could obey
     _train(run, config, queue)
 
 
 def _validated(make: Callable[[], Any]) -> Any:
     from pydantic import ValidationError
 
+    from gan_core.presets import explain
+
     try:
         return make()
     except ValidationError as e:
-        raise _bad_call(e.errors()[0]["msg"]) from e
+        raise _bad_call(f"The settings do not fit: {explain(e)}.") from e
 
 
 def _place(config: Any, out: Path | None, new: bool) -> Any:
@@ -169,13 +180,15 @@ def _place(config: Any, out: Path | None, new: bool) -> Any:
     from gan_core import runs
 
     if out is None:
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise _bad_call("with torchrun give --out, so that all processes share one run")
         unfinished = None if new else runs.find_unfinished(config)
         if unfinished:
             print(f"Going on with {unfinished.path} (--new starts another).", file=sys.stderr)
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not unfinished:
-            raise _bad_call("with torchrun give --out, so that all processes share one run")
         return unfinished or runs.create_run(config, Path(config.data).stem)
     run = runs.Run(out)
+    if int(os.environ.get("RANK", "0")) > 0:
+        return run  # the first process looks and writes
     if (out / "config.json").is_file():
         if not run.config().same_run(config):
             raise _bad_call(f"{out} holds a run with other settings: choose another --out, or --resume it as it is")
@@ -191,6 +204,8 @@ def _train(run: Any, config: Any, queue: bool) -> None:
     from gan_core.train.distributed import world
     from gan_core.train.trainer import train as train_run
 
+    if queue and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise _bad_call("--queue is for one process: with torchrun start the training when its turn has come")
     if sys.platform == "linux" and not allocator.in_use():
         print("tcmalloc is not installed: training on the CPU would be faster with it.", file=sys.stderr)
     with world() as processes:
@@ -301,7 +316,7 @@ def data(source: str, as_json: _AsJson = False) -> None:
     """Say what is in a data source: how many images, of which classes and sizes, and what cannot be read."""
     from gan_core import data as data_module
 
-    found = data_module.inspect(source)
+    found = data_module.inspect(source, progress=_Bar("looking at the files"))
     if as_json:
         _out(found)
         return
@@ -336,6 +351,41 @@ def phantom(
         writer = csv.DictWriter(f, rows[0].keys())
         writer.writeheader()
         writer.writerows(rows)
+    print(out)
+
+
+@app.command()
+def media(
+    run: Annotated[str, typer.Argument(help="A run's name or directory.")],
+    out: Annotated[Path, typer.Option(help="Folder for the files.")],
+) -> None:
+    """Write what one takes away from a run: animation.gif (.mp4 with ffmpeg), curves.png, curves.csv, architecture.png."""
+    from gan_core import media as media_module
+    from gan_core.files import replacing
+    from gan_core.runs import find_run
+
+    found = find_run(run)
+    jobs: dict[str, Callable[[], bytes]] = {
+        "animation.gif": lambda: media_module.animation_gif(found),
+        "curves.png": lambda: media_module.curves_png(found),
+        "curves.csv": lambda: media_module.curves_csv(found).encode(),
+        "architecture.png": lambda: media_module.architecture_png(*media_module.run_nets(found)),
+    }
+    if media_module.has_ffmpeg():
+        jobs["animation.mp4"] = lambda: media_module.animation_mp4(found)
+    missing = []
+    for name, make in jobs.items():
+        try:
+            content = make()
+        except UserError as e:
+            missing.append(f"{name} is left out. {e}")
+            continue
+        with replacing(out / name) as temporary:
+            temporary.write_bytes(content)
+    if len(missing) == len(jobs):
+        raise UserError(f"{found.name} has nothing to show yet: let it train until the first samples appear.")
+    for line in missing:
+        print(line, file=sys.stderr)
     print(out)
 
 

@@ -50,6 +50,7 @@ class TrainConfig(Settings):
     data: str = "phantom"  # a folder, a zip, DICOM, or a named source: see gan_core.data
     resolution: int = Field(64, ge=16, le=1024)
     fit: Literal["crop", "pad"] = "crop"  # how another aspect becomes a square
+    label_name: str = Field("class", max_length=100)  # what a class is called for people
     mirror: bool = False  # flip half of the images; a mirrored left knee is a right knee
     kimg: float = Field(500.0, gt=0, le=1e6)  # length of the run: thousands of images shown to D
     seed: int = Field(0, ge=0, lt=2**31)
@@ -98,8 +99,8 @@ class TrainConfig(Settings):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     threads: int = Field(0, ge=0, le=256)  # 0: as PyTorch chooses
-    tick_kimg: float = Field(4.0, gt=0)  # a line of statistics
-    sample_kimg: float = Field(20.0, gt=0)  # a picture of the fixed seeds
+    tick_kimg: float = Field(1.0, gt=0)  # a line of statistics
+    sample_kimg: float = Field(10.0, gt=0)  # a picture of the fixed seeds
     save_seconds: float = Field(60.0, gt=0, le=60)  # the state for resuming
     samples: int = Field(36, ge=1, le=144)  # how many fixed seeds
 
@@ -121,7 +122,7 @@ class TrainConfig(Settings):
 
     def run_options(self) -> frozenset[str]:
         """Names of the settings that may differ when a run goes on."""
-        return frozenset({"kimg", "device", "threads", "save_seconds", "precision"})
+        return frozenset({"kimg", "label_name", "device", "threads", "save_seconds", "precision"})
 
     def same_run(self, other: TrainConfig) -> bool:
         """Whether `other` is the same training, perhaps longer or on another machine."""

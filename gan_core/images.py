@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -40,4 +41,11 @@ def ungrid(sheet: np.ndarray, side: int) -> np.ndarray:
 def save_png(path: Path, image: np.ndarray) -> None:
     """Writes uint8 [H, W] as an 8-bit gray PNG."""
     with replacing(path) as temporary:
-        Image.fromarray(image, "L").save(temporary)
+        temporary.write_bytes(png(image))
+
+
+def png(image: np.ndarray) -> bytes:
+    """uint8 [H, W] as an 8-bit gray PNG."""
+    buffer = BytesIO()
+    Image.fromarray(image, "L").save(buffer, "PNG")
+    return buffer.getvalue()

@@ -35,6 +35,7 @@ class ModelConfig(Settings):
     net: NetConfig
     class_names: tuple[str, ...] = Field((), max_length=MAX_CLASSES)
     class_shares: tuple[float, ...] = Field((), max_length=MAX_CLASSES)  # of each class in the training data
+    label_name: str = Field("class", max_length=100)  # what a class is called: "KL grade"
     preset: str = Field("", max_length=200)
     data: str = Field("", max_length=500)
     images_seen: int = Field(0, ge=0)

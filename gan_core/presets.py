@@ -23,6 +23,7 @@ PRESETS: dict[str, Preset] = {
         "fake, a light penalty on the critic. Good knees in about two hours on two processor cores; asks for a grade "
         "where the data has grades.",
         {
+            "label_name": "KL grade",
             "architecture": "residual",
             "conditioning": "projection",
             "loss": "relativistic",
@@ -91,7 +92,8 @@ ADDITIONS: dict[str, Preset] = {
 }
 
 
-def _explain(error: ValidationError) -> str:
+def explain(error: ValidationError) -> str:
+    """The first thing that does not fit, in a line."""
     first = error.errors()[0]
     where = ".".join(str(p) for p in first["loc"])
     return f"{where}: {first['msg']}" if where else first["msg"].removeprefix("Value error, ")
@@ -115,4 +117,4 @@ def configure(preset: str, **settings: Any) -> TrainConfig:
     try:
         return TrainConfig.model_validate(merged | settings)
     except ValidationError as e:
-        raise UserError(f"The settings do not fit: {_explain(e)}.") from e
+        raise UserError(f"The settings do not fit: {explain(e)}.") from e

@@ -57,11 +57,11 @@ class Status(BaseModel):
         left = self.images_total - self.images_seen
         return left / self.images_per_second if self.images_per_second > 0 else None
 
-    def with_process(self) -> Status:
-        """A copy that names this process as the one at work."""
-        me = psutil.Process()
+    def with_process(self, process: psutil.Process | None = None) -> Status:
+        """A copy that names `process`, by default this one, as the one at work."""
+        process = process or psutil.Process()
         return self.model_copy(
-            update={"pid": me.pid, "process_started": me.create_time(), "host": socket.gethostname()}
+            update={"pid": process.pid, "process_started": process.create_time(), "host": socket.gethostname()}
         )
 
     def process_alive(self) -> bool:
@@ -69,7 +69,9 @@ class Status(BaseModel):
         if self.host != socket.gethostname():
             return time.time() - self.updated < STALE_SECONDS
         try:
-            return abs(psutil.Process(self.pid).create_time() - self.process_started) < 2
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.process_started) < 2
+            return same and process.status() != psutil.STATUS_ZOMBIE
         except (psutil.NoSuchProcess, ValueError):
             return False
 

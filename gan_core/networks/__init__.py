@@ -10,7 +10,7 @@ from gan_core.errors import UserError
 from gan_core.networks import dcgan, residual
 from gan_core.networks.common import Scores
 
-MAX_PARAMETERS = 300_000_000  # 1.2 GB in float32: far above any preset, far below what hurts a host
+MAX_PARAMETERS = 150_000_000  # 0.6 GB in float32: far above any preset, far below what hurts a host
 
 __all__ = ["MAX_PARAMETERS", "Scores", "build", "count_parameters"]
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from gan_core import losses, networks
 from gan_core.augment import augment
 from gan_core.config import TrainConfig
+from gan_core.data import take
 from gan_core.images import to_float, to_uint8
 from gan_core.seeds import seed_of
 from gan_core.train.distributed import World
@@ -62,7 +63,7 @@ class Batches:
     def __call__(self, start: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Images uint8 [count, 1, H, W] and labels [count] from position `start` on."""
         index = self._indices(start, count)
-        return self.images[index], self.labels[index]
+        return take(self.images, index), self.labels[index]
 
 
 class Game:

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 import numpy as np
+import psutil
 import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
@@ -23,7 +24,7 @@ from gan_core.errors import UserError
 from gan_core.files import replacing
 from gan_core.model import ModelConfig, save_model
 from gan_core.presets import configure
-from gan_core.runs import Run, State, Status
+from gan_core.runs import Run, State, Status, list_runs
 from gan_core.seeds import latents, own_labels
 from gan_core.train import health
 from gan_core.train.card import model_card
@@ -39,7 +40,8 @@ def command_line(config: TrainConfig) -> str:
     named = {"preset", "data", "resolution", "kimg", "seed"}
     base = configure(config.preset)
     parts = ["python -m gan_core train", f"--preset {config.preset}", f"--data {shlex.quote(config.data)}"]
-    parts += [f"--resolution {config.resolution}", f"--kimg {config.kimg:g}", f"--seed {config.seed}"]
+    kimg = str(config.kimg).removesuffix(".0")
+    parts += [f"--resolution {config.resolution}", f"--kimg {kimg}", f"--seed {config.seed}"]
     for name in TrainConfig.model_fields:
         value = getattr(config, name)
         if name not in named and value != getattr(base, name):
@@ -105,7 +107,6 @@ class Trainer:
     def train(self, on_status: Callable[[Status], None] = lambda status: None) -> Status:
         """Runs to the end or a stop; the status it ended with. Raises `UserError` where the numbers went wrong."""
         self.on_status = on_status
-        self.run.stop_path.unlink(missing_ok=True)
         if self.writes:
             self.board = SummaryWriter(str(self.run.path), purge_step=self.game.nimg)
         try:
@@ -114,7 +115,7 @@ class Trainer:
                     self._picture()
                 self._status("running", force=True)
                 while self.game.nimg < self.total:
-                    if self.world.any(signalled() or self.run.stop_path.exists()):
+                    if self.world.any(signalled() or (self.writes and self.run.stop_path.exists())):
                         return self._end("stopped", "Stopped on request. It can be resumed.")
                     before = self.game.nimg
                     self.game.step()
@@ -173,6 +174,8 @@ class Trainer:
     def _end(self, state: State, message: str) -> Status:
         self._save_state()
         self._export()
+        if self.writes:
+            self.run.stop_path.unlink(missing_ok=True)
         return self._status(state, message, force=True)
 
     # -- what is written ----------------------------------------------------------------------------------------------
@@ -234,6 +237,7 @@ class Trainer:
                 net=net.config,
                 class_names=self.dataset.class_names if conditional else (),
                 class_shares=self.shares if conditional else (),
+                label_name=self.config.label_name,
                 preset=self.config.preset,
                 data=f"{self.dataset.name}, {len(self.dataset.images):,} images",
                 images_seen=self.game.nimg,
@@ -266,7 +270,7 @@ class Trainer:
                 raise UserError("The data is not what this run was trained on: start a new run.")
             self.game.load_state_dict(state)
             self.seconds = float(state["seconds"])
-        except (RuntimeError, KeyError, ValueError, TypeError, EOFError, pickle.UnpicklingError) as e:
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError, EOFError, pickle.UnpicklingError) as e:
             raise UserError(
                 f"{self.run.state_path} is damaged or of other settings and cannot be resumed from. "
                 "The generator/ folder beside it still works."
@@ -285,7 +289,10 @@ def _crossed(before: int, now: int, kimg: float) -> bool:
 
 @contextmanager
 def _turn(run: Run, waiting: Callable[[], None]) -> Iterator[bool]:
-    """Holds the turn among the runs beside `run`, waiting for it; yields False where a stop was asked for meanwhile."""
+    """Holds the turn among the runs beside `run`, waiting for it; yields False where a stop was asked for meanwhile.
+
+    The lock keeps those that wait in turn; whoever holds it still waits for runs that were started without a queue.
+    """
     lock = FileLock(run.path.parent / ".turn.lock")
     while not run.stop_path.exists():
         try:
@@ -294,11 +301,32 @@ def _turn(run: Run, waiting: Callable[[], None]) -> Iterator[bool]:
             waiting()
             continue
         try:
-            yield True
+            while _others_at_work(run) and not run.stop_path.exists():
+                waiting()
+                time.sleep(0.5)
+            yield not run.stop_path.exists()
         finally:
             lock.release()
         return
     yield False
+
+
+def _forget_old_request(run: Run) -> None:
+    """Removes a request to stop that an earlier session was killed before it could obey.
+
+    A newer one counts: somebody may ask while this process is still starting.
+    """
+    try:
+        asked = run.stop_path.stat().st_mtime
+    except FileNotFoundError:
+        return
+    if asked < psutil.Process().create_time() - 2:
+        run.stop_path.unlink(missing_ok=True)
+
+
+def _others_at_work(run: Run) -> bool:
+    others = (other for other in list_runs(run.path.parent) if other.name != run.name)
+    return any(other.status().state in ("starting", "running") for other in others)
 
 
 def train(
@@ -340,8 +368,10 @@ def train(
                 stack.enter_context(FileLock(run.path / "lock").acquire(timeout=5))
             except Timeout as e:
                 raise UserError(f"{run.name} is being trained by another process.") from e
+            _forget_old_request(run)
         try:
             if queue and not stack.enter_context(_turn(run, waiting)):
+                run.stop_path.unlink(missing_ok=True)
                 return say("stopped", "Taken out of the queue. It can be started again.")
             say("starting", "Reading the images")
             dataset = data.load(config.data, config.resolution, fit=config.fit, progress=reading)

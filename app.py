@@ -1,0 +1,9 @@
+"""`streamlit run app.py` opens the studio. The frame is in studio/main.py, the pages are in pages/."""
+
+import streamlit as st
+
+from studio.start import lifespan, show_error
+
+# An App rather than a script: with a script, Streamlit would take pages/ for its own old kind of pages and a deep link
+# would open outside the frame.
+app = st.App("studio/main.py", lifespan=lifespan, on_script_error=show_error)

@@ -1,0 +1,158 @@
+"""An image data set on the Hugging Face Hub: its image files, zips and parquet tables. No code of it ever runs."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from gan_core.data.files import Entry, is_silent, list_zip, natural, on_disk, slug
+from gan_core.data.parquet import list_parquet
+from gan_core.data.source import FileSource, in_order
+from gan_core.errors import UserError
+from gan_core.files import write_text
+
+MAX_HUB_BYTES = 8 * 2**30  # of all files downloaded for one source
+_PICTURES = frozenset(
+    (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".pgm", ".jp2", ".avif", ".dcm")
+)
+_ARCHIVES = frozenset((".zip", ".parquet"))
+_SYNONYMS = {"training": "train", "testing": "test", "val": "validation", "valid": "validation", "dev": "validation"}
+_SOURCE = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>[^:@\s]+))?(:(?P<split>[\w-]+))?")
+
+
+@dataclass(frozen=True)
+class _RemoteFile:
+    name: str
+    size: int  # bytes
+    sha256: str | None  # known of files in large-file storage
+
+
+@dataclass(frozen=True)
+class _Listing:
+    commit: str
+    files: list[_RemoteFile]
+
+
+def hub_source(text: str, folder: Path) -> FileSource:
+    """The data set `owner/name[@revision][:split]`, downloaded into Hugging Face's own cache.
+
+    Without a split it is the one called train, or everything where none is called so. What it holds is noted in
+    `folder`, so that what was downloaded before is found again offline.
+
+    Raises:
+        UserError: if the text is malformed, the repository or the split is missing, gated, too large or without
+            images, or the Hub cannot be reached.
+    """
+    asked = _SOURCE.fullmatch(text)
+    if not asked:
+        raise UserError(
+            f"hf:{text} names no data set; write hf:OWNER/NAME, hf:OWNER/NAME@REVISION or hf:OWNER/NAME:SPLIT."
+        )
+    repo, split = asked["repo"], asked["split"]
+    listing = _listing(repo, asked["revision"], folder / "hub")
+    usable = {f.name: f for f in listing.files if _suffix(f.name) in _PICTURES | _ARCHIVES and not is_silent(f.name)}
+    archives = [name for name in usable if _suffix(name) in _ARCHIVES]  # may hold the split within
+    chosen = [usable[name] for name in pick(usable, split) or archives]
+    if (total := sum(f.size for f in chosen)) > MAX_HUB_BYTES:
+        raise UserError(
+            f"{repo} has {total / 2**30:.1f} GiB of images; at most {MAX_HUB_BYTES // 2**30} GiB are downloaded. "
+            "Name one of its splits, or download a part yourself and name the folder."
+        )
+    downloads = in_order(partial(_download, repo, listing.commit), chosen)
+    paths = tuple((f.name, path) for f, path in zip(chosen, downloads, strict=True))
+    tables = [list_parquet(name, path) for name, path in paths if _suffix(name) == ".parquet"]
+    class_order = next((order for rows, order in tables if rows), ())
+    found = [row for rows, _ in tables for row in rows]
+    if not found:  # where there are tables, other files are only their previews
+        for name, path in paths:
+            if _suffix(name) == ".zip":
+                found += [_inside(name, e) for e in list_zip(path)]
+            elif _suffix(name) in _PICTURES:
+                found.append(on_disk(name, path, path.stat().st_size))
+    entries = {e.name: e for e in found}
+    names = sorted(pick(entries, split), key=natural)
+    if not names:
+        what = f"no images of a split {split!r}" if split else "no image files, zips or parquet tables with images"
+        raise UserError(f"{repo} has {what}; look at its files on huggingface.co/datasets/{repo}.")
+    return FileSource(slug(repo), [entries[n] for n in names], paths, (), class_order, f"hub {split or ''}")
+
+
+def pick(names: Iterable[str], split: str | None) -> list[str]:
+    """The names that belong to a split by their beginning or their folders'; without one, to train if any does."""
+    names = list(names)
+    chosen = [name for name in names if _synonym(split or "train") in _splits(name)]
+    return chosen if chosen or split else names
+
+
+def _splits(name: str) -> set[str]:
+    return {_synonym(re.split(r"[-_.]", part)[0]) for part in PurePosixPath(name).parts}
+
+
+def _synonym(split: str) -> str:
+    return _SYNONYMS.get(split.lower(), split.lower())
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def _inside(archive: str, entry: Entry) -> Entry:
+    return Entry(f"{archive}/{entry.name}", entry.size, entry.open, folders=entry.parents)
+
+
+def _listing(repo: str, revision: str | None, folder: Path) -> _Listing:
+    """The repository's files, asked of the Hub or, where it cannot be reached, remembered in `folder`."""
+    import huggingface_hub as hub
+    from huggingface_hub import errors
+
+    note = folder / f"{hashlib.sha256(f'{repo}@{revision}'.encode()).hexdigest()}.json"
+    try:
+        info = hub.HfApi().dataset_info(repo, revision=revision, files_metadata=True, timeout=20)
+    except errors.GatedRepoError as e:  # first, for it is a RepositoryNotFoundError as well
+        raise UserError(
+            f"{repo} is gated: ask for access on huggingface.co/datasets/{repo}, then run hf auth login."
+        ) from e
+    except (errors.RepositoryNotFoundError, errors.HFValidationError) as e:
+        raise UserError(f"There is no public data set {repo} on the Hugging Face Hub; check its name.") from e
+    except errors.RevisionNotFoundError as e:
+        raise UserError(f"The data set {repo} has no revision {revision!r}; check it.") from e
+    except (OSError, errors.HTTPError) as e:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            known = json.loads(note.read_bytes())
+            return _Listing(known["commit"], [_RemoteFile(**f) for f in known["files"]])
+        raise UserError(
+            f"The Hugging Face Hub cannot be reached ({type(e).__name__}), and {repo} was not downloaded before; "
+            "connect to the internet and try again."
+        ) from e
+    files = [_RemoteFile(s.rfilename, s.size or 0, s.lfs.sha256 if s.lfs else None) for s in info.siblings or ()]
+    listing = _Listing(info.sha or "main", files)
+    with contextlib.suppress(OSError):
+        write_text(note, json.dumps(asdict(listing)))
+    return listing
+
+
+def _download(repo: str, commit: str, file: _RemoteFile) -> Path:
+    """A file from Hugging Face's cache, or from the Hub and then checked against the sum that the Hub declares."""
+    import huggingface_hub as hub
+    from huggingface_hub import errors
+
+    cached = hub.try_to_load_from_cache(repo, file.name, revision=commit, repo_type="dataset")
+    if isinstance(cached, str):
+        return Path(cached)
+    try:
+        path = Path(hub.hf_hub_download(repo, file.name, revision=commit, repo_type="dataset"))
+    except (OSError, errors.HTTPError) as e:
+        raise UserError(f"{file.name} of {repo} could not be downloaded ({type(e).__name__}); try again later.") from e
+    with path.open("rb") as f:
+        arrived = hashlib.file_digest(f, "sha256").hexdigest()
+    if file.sha256 not in (None, arrived):
+        path.resolve().unlink()
+        path.unlink(missing_ok=True)
+        raise UserError(f"{file.name} of {repo} arrived damaged; try again.")
+    return path

@@ -1,0 +1,17 @@
+"""What one takes away from a run: its animation, its curves, a picture of its architecture."""
+
+from gan_core.media.animation import animation_gif, animation_mp4, has_ffmpeg
+from gan_core.media.curves import curves_csv, curves_png
+from gan_core.media.diagram import Layer, architecture, architecture_png, run_nets
+
+__all__ = [
+    "Layer",
+    "animation_gif",
+    "animation_mp4",
+    "architecture",
+    "architecture_png",
+    "curves_csv",
+    "curves_png",
+    "has_ffmpeg",
+    "run_nets",
+]

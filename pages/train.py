@@ -1,0 +1,24 @@
+"""Train: choose images and a recipe, see the data, start; then watch it learn."""
+
+import streamlit as st
+
+from gan_core.runs import list_runs
+from studio.train_form import new_training
+from studio.train_watch import watch
+
+st.title("Train")
+runs = {run.name: run for run in list_runs()}
+NEW = "New training"
+wanted = st.query_params.get("run", "")
+choices = [NEW, *runs]
+chosen = st.selectbox(
+    "Training",
+    choices,
+    index=choices.index(wanted) if wanted in runs else 0,
+)
+if chosen == NEW:
+    st.query_params.pop("run", None)
+    new_training()
+else:
+    st.query_params["run"] = chosen
+    watch(runs[chosen])

@@ -1,0 +1,1 @@
+"""What the pages share: the frame, the light box, and what they ask of the core."""

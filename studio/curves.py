@@ -1,0 +1,58 @@
+"""The live curves of a training. Altair keeps its node at each update, so that zoom and hover stay."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+POINTS = 400
+
+# Title -> the figures it shows, each with its plain name.
+PANELS: dict[str, dict[str, str]] = {
+    "Losses": {"d_loss": "critic", "g_loss": "generator"},
+    "How often the critic is right": {
+        "d_accuracy_real": "on reals",
+        "d_accuracy_fake": "on fakes",
+        "class_accuracy": "on the class",
+    },
+    "Variety of the samples (1: as the reals)": {"diversity": "variety"},
+    "Distance that the critic measures": {"wasserstein": "Wasserstein estimate"},
+    "Steepness of the critic (penalty)": {"penalty": "penalty"},
+}
+
+
+def _thinned(ticks: list[dict]) -> list[dict]:
+    each = max(1, len(ticks) // POINTS)
+    return ticks[::each] + ([ticks[-1]] if (len(ticks) - 1) % each else [])
+
+
+def _chart(table: pd.DataFrame, names: dict[str, str]) -> alt.Chart:
+    long = table.melt("nimg", list(names), "figure", "value").dropna()
+    long["figure"] = long["figure"].map(names)
+    return (
+        alt.Chart(long)
+        .mark_line()
+        .encode(
+            x=alt.X("nimg:Q", title="images shown", axis=alt.Axis(format="~s")),
+            y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
+            color=alt.Color("figure:N", title=None, legend=alt.Legend(orient="top")),
+            tooltip=["figure", alt.Tooltip("nimg", title="images", format=","), alt.Tooltip("value", format=".3f")],
+        )
+        .properties(height=220)
+    )
+
+
+def draw(ticks: list[dict], key: str) -> None:
+    """One small chart for each panel that has figures, two in a row."""
+    table = pd.DataFrame(_thinned(ticks))
+    shown = {
+        title: present
+        for title, names in PANELS.items()
+        if (present := {k: v for k, v in names.items() if k in table and table[k].notna().any()})
+    }
+    columns = st.columns(2)
+    for i, (title, names) in enumerate(shown.items()):
+        with columns[i % 2]:
+            st.markdown(f"**{title}**")
+            st.altair_chart(_chart(table, names), key=f"{key}-{title}", alt=title)

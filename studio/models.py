@@ -1,0 +1,68 @@
+"""The models a person can choose among, and their images, cached for all viewers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from gan_core import generate, images
+from gan_core.model import SHIPPED, TENSORS, Model, load_model
+from gan_core.runs import list_runs
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model on offer. `stamp` changes when its files do: a run's generator is replaced while it trains."""
+
+    name: str
+    folder: Path
+    stamp: int
+
+    @property
+    def shipped(self) -> bool:
+        return self.folder.is_relative_to(SHIPPED)
+
+
+def _entry(name: str, folder: Path) -> Entry | None:
+    try:
+        return Entry(name, folder, (folder / TENSORS).stat().st_mtime_ns)
+    except OSError:
+        return None
+
+
+def entries() -> list[Entry]:
+    """The shipped models, then the runs', the newest first."""
+    shipped = [(p.name, p) for p in sorted(SHIPPED.glob("*"), reverse=True)]
+    trained = [(run.name, run.generator_path) for run in list_runs()]
+    return [e for name, folder in shipped + trained if (e := _entry(name, folder))]
+
+
+@st.cache_resource(max_entries=4, show_spinner="Loading the model")
+def _load(folder: Path, stamp: int) -> Model:
+    return load_model(folder)
+
+
+def loaded(entry: Entry) -> Model:
+    """The model; shared by all viewers, so never to be changed."""
+    return _load(entry.folder, entry.stamp)
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def _pngs(folder: Path, stamp: int, seeds: tuple[int, ...], class_name: str | None, truncation: float) -> list[bytes]:
+    made = generate.generate(_load(folder, stamp), seeds, class_name, truncation)
+    return [images.png(image[0]) for image in made]
+
+
+def pngs(entry: Entry, seeds: range, class_name: str | None, truncation: float) -> list[bytes]:
+    """A PNG for each seed."""
+    return _pngs(entry.folder, entry.stamp, tuple(seeds), class_name, truncation)
+
+
+def captions(entry: Entry, seeds: range, class_name: str | None) -> list[str]:
+    """What is written under each image: its class, where the model has classes, and its seed."""
+    model = loaded(entry)
+    short = {"KL grade": "KL"}.get(model.config.label_name, model.config.label_name)
+    names = generate.labels(model, seeds, class_name)
+    return [f"{short} {label} · seed {s}" if label else f"seed {s}" for s, label in zip(seeds, names, strict=True)]

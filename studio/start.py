@@ -1,0 +1,31 @@
+"""What the server does as it starts, and what a person sees when something fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import streamlit as st
+
+
+def _warm_up() -> None:
+    """Loads PyTorch and the default model, so that the first visitor does not wait for them."""
+    from studio import models
+
+    found = models.entries()
+    if found:
+        models.loaded(found[0])
+
+
+@asynccontextmanager
+async def lifespan(_: st.App) -> AsyncIterator[None]:
+    task = asyncio.create_task(asyncio.to_thread(_warm_up))
+    yield
+    task.cancel()
+
+
+def show_error(_: Exception) -> bool:
+    """A plain apology: the traceback is in the server's log. (A `UserError` never comes here: the frame shows it.)"""
+    st.error("Something went wrong on this page. Reload it; if it happens again, the server's log says why.")
+    return True

@@ -1,0 +1,150 @@
+"""Watching a training: it is another process; here its run directory is read, every two seconds."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import streamlit as st
+
+from gan_core import launch, media
+from gan_core.config import NetConfig
+from gan_core.errors import UserError
+from gan_core.runs import ALIVE, Run, Status, delete_run
+from studio import curves
+
+LOOK = {
+    "queued": ("blue", ":material/hourglass_top:", "Waiting"),
+    "starting": ("blue", ":material/hourglass_top:", "Starting"),
+    "running": ("green", ":material/play_arrow:", "Training"),
+    "stopped": ("gray", ":material/pause:", "Stopped"),
+    "finished": ("green", ":material/check:", "Finished"),
+    "failed": ("red", ":material/error:", "Failed"),
+    "interrupted": ("orange", ":material/power_off:", "Interrupted"),
+}
+LOG_TAIL = 20_000
+
+
+def _duration(seconds: float) -> str:
+    """12345 as "3 h 26 min"."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{max(0, round(seconds))} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _buttons(run: Run, status: Status) -> None:
+    with st.container(horizontal=True):
+        if status.state in ALIVE:
+            if run.stop_path.exists():
+                st.button("Stopping …", icon=":material/stop:", disabled=True)
+            else:
+                st.button("Stop", icon=":material/stop:", on_click=run.request_stop)
+        elif status.state != "finished":
+            st.button("Resume", icon=":material/play_arrow:", type="primary", on_click=_start, args=(run,))
+        if run.generator_path.is_dir() and st.button("Open in gallery", icon=":material/grid_view:"):
+            st.switch_page("../pages/gallery.py", query_params={"model": run.name})
+        if status.state not in ALIVE:
+            with st.popover("Delete", icon=":material/delete:"):
+                st.write(f"Delete {run.name} with its model, samples and curves? This cannot be undone.")
+                if st.button("Delete for good", type="primary"):
+                    delete_run(run)
+                    st.query_params.pop("run", None)
+                    st.rerun(scope="app")
+
+
+def _start(run: Run) -> None:
+    try:
+        launch.start(run)
+    except UserError as error:
+        st.toast(str(error), icon=":material/error:")
+
+
+def _progress(status: Status) -> None:
+    color, icon, word = LOOK[status.state]
+    st.badge(word, icon=icon, color=color)
+    total = max(status.images_total, 1)
+    parts = [f"{status.images_seen:,} of {status.images_total:,} images"]
+    if status.dataset_size:
+        parts.append(f"epoch {status.images_seen / status.dataset_size:.1f}")
+    if status.seconds:
+        parts.append(f"{_duration(status.seconds)} so far")
+    if status.state == "running" and status.seconds_left is not None:
+        parts += [f"{status.images_per_second:,.0f} images a second", f"**{_duration(status.seconds_left)} left**"]
+    st.progress(min(1.0, status.images_seen / total), " · ".join(parts))
+    if status.message:
+        (st.error if status.state == "failed" else st.info)(status.message)
+    for warning in status.warnings:
+        st.warning(warning, icon=":material/warning:")
+
+
+def _samples(run: Run, live: bool) -> None:
+    samples = run.samples()
+    if not samples:
+        st.info("The first samples come in a moment.")
+        return
+    moments = list(samples)
+    at = moments[-1]
+    if len(moments) > 1:
+        # A new picture moves the slider only while it stands at the end: whoever looks back is left in peace.
+        key = f"moment-{run.name}"
+        if st.session_state.get(f"{key}-last") == st.session_state.get(key):
+            st.session_state[key] = at
+        st.session_state[f"{key}-last"] = at
+        at = st.select_slider("Samples after so many images", moments, key=key, format_func=lambda n: f"{n:,}")
+    st.image(str(samples[at]), width="stretch", alt=f"Synthetic samples after {at:,} images")
+    classes = run.config().conditioning != "none"
+    st.caption("The same seeds at every moment." + (" A row is a seed, a column is a class." if classes else ""))
+
+
+def _take_away(run: Run) -> None:
+    st.subheader("Take away")
+    with st.container(horizontal=True):
+        st.download_button("Animation (GIF)", lambda: media.animation_gif(run), f"{run.name}.gif", on_click="ignore")
+        if media.has_ffmpeg():
+            st.download_button("Film (MP4)", lambda: media.animation_mp4(run), f"{run.name}.mp4", on_click="ignore")
+        st.download_button("Curves (PNG)", lambda: media.curves_png(run), f"{run.name}-curves.png", on_click="ignore")
+        st.download_button("Curves (CSV)", lambda: media.curves_csv(run), f"{run.name}.csv", on_click="ignore")
+    if st.toggle("Show the networks"):
+        picture = _architecture(*media.run_nets(run))
+        st.image(picture, alt="The generator and the critic, layer by layer")
+        st.download_button("Networks (PNG)", picture, f"{run.name}-networks.png", on_click="ignore")
+
+
+@st.cache_data(max_entries=8)
+def _architecture(g: NetConfig, d: NetConfig) -> bytes:
+    return media.architecture_png(g, d)
+
+
+def watch(run: Run) -> None:
+    """Draws the run; while it is at work, over and over."""
+    alive = run.alive()
+
+    @st.fragment(run_every=timedelta(seconds=2) if alive else None)
+    def live() -> None:
+        status = run.status()
+        if alive and status.state not in ALIVE:
+            st.rerun(scope="app")  # it has ended: draw what comes after, and look no more
+        _buttons(run, status)
+        _progress(status)
+        left, right = st.columns([2, 3], gap="large")
+        with left:
+            _samples(run, alive)
+        with right:
+            ticks = run.stats()
+            if ticks:
+                curves.draw(ticks, key=run.name)
+            else:
+                st.info("The curves begin with the first thousand images: about a minute.")
+        with st.expander("Log", icon=":material/notes:"):
+            st.code(_log(run) or "Nothing was logged.", language=None, height=240)
+
+    live()
+    if run.samples():
+        _take_away(run)
+
+
+def _log(run: Run) -> str:
+    try:
+        return run.log_path.read_bytes()[-LOG_TAIL:].decode("utf-8", "replace")
+    except OSError:
+        return ""

@@ -1,0 +1,209 @@
+"""Networks of both families: any resolution, labels, truncation, no leak between the images of a batch."""
+
+import pytest
+import torch
+
+from gan_core import networks
+from gan_core.config import NetConfig
+from gan_core.errors import UserError
+from gan_core.networks.common import PixelNorm, minibatch_stddev, norm_layer, sizes, widths
+
+RESOLUTIONS = [16, 28, 64, 126]
+ARCHITECTURES = ["dcgan", "residual"]
+
+
+def net(role, architecture, resolution=16, seed=0, **settings):
+    torch.manual_seed(seed)
+    small = {"channels": 4, "max_channels": 16} | ({"z_dim": 8} if role == "generator" else {})
+    return networks.build(NetConfig(role=role, architecture=architecture, resolution=resolution, **(small | settings)))
+
+
+def generator(*args, **settings):
+    return net("generator", *args, **settings)
+
+
+def discriminator(*args, **settings):
+    return net("discriminator", *args, **settings)
+
+
+# Sizes
+
+
+@pytest.mark.parametrize(
+    ("resolution", "expected"),
+    [(28, [7, 14, 28]), (64, [4, 8, 16, 32, 64]), (126, [4, 8, 16, 32, 63, 126]), (800, [7, 13, 25, 50, 100, 200, 400, 800])],
+)
+def test_sizes(resolution, expected):
+    assert sizes(resolution) == expected
+
+
+def test_every_resolution_is_reached_by_doubling_and_cutting_one_pixel():
+    for resolution in range(16, 1025):
+        chain = sizes(resolution)
+        assert chain[-1] == resolution
+        assert 4 <= chain[0] <= 7
+        assert all(b in (2 * a, 2 * a - 1) for a, b in zip(chain[:-1], chain[1:], strict=True))
+
+
+def test_channels_double_at_each_halving_up_to_the_limit():
+    assert widths(5, 8, 64) == [64, 64, 32, 16, 8]
+
+
+# Shapes
+
+
+@pytest.mark.parametrize("conditioning", ["none", "embedding"])
+@pytest.mark.parametrize("norm", ["none", "batch", "layer", "pixel"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("resolution", RESOLUTIONS)
+def test_generators_give_images_in_range(resolution, architecture, norm, conditioning):
+    classes = 3 if conditioning == "embedding" else 0
+    G = generator(architecture, resolution, norm=norm, conditioning=conditioning, num_classes=classes)
+    c = torch.tensor([0, 2]) if classes else None
+    images = G(3 * torch.randn(2, 8), c)
+    assert images.shape == (2, 1, resolution, resolution)
+    assert images.dtype == torch.float32
+    assert images.isfinite().all()
+    assert images.abs().max() <= 1
+    images.sum().backward()
+    assert all(p.grad is not None for p in G.parameters())
+
+
+@pytest.mark.parametrize("conditioning", ["none", "projection", "classifier"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("resolution", RESOLUTIONS)
+def test_critics_give_a_score_each(resolution, architecture, conditioning):
+    classes = 0 if conditioning == "none" else 3
+    D = discriminator(architecture, resolution, conditioning=conditioning, num_classes=classes)
+    c = torch.tensor([0, 1, 2, 0]) if classes else None
+    scores = D(torch.randn(4, 1, resolution, resolution), c)
+    assert scores.score.shape == (4,)
+    assert scores.score.isfinite().all()
+    assert len(set(scores.score.tolist())) == 4
+    if conditioning == "classifier":
+        assert scores.classes.shape == (4, 3)
+    else:
+        assert scores.classes is None
+
+
+# Labels
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_label_matters(architecture):
+    G = generator(architecture, conditioning="embedding", num_classes=3).eval()
+    z = torch.randn(1, 8)
+    assert not torch.allclose(G(z, torch.tensor([0])), G(z, torch.tensor([1])), atol=1e-4)
+    D = discriminator(architecture, conditioning="projection", num_classes=3)
+    x = torch.randn(4, 1, 16, 16)
+    zeros, ones = torch.zeros(4, dtype=torch.long), torch.ones(4, dtype=torch.long)
+    assert torch.equal(D(x, zeros).score, D(x, ones).score)  # nothing learnt of labels yet
+    torch.nn.init.normal_(D.embed.weight)
+    assert not torch.allclose(D(x, zeros).score, D(x, ones).score)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_missing_labels_are_an_error(architecture):
+    with pytest.raises(ValueError, match="give it labels"):
+        generator(architecture, conditioning="embedding", num_classes=3)(torch.randn(2, 8))
+    with pytest.raises(ValueError, match="give it labels"):
+        discriminator(architecture, conditioning="projection", num_classes=3)(torch.randn(4, 1, 16, 16))
+
+
+# Truncation
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_truncation(architecture):
+    G = generator(architecture, norm="batch")
+    G(torch.randn(64, 8))  # a training step: statistics and the mean of w
+    G.eval()
+    z = torch.randn(3, 8)
+    assert torch.equal(G(z), G(z, None, 1.0))
+    typical = G(z, None, 0.0)
+    torch.testing.assert_close(typical, typical[:1].expand_as(typical))
+    spread = [G(z, None, t).std(0).mean().item() for t in (0.0, 0.5, 1.0)]
+    assert spread[0] < spread[1] < spread[2]
+
+
+# Batches
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("norm", ["none", "batch", "layer", "pixel"])
+def test_an_image_does_not_depend_on_its_neighbours(architecture, norm):
+    G = generator(architecture, norm=norm).eval()
+    z = torch.randn(5, 8)
+    torch.testing.assert_close(G(z)[3:4], G(z[3:4]), rtol=1e-4, atol=1e-5)
+
+
+def test_the_residual_critic_compares_groups_of_four_only():
+    D = discriminator("residual")
+    x = torch.randn(8, 1, 16, 16)
+    torch.testing.assert_close(D(x).score, torch.cat([D(x[:4]).score, D(x[4:]).score]), rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(D(x[:4]).score[0], D(x[[0, 5, 6, 7]]).score[0], atol=1e-6)
+
+
+def test_minibatch_stddev_by_hand():
+    x = torch.randn(8, 3, 2, 2)
+    out = minibatch_stddev(x)
+    assert torch.equal(out[:, :3], x)
+    by_hand = [x[:4].std(0, correction=0).mean().item(), x[4:].std(0, correction=0).mean().item()]
+    assert out[:, 3].mean((1, 2)).tolist() == pytest.approx([by_hand[0]] * 4 + [by_hand[1]] * 4, rel=1e-4)
+    alike = minibatch_stddev(x[:1].expand(4, -1, -1, -1))
+    assert alike[:, 3].max() < 1e-3
+
+
+# Normalisation
+
+
+def test_pixel_norm_gives_every_pixel_unit_mean_square():
+    out = PixelNorm()(5 * torch.randn(2, 16, 3, 3))
+    torch.testing.assert_close(out.square().mean(1), torch.ones(2, 3, 3), rtol=1e-3, atol=1e-3)
+
+
+def test_layer_norm_is_over_each_image_alone():
+    out = norm_layer("layer", 6)(3 * torch.randn(4, 6, 5, 5) + 2)
+    torch.testing.assert_close(out.mean((1, 2, 3)), torch.zeros(4), atol=1e-5, rtol=0)
+    torch.testing.assert_close(out.var((1, 2, 3), correction=0), torch.ones(4), atol=1e-3, rtol=0)
+
+
+def test_dropout_acts_in_training_only():
+    D = discriminator("dcgan", dropout=0.5)
+    x = torch.randn(4, 1, 16, 16)
+    assert not torch.equal(D(x).score, D(x).score)
+    D.eval()
+    assert torch.equal(D(x).score, D(x).score)
+
+
+# Building
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_same_seed_builds_the_same_network(architecture):
+    for make in (generator, discriminator):
+        a, b, other = (make(architecture, seed=s).state_dict() for s in (1, 1, 2))
+        assert all(torch.equal(a[k], b[k]) for k in a)
+        assert not all(torch.equal(a[k], other[k]) for k in a)
+
+
+def test_a_huge_network_is_refused_before_memory_is_taken(monkeypatch):
+    made = []
+    real = torch.nn.Linear.__init__
+
+    def spy(self, *args, **kwargs):
+        real(self, *args, **kwargs)
+        made.append(self.weight.device.type)
+
+    monkeypatch.setattr(torch.nn.Linear, "__init__", spy)
+    huge = NetConfig(
+        role="generator", architecture="residual", resolution=896, channels=256, max_channels=1024, z_dim=1024
+    )
+    with pytest.raises(UserError, match="fewer channels"):
+        networks.build(huge)
+    assert set(made) == {"meta"}
+
+
+def test_count_parameters_by_hand():
+    D = discriminator("dcgan", 16, channels=4, max_channels=8, norm="none")  # 16 -> 8 -> 4
+    assert networks.count_parameters(D) == (16 * 4 + 4) + (4 * 8 * 16 + 8) + (8 * 16 + 1)

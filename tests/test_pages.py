@@ -1,0 +1,279 @@
+"""Each page as Streamlit's own test harness sees it: what a person finds, chooses and is told."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from gan_core.model import SHIPPED
+from gan_core.runs import Run, Status, create_run, list_runs
+from gan_core.train.distributed import World
+from gan_core.train.trainer import train
+
+SHIPPED_MODELS = [p.name for p in SHIPPED.glob("*") if (p / "config.json").is_file()]
+needs_model = pytest.mark.skipif(not SHIPPED_MODELS, reason="no model is shipped")
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def finished(runs, tiny):
+    """A short training that has come to its end."""
+    config = tiny("acgan", samples=20)
+    run = create_run(config, "digits")
+    train(run, config, World())
+    return run
+
+
+def page(name="gallery", **query):
+    at = AppTest.from_file("../studio/main.py", default_timeout=60)
+    for key, value in query.items():
+        at.query_params[key] = value
+    if name != "gallery":
+        at.switch_page(f"../pages/{name}.py")
+    return at.run()
+
+
+def texts(at):
+    return " ".join(e.value for kind in ("markdown", "caption", "info", "warning", "error") for e in at.get(kind))
+
+
+def films(at):
+    """What the light box was given."""
+    (component,) = at.get("bidi_component")
+    return json.loads(component.proto.mixed.json if component.proto.HasField("mixed") else component.proto.json)["films"]
+
+
+@pytest.mark.parametrize("name", ["gallery", "train"])
+def test_every_page_says_what_the_images_are(runs, name):
+    at = page(name)
+    assert not at.exception
+    assert "not for diagnosis" in texts(at)
+
+
+@needs_model
+def test_gallery_opens_on_the_shipped_model_without_a_choice(runs):
+    at = page()
+    assert at.selectbox(key="model").value in SHIPPED_MODELS
+    assert "24 synthetic images" in texts(at)
+    assert len(films(at)) == 24
+
+
+@needs_model
+def test_a_link_brings_back_the_same_images(runs):
+    query = {"seed": "100", "variety": "0.5", "n": "48"}
+    first, second = films(page(**query)), films(page(**query))
+    assert [f["seed"] for f in first] == list(range(100, 148))
+    assert first == second
+    assert first != films(page(seed="100", n="48"))
+
+
+@needs_model
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"seed": "-5"},
+        {"seed": "99999999999999999999"},
+        {"n": "1e9"},
+        {"n": "-1"},
+        {"model": "../../etc"},
+        {"grade": "seventeen"},
+        {"variety": "nan"},
+        {"show": "x"},
+    ],
+)
+def test_a_link_out_of_range_still_shows_images(runs, query):
+    at = page(**query)
+    assert not at.exception
+    assert len(films(at)) == 24
+
+
+@needs_model
+def test_more_and_other_knees(runs):
+    at = page()
+    before = films(at)
+    more = next(b for b in at.button if "more" in b.label)
+    more.click().run()
+    assert len(films(at)) == 48
+    assert films(at)[:24] == before
+    next(b for b in at.button if b.label == "Other knees").click().run()
+    assert not {f["seed"] for f in films(at)} & {f["seed"] for f in before}
+
+
+def test_gallery_filters_by_class_where_the_model_has_classes(finished):
+    at = page(model=finished.name)
+    at.segmented_control(key="grade").set_value("3").run()
+    assert all("class 3" in f["caption"] for f in films(at))
+
+
+def test_gallery_shows_no_dead_filter_for_an_unlabelled_model(runs, tiny):
+    config = tiny("dcgan")
+    run = create_run(config, "digits")
+    train(run, config, World())
+    at = page(model=run.name)
+    assert not at.exception
+    assert not at.segmented_control
+    assert all("class" not in f["caption"] for f in films(at))
+
+
+def test_gallery_says_in_words_that_a_model_folder_is_damaged(finished):
+    (finished.generator_path / "model.safetensors").write_bytes(b"not tensors")
+    at = page(model=finished.name)
+    assert any("damaged" in e.value for e in at.error)
+    assert "Traceback" not in texts(at)
+
+
+def test_gallery_without_any_model_says_what_to_do(runs, monkeypatch, tmp_path):
+    from studio import models
+
+    monkeypatch.setattr(models, "SHIPPED", tmp_path)
+    at = page()
+    assert not at.exception
+    assert "Train one" in texts(at)
+
+
+def test_the_form_shows_the_data_before_anything_starts(runs):
+    at = page("train")
+    at.segmented_control[0].set_value("Digits").run()
+    at.selectbox[1].set_value(28).run()
+    assert "1,797 images" in texts(at)
+    assert not list_runs()
+
+
+def test_the_form_explains_a_folder_that_is_not_there(runs, tmp_path):
+    at = page("train")
+    at.segmented_control[0].set_value("Folder").run()
+    assert not [b for b in at.button if b.label == "Start training"]
+    at.text_input[0].set_value(str(tmp_path / "nowhere")).run()
+    assert len(at.error) == 1
+    assert not [b for b in at.button if b.label == "Start training"]
+
+
+def test_the_form_names_files_that_were_left_out(runs, tmp_path):
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for i in range(3):
+        Image.fromarray(np.full((40, 40), 60 * i, np.uint8)).save(folder / f"{i}.png")
+    (folder / "broken.png").write_bytes(b"no image")
+    at = page("train")
+    at.segmented_control[0].set_value("Folder").run()
+    at.text_input[0].set_value(str(folder)).run()
+    assert "3 images" in texts(at)
+    assert any("1 files were left out" in e.label for e in at.expander)
+
+
+def test_an_upload_of_a_zip_is_shown_and_kept_under_its_content(runs):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as z:
+        for i in range(4):
+            image = io.BytesIO()
+            Image.fromarray(np.full((32, 32), 50 * i, np.uint8)).save(image, "PNG")
+            z.writestr(f"{'ab'[i % 2]}/{i}.png", image.getvalue())
+    at = page("train")
+    at.segmented_control[0].set_value("Upload").run()
+    at.file_uploader[0].upload("../../evil.zip", packed.getvalue(), "application/zip").run()
+    assert "4 images" in texts(at)
+    kept = [p for p in runs.rglob("*.zip")]
+    assert [p.name for p in kept] == ["00000-evil.zip"]
+
+
+def test_start_writes_the_settings_asked_for_and_launches_once(runs, monkeypatch):
+    from gan_core import launch
+
+    started = []
+    monkeypatch.setattr(launch, "start", started.append)
+    at = page("train")
+    at.segmented_control[0].set_value("Digits").run()
+    at.selectbox[1].set_value(28).run()
+    at.selectbox[2].set_value("dcgan").run()
+    at.number_input[0].set_value(3.0).run()
+    at.text_area[0].set_value("ema_kimg=2").run()
+    next(b for b in at.button if b.label == "Start training").click().run()
+    (run,) = list_runs()
+    assert started == [run]
+    config = run.config()
+    assert (config.preset, config.data, config.resolution, config.kimg, config.ema_kimg) == ("dcgan", "digits", 28, 3, 2)
+    assert run.name in at.query_params["run"]
+
+
+def test_a_wrong_setting_is_explained_before_the_start(runs):
+    at = page("train")
+    at.segmented_control[0].set_value("Digits").run()
+    at.text_area[0].set_value("no_such_setting=1").run()
+    assert any("no_such_setting" in e.value for e in at.error)
+    assert not [b for b in at.button if b.label == "Start training"]
+
+
+def test_a_second_start_waits_or_is_refused_in_words(runs, tiny, monkeypatch):
+    run = create_run(tiny(), "digits")
+    run.write_status(Status(state="running", images_total=10).with_process())
+    assert "wait for its turn" in texts(page("train"))
+    monkeypatch.setenv("KNEE_GAN_WHEN_BUSY", "refuse")
+    assert "one at a time" in texts(page("train"))
+
+
+def test_watching_shows_progress_curves_samples_and_what_to_take_away(finished):
+    at = page("train", run=finished.name)
+    assert not at.exception
+    assert "400 of 400 images" in str(at.get("progress")[0].proto.text)
+    assert len(at.get("vega_lite_chart")) + len(at.get("arrow_vega_lite_chart")) >= 3
+    assert at.select_slider[0].value == 400
+    labels = {b.proto.label for b in at.get("download_button")}
+    assert {"Animation (GIF)", "Curves (PNG)", "Curves (CSV)"} <= labels
+
+
+def test_looking_back_in_time_stays_where_one_looks(finished):
+    at = page("train", run=finished.name)
+    at.select_slider[0].set_value(200).run()
+    assert at.select_slider[0].value == 200
+
+
+def test_an_interrupted_run_says_so_and_offers_to_resume(finished):
+    finished.write_status(Status(state="running", images_total=400, pid=2**22 + 1, process_started=1.0).with_process())
+    dead = finished.status().model_copy(update={"process_started": 1.0})
+    finished.write_status(dead)
+    at = page("train", run=finished.name)
+    assert "can be resumed" in texts(at)
+    assert any(b.label == "Resume" for b in at.button)
+
+
+def test_a_failed_run_gives_its_reason_and_a_warning_is_shown(finished):
+    status = finished.status()
+    status.state, status.message, status.warnings = "failed", "The numbers became infinite.", ["This looks like mode collapse"]
+    finished.write_status(status)
+    at = page("train", run=finished.name)
+    assert any("infinite" in e.value for e in at.error)
+    assert any("mode collapse" in w.value for w in at.warning)
+
+
+def test_delete_asks_first_and_removes_the_run(finished):
+    at = page("train", run=finished.name)
+    assert finished.path.exists()
+    next(b for b in at.button if b.label == "Delete for good").click().run()
+    assert not finished.path.exists()
+    assert not at.exception
+
+
+def test_stop_leaves_a_request_for_the_trainer(runs, tiny):
+    run = create_run(tiny(), "digits")
+    run.write_status(Status(state="running", images_total=10).with_process())
+    at = page("train", run=run.name)
+    next(b for b in at.button if b.label == "Stop").click().run()
+    assert run.stop_path.exists()
+
+
+def test_a_run_with_nothing_readable_in_it_gets_words(runs):
+    folder = runs / "00001-broken"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{")
+    at = page("train", run="00001-broken")
+    assert not at.exception
+    assert Run(folder).status().state == "interrupted"
