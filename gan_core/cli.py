@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -44,6 +45,9 @@ def main() -> None:
     except UserError as e:
         print(f"error: {e}", file=sys.stderr)
         sys.exit(1)
+    except OSError as e:
+        print(f"error: {e}. Check the path, its permissions and the room on the disk.", file=sys.stderr)
+        sys.exit(1)
 
 
 def _out(value: object) -> None:
@@ -61,8 +65,16 @@ def _bad_call(message: str) -> typer.BadParameter:
     return typer.BadParameter(message)
 
 
+def _good_call(make: Callable[[], Any]) -> Any:
+    """What `make` gives; what it finds wrong is a wrong call."""
+    try:
+        return make()
+    except UserError as e:
+        raise _bad_call(str(e)) from e
+
+
 def parse_seeds(text: str) -> list[int]:
-    """"0-3,7" as [0, 1, 2, 3, 7]. Raises `typer.BadParameter` where it is no such list."""
+    """ "0-3,7" as [0, 1, 2, 3, 7]. Raises `typer.BadParameter` where it is no such list."""
     seeds: list[int] = []
     try:
         for part in text.split(","):
@@ -75,20 +87,6 @@ def parse_seeds(text: str) -> list[int]:
     if not seeds:
         raise _bad_call(f"{text!r} holds no seed: a range goes from the smaller to the larger")
     return seeds
-
-
-def parse_settings(pairs: list[str]) -> dict[str, Any]:
-    """["batch=32", "augment=brightness,cutout"] as settings. Raises `typer.BadParameter` where one has no "="."""
-    out: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise _bad_call(f"--set takes key=value, not {pair!r}")
-        if key == "augment":
-            out[key] = tuple(v for v in value.split(",") if v)
-        else:
-            out[key] = {"true": True, "false": False}.get(value.lower(), value)
-    return out
 
 
 class _Bar:
@@ -115,22 +113,27 @@ def train(
     kimg: Annotated[float | None, typer.Option(help="Length of the run, in thousands of images.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Length of the run, in passes over the data.")] = None,
     seed: Annotated[int | None, typer.Option()] = None,
-    out: Annotated[Path | None, typer.Option(help="The run's directory. Default: a new one, numbered, in runs/.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run's directory. Default: a new one, numbered, in runs/.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or the newest.")] = False,
-    new: Annotated[bool, typer.Option("--new", help="Start a new run though an unfinished one has these settings.")] = False,
-    queue: Annotated[bool, typer.Option("--queue", help="Wait until the other runs in the same folder have ended.")] = False,
+    new: Annotated[
+        bool, typer.Option("--new", help="Start a new run though an unfinished one has these settings.")
+    ] = False,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="Wait until the other runs in the same folder have ended.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the settings and stop.")] = False,
     settings: Annotated[list[str] | None, typer.Option("--set", help="Any setting, as key=value.")] = None,
 ) -> None:
     """Train. The same command again goes on where a stopped or killed run left off."""
     from gan_core import runs
-    from gan_core.config import TrainConfig
-    from gan_core.presets import configure
+    from gan_core.presets import change, configure, parse_settings
 
     if kimg is not None and epochs is not None:
         raise _bad_call("give --kimg or --epochs, not both")
     named = {"data": data, "resolution": resolution, "kimg": kimg, "seed": seed}
-    changes = {k: v for k, v in named.items() if v is not None} | parse_settings(settings or [])
+    changes = {k: v for k, v in named.items() if v is not None} | _good_call(lambda: parse_settings(settings or []))
 
     run: runs.Run | None = None
     if resume:
@@ -138,20 +141,19 @@ def train(
         if run is None:
             raise _bad_call("there is no run to resume; give its directory with --out")
         old = run.config()
-        config = _validated(lambda: TrainConfig.model_validate(old.model_dump() | changes))
+        config = _good_call(lambda: change(old, **changes))
         if not old.same_run(config):
-            raise _bad_call(f"{run.path} was trained with other settings; only its length and machine options may change")
+            raise _bad_call(
+                f"{run.path} was trained with other settings; only its length and machine options may change"
+            )
     else:
-        try:
-            config = configure(preset, **changes)
-        except UserError as e:
-            raise _bad_call(str(e)) from e
+        config = _good_call(lambda: configure(preset, **changes))
     if epochs is not None:
         from gan_core import data as data_module
 
         count = data_module.inspect(config.data, progress=_Bar("looking at the files"))["count"]
         changes["kimg"] = epochs * count / 1000
-        config = _validated(lambda: TrainConfig.model_validate(config.model_dump() | changes))
+        config = _good_call(lambda: change(config, **changes))
     if dry_run:
         _out(config.model_dump())
         return
@@ -162,17 +164,6 @@ def train(
     if not run.alive():
         run.stop_path.unlink(missing_ok=True)  # left by a process that was killed before it could obey
     _train(run, config, queue)
-
-
-def _validated(make: Callable[[], Any]) -> Any:
-    from pydantic import ValidationError
-
-    from gan_core.presets import explain
-
-    try:
-        return make()
-    except ValidationError as e:
-        raise _bad_call(f"The settings do not fit: {explain(e)}.") from e
 
 
 def _place(config: Any, out: Path | None, new: bool) -> Any:
@@ -220,8 +211,9 @@ def _train(run: Any, config: Any, queue: bool) -> None:
             elif status.message:
                 bar.set_description(status.message)
             for warning in status.warnings:
-                if warning not in warned:
-                    warned.add(warning)
+                kind = re.sub(r"\d+", "", warning)  # the same with another figure is no news
+                if kind not in warned:
+                    warned.add(kind)
                     bar.write(f"{time.strftime('%H:%M:%S')} {warning}", file=sys.stderr)
 
         status = train_run(run, config, processes, queue=queue, on_status=show)
@@ -252,7 +244,7 @@ def generate(
     out: Annotated[Path, typer.Option(help="Folder for the images.")],
     seeds: Annotated[str, typer.Option(help="Such as 0-63 or 1,5,9.")] = "0-63",
     class_name: Annotated[str | None, typer.Option("--class", help="A class of the model, such as a grade.")] = None,
-    truncation: Annotated[float, typer.Option(help="0 to 1: below 1 less varied and more typical.")] = 1.0,
+    truncation: Annotated[float, typer.Option(min=0, max=1, help="0 to 1: below 1 less varied and more typical.")] = 1.0,
     grid: Annotated[bool, typer.Option("--grid", help="Also one picture of all, grid.png.")] = False,
 ) -> None:
     """Make synthetic images: one seed0000.png a seed."""

@@ -52,10 +52,12 @@ class TrainConfig(Settings):
     fit: Literal["crop", "pad"] = "crop"  # how another aspect becomes a square
     label_name: str = Field("class", max_length=100)  # what a class is called for people
     mirror: bool = False  # flip half of the images; a mirrored left knee is a right knee
+    class_balance: float = Field(0.0, ge=0, le=1)  # 0: classes as often as in the data; 1: all alike; between: between
     kimg: float = Field(500.0, gt=0, le=1e6)  # length of the run: thousands of images shown to D
     seed: int = Field(0, ge=0, lt=2**31)
 
     # Networks
+    init: str = Field("", max_length=1000)  # a model folder or run of the same networks whose weights to start from
     architecture: Literal["dcgan", "residual"] = "dcgan"
     z_dim: int = Field(100, ge=1, le=1024)
     g_channels: int = Field(64, ge=1, le=256)

@@ -54,9 +54,7 @@ def generate_batches(
         yield to_uint8(model.net(latents(part, model.config.net.z_dim), c, truncation))
 
 
-def generate(
-    model: Model, seeds: Sequence[int], class_name: str | None = None, truncation: float = 1.0
-) -> np.ndarray:
+def generate(model: Model, seeds: Sequence[int], class_name: str | None = None, truncation: float = 1.0) -> np.ndarray:
     """All of `generate_batches` at once: uint8 [len(seeds), 1, R, R]."""
     side = model.config.net.resolution
     return np.concatenate(

@@ -43,7 +43,13 @@ def start(run: Run) -> None:
         detached = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS}
     with run.log_path.open("ab") as log:
         process = subprocess.Popen(
-            command, cwd=_ROOT, env=allocator.environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, **detached
+            command,
+            cwd=_ROOT,
+            env=allocator.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            **detached,
         )
     child = psutil.Process(process.pid)
     child.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else NICENESS)

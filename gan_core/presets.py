@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +85,9 @@ PRESETS: dict[str, Preset] = {
 
 ADDITIONS: dict[str, Preset] = {
     "smooth": Preset("the critic is asked for 0.9 rather than certainty", {"label_smoothing": 0.1}),
-    "noise": Preset("noise on what the critic sees, and a few swapped labels", {"input_noise": 0.1, "label_flip": 0.001}),
+    "noise": Preset(
+        "noise on what the critic sees, and a few swapped labels", {"input_noise": 0.1, "label_flip": 0.001}
+    ),
     "augment": Preset(
         "images are shifted, partly hidden and re-exposed before the critic, reals and fakes alike: for small data",
         {"augment": ("brightness", "contrast", "translation", "cutout")},
@@ -92,11 +95,22 @@ ADDITIONS: dict[str, Preset] = {
 }
 
 
-def explain(error: ValidationError) -> str:
+def _explain(error: ValidationError) -> str:
     """The first thing that does not fit, in a line."""
     first = error.errors()[0]
     where = ".".join(str(p) for p in first["loc"])
     return f"{where}: {first['msg']}" if where else first["msg"].removeprefix("Value error, ")
+
+
+def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:
+    """["batch=32", "augment=brightness,cutout"] as settings. Raises `UserError` where one is no key=value."""
+    out: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = (part.strip() for part in pair.partition("="))
+        if not key or not equals:
+            raise UserError(f"A setting is written key=value, not {pair!r}.")
+        out[key] = tuple(filter(None, value.split(","))) if key == "augment" else value
+    return out
 
 
 def configure(preset: str, **settings: Any) -> TrainConfig:
@@ -112,9 +126,18 @@ def configure(preset: str, **settings: Any) -> TrainConfig:
         if name not in ADDITIONS:
             raise UserError(f"There is no addition {name!r}. There are: {', '.join('+' + a for a in ADDITIONS)}.")
         merged |= ADDITIONS[name].settings
+    return _validated(merged | settings)
+
+
+def change(config: TrainConfig, **settings: Any) -> TrainConfig:
+    """`config` with other `settings`. Raises `UserError` as `configure` does."""
+    return _validated(config.model_dump() | settings)
+
+
+def _validated(settings: dict[str, Any]) -> TrainConfig:
     if unknown := sorted(settings.keys() - TrainConfig.model_fields.keys()):
         raise UserError(f"There is no setting {unknown[0]!r}. There are: {', '.join(TrainConfig.model_fields)}.")
     try:
-        return TrainConfig.model_validate(merged | settings)
+        return TrainConfig.model_validate(settings)
     except ValidationError as e:
-        raise UserError(f"The settings do not fit: {explain(e)}.") from e
+        raise UserError(f"The settings do not fit: {_explain(e)}.") from e

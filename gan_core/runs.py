@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gan_core.config import TrainConfig
 from gan_core.errors import UserError
-from gan_core.files import write_text
+from gan_core.files import sweep, write_text
 
 RUNS_ENV = "KNEE_GAN_RUNS"
 STALE_SECONDS = 300  # a run of another machine that has not written for so long is taken for dead
@@ -158,6 +158,7 @@ class Run:
 
     def trim(self, nimg: int) -> None:
         """Takes back what was written after the state at `nimg` images was saved: it is about to be done again."""
+        sweep(self.path)
         kept = [t for t in self.stats() if t["nimg"] <= nimg]
         write_text(self.stats_path, "".join(json.dumps(t) + "\n" for t in kept))
         for at, path in self.samples().items():

@@ -9,7 +9,7 @@ import streamlit as st
 from gan_core import launch
 from gan_core.config import TrainConfig
 from gan_core.errors import UserError
-from gan_core.presets import ADDITIONS, PRESETS, configure
+from gan_core.presets import ADDITIONS, PRESETS, configure, parse_settings
 from gan_core.runs import create_run, runs_root
 from studio import sources
 
@@ -112,18 +112,8 @@ def _settings(preset: str, source: str, resolution: int, fit: str, count: int, c
         other = st.text_area("Any other setting, as key=value, one a line", placeholder="r1_gamma=2\nmirror=true")
         with st.popover("Which settings are there?"):
             st.dataframe([{"setting": k, "value": str(v)} for k, v in base.model_dump().items()], height=400)
-    from gan_core.cli import parse_settings
-
-    return configure(
-        preset,
-        **unlabelled,
-        **changes,
-        **parse_settings([line.strip() for line in other.splitlines() if line.strip()]),
-        data=source,
-        resolution=resolution,
-        fit=fit,
-        kimg=kimg,
-    )
+    chosen = {"data": source, "resolution": resolution, "fit": fit, "kimg": kimg}
+    return configure(preset, **(unlabelled | changes | parse_settings(filter(None, other.splitlines())) | chosen))
 
 
 def new_training() -> None:

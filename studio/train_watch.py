@@ -122,8 +122,8 @@ def watch(run: Run) -> None:
     @st.fragment(run_every=timedelta(seconds=2) if alive else None)
     def live() -> None:
         status = run.status()
-        if alive and status.state not in ALIVE:
-            st.rerun(scope="app")  # it has ended: draw what comes after, and look no more
+        if alive != (status.state in ALIVE):
+            st.rerun(scope="app")  # it has begun or ended: look again and again from now on, or no more
         _buttons(run, status)
         _progress(status)
         left, right = st.columns([2, 3], gap="large")

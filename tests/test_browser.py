@@ -12,7 +12,10 @@ from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+import psutil
 import pytest
+
+from gan_core.runs import list_runs
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -51,6 +54,10 @@ def server(tmp_path):
     finally:
         process.terminate()
         process.wait(20)
+        # A training outlives its server by design; not its test.
+        for run in list_runs(tmp_path / "runs"):
+            if run.alive():
+                psutil.Process(run.status().pid).kill()
 
 
 @pytest.fixture

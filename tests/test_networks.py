@@ -1,5 +1,7 @@
 """Networks of both families: any resolution, labels, truncation, no leak between the images of a batch."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -31,7 +33,12 @@ def discriminator(*args, **settings):
 
 @pytest.mark.parametrize(
     ("resolution", "expected"),
-    [(28, [7, 14, 28]), (64, [4, 8, 16, 32, 64]), (126, [4, 8, 16, 32, 63, 126]), (800, [7, 13, 25, 50, 100, 200, 400, 800])],
+    [
+        (28, [7, 14, 28]),
+        (64, [4, 8, 16, 32, 64]),
+        (126, [4, 8, 16, 32, 63, 126]),
+        (800, [7, 13, 25, 50, 100, 200, 400, 800]),
+    ],
 )
 def test_sizes(resolution, expected):
     assert sizes(resolution) == expected
@@ -42,7 +49,7 @@ def test_every_resolution_is_reached_by_doubling_and_cutting_one_pixel():
         chain = sizes(resolution)
         assert chain[-1] == resolution
         assert 4 <= chain[0] <= 7
-        assert all(b in (2 * a, 2 * a - 1) for a, b in zip(chain[:-1], chain[1:], strict=True))
+        assert all(b in (2 * a, 2 * a - 1) for a, b in itertools.pairwise(chain))
 
 
 def test_channels_double_at_each_halving_up_to_the_limit():

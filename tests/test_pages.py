@@ -49,7 +49,9 @@ def texts(at):
 def films(at):
     """What the light box was given."""
     (component,) = at.get("bidi_component")
-    return json.loads(component.proto.mixed.json if component.proto.HasField("mixed") else component.proto.json)["films"]
+    return json.loads(component.proto.mixed.json if component.proto.HasField("mixed") else component.proto.json)[
+        "films"
+    ]
 
 
 @pytest.mark.parametrize("name", ["gallery", "train"])
@@ -200,7 +202,13 @@ def test_start_writes_the_settings_asked_for_and_launches_once(runs, monkeypatch
     (run,) = list_runs()
     assert started == [run]
     config = run.config()
-    assert (config.preset, config.data, config.resolution, config.kimg, config.ema_kimg) == ("dcgan", "digits", 28, 3, 2)
+    assert (config.preset, config.data, config.resolution, config.kimg, config.ema_kimg) == (
+        "dcgan",
+        "digits",
+        28,
+        3,
+        2,
+    )
     assert run.name in at.query_params["run"]
 
 
@@ -247,7 +255,11 @@ def test_an_interrupted_run_says_so_and_offers_to_resume(finished):
 
 def test_a_failed_run_gives_its_reason_and_a_warning_is_shown(finished):
     status = finished.status()
-    status.state, status.message, status.warnings = "failed", "The numbers became infinite.", ["This looks like mode collapse"]
+    status.state, status.message, status.warnings = (
+        "failed",
+        "The numbers became infinite.",
+        ["This looks like mode collapse"],
+    )
     finished.write_status(status)
     at = page("train", run=finished.name)
     assert any("infinite" in e.value for e in at.error)

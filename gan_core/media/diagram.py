@@ -224,16 +224,16 @@ def _critic_parts(config: NetConfig, trace: _Trace, largest: int, most: int) -> 
 
 
 def _step_in_words(config: NetConfig) -> str:
-    """What happens between two blocks."""
-    norms = {"none": "", "batch": "batch norm, ", "layer": "layer norm, ", "pixel": "pixel norm, "}
+    """What happens between two blocks. Unbreakable spaces keep together what a line's end should not part."""
+    norms = {"none": "", "batch": "batch\u00a0norm, ", "layer": "layer\u00a0norm, ", "pixel": "pixel\u00a0norm, "}
     up = config.role == "generator"
     if config.architecture == "residual":
         style = f"{norms[config.norm]}style from w, " if up else ""
         how = "resolution doubled" if up else "resolution halved"
-        return f"Each step: a residual block of 2 × ({style}leaky ReLU, convolution 3 × 3), {how}"
+        return f"Each step: a residual block of 2 × ({style}leaky\u00a0ReLU, convolution 3 × 3), {how}"
     if up:
-        return f"Each step: transposed convolution 4 × 4, stride 2, {norms[config.norm]}ReLU"
-    return f"Each step: convolution 4 × 4, stride 2, {norms[config.norm]}leaky ReLU"
+        return f"Each step: transposed convolution 4 × 4, stride\u00a02, {norms[config.norm]}ReLU"
+    return f"Each step: convolution 4 × 4, stride\u00a02, {norms[config.norm]}leaky\u00a0ReLU"
 
 
 def _draw_row(axes: Axes, parts: list[_Part], x: float, middle: float) -> None:

@@ -64,5 +64,3 @@ def world() -> Iterator[World]:
         yield World(dist.get_rank(), size)
     finally:
         dist.destroy_process_group()
-
-

@@ -15,14 +15,19 @@ from gan_core import losses, networks
 from gan_core.augment import augment
 from gan_core.config import TrainConfig
 from gan_core.data import take
+from gan_core.errors import UserError
 from gan_core.images import to_float, to_uint8
 from gan_core.seeds import seed_of
 from gan_core.train.distributed import World
 
 
-
 def pick_device(name: str) -> torch.device:
+    """The device called `name`; "auto" is the best there is. Raises `UserError` where this machine has no such one."""
     if name != "auto":
+        if name == "mps" and not torch.backends.mps.is_available():
+            raise UserError("This machine has no Apple GPU that PyTorch can use: set device to auto or cpu.")
+        if name.startswith("cuda") and int(name[5:] or 0) >= torch.cuda.device_count():
+            raise UserError(f"This machine has no GPU {name} that PyTorch can use: set device to auto or cpu.")
         return torch.device(name)
     if torch.cuda.is_available():
         return torch.device("cuda", torch.cuda.current_device())
@@ -30,7 +35,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_precision(name: str, device: torch.device) -> str:
-    """"auto" is bfloat16 where the processor has it: elsewhere it is emulated and slower than float32."""
+    """ "auto" is bfloat16 where the processor has it: elsewhere it is emulated and slower than float32."""
     if name != "auto":
         return name
     if device.type == "cuda":
@@ -41,11 +46,29 @@ def pick_precision(name: str, device: torch.device) -> str:
 
 
 class Batches:
-    """The endless stream of shuffled epochs: position i of it depends on (seed, i) alone."""
+    """The endless stream of shuffled epochs: position i of it depends on (seed, i) alone.
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray, seed: int) -> None:
-        self.images, self.labels, self.seed = images, labels, seed
+    With `balance` above 0 an epoch shows images of rare classes more than once and leaves out some of common ones:
+    a class of share p gets a share proportional to p^(1 - balance).
+    """
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray, seed: int, balance: float = 0.0) -> None:
+        self.images, self.labels, self.seed, self.balance = images, labels, seed, balance
         self._epoch, self._order = -1, np.empty(0, np.int64)
+
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        rng = np.random.default_rng(seed_of(self.seed, "epoch", epoch))
+        n = len(self.images)
+        if not self.balance:
+            return rng.permutation(n)
+        members = [np.flatnonzero(self.labels == c) for c in np.unique(self.labels)]
+        weights = np.array([len(m) for m in members], float) ** (1 - self.balance)
+        ends = np.round(np.cumsum(weights / weights.sum()) * n).astype(int)
+        out = []
+        for own, count in zip(members, np.diff(ends, prepend=0), strict=True):
+            rounds = [rng.permutation(own) for _ in range(-(-count // len(own)))]
+            out += [part[: count - i * len(own)] for i, part in enumerate(rounds)]
+        return rng.permutation(np.concatenate(out))
 
     def _indices(self, start: int, count: int) -> np.ndarray:
         n = len(self.images)
@@ -53,8 +76,7 @@ class Batches:
         while count:
             epoch, offset = divmod(start, n)
             if epoch != self._epoch:
-                self._epoch = epoch
-                self._order = np.random.default_rng(seed_of(self.seed, "epoch", epoch)).permutation(n)
+                self._epoch, self._order = epoch, self._shuffled(epoch)
             part = self._order[offset : offset + count]
             out.append(part)
             start, count = start + len(part), count - len(part)
@@ -69,13 +91,15 @@ class Batches:
 class Game:
     """G, D, the average of G, their optimizers, and `step()`.
 
-    `nimg` counts the images shown to D. Raises `ValueError` where the batch does not divide by the processes.
+    `nimg` counts the images shown to D. Raises `UserError` where the batch does not divide by the processes.
     """
 
     def __init__(self, config: TrainConfig, batches: Batches, num_classes: int, world: World | None = None) -> None:
         self.config, self.batches, self.world = config, batches, world or World()
         if config.batch % self.world.size:
-            raise ValueError(f"batch {config.batch} does not divide by {self.world.size} processes")
+            raise UserError(
+                f"A batch of {config.batch} does not divide by {self.world.size} processes: set batch to a multiple."
+            )
         self.device = pick_device(config.device)
         self.bfloat16 = pick_precision(config.precision, self.device) == "bfloat16"
         torch.manual_seed(seed_of(config.seed, "nets"))
@@ -316,4 +340,3 @@ class Game:
         self.nimg, self.d_steps = state["nimg"], state["d_steps"]
         self.sums = {k: v.to(self.device) for k, v in state["sums"].items()}
         self.counts = dict(state["counts"])
-

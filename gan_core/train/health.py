@@ -26,12 +26,16 @@ def diversity(images: np.ndarray) -> float:
 
 
 def warnings(ticks: Sequence[dict], loss: str) -> list[str]:
-    """What to tell a person, from the ticks so far (the newest last); empty while all is well."""
+    """What to tell a person, from the ticks so far (the newest last); empty while all is well.
+
+    Little variety at the start is no collapse while it still grows.
+    """
     recent = ticks[-PATIENCE:]
     if len(recent) < PATIENCE:
         return []
     out = []
-    if all(t["diversity"] < COLLAPSED for t in recent):
+    best = max((t["diversity"] for t in ticks[:-PATIENCE]), default=0.0)
+    if all(t["diversity"] < COLLAPSED and t["diversity"] <= best for t in recent):
         out.append(
             f"This looks like mode collapse: the samples vary {recent[-1]['diversity']:.0%} as much as the real images. "
             "Try +augment or +smooth, a lower g_lr, or the knee-64 or wgan-gp preset."

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import FrameType
 
 import numpy as np
@@ -22,7 +23,7 @@ from gan_core import data, images, networks
 from gan_core.config import TrainConfig
 from gan_core.errors import UserError
 from gan_core.files import replacing
-from gan_core.model import ModelConfig, save_model
+from gan_core.model import ModelConfig, find_generator, load_model, save_model
 from gan_core.presets import configure
 from gan_core.runs import Run, State, Status, list_runs
 from gan_core.seeds import latents, own_labels
@@ -87,7 +88,7 @@ class Trainer:
         if config.threads:
             torch.set_num_threads(config.threads)
         self.num_classes = len(dataset.class_names)
-        self.game = Game(config, Batches(dataset.images, dataset.labels, config.seed), self.num_classes, world)
+        self.game = Game(config, Batches(dataset.images, dataset.labels, config.seed, config.class_balance), self.num_classes, world)
         self.shares = tuple(np.bincount(dataset.labels, minlength=self.num_classes) / len(dataset.labels))
         self.total = round(config.kimg * 1000)
         self.seconds = 0.0  # of training in earlier sessions
@@ -257,12 +258,27 @@ class Trainer:
         self.saved_nimg = self.game.nimg
         self.last_save = time.monotonic()
 
+    def _start_from(self, folder: Path) -> None:
+        """G, and D where it lies beside or below, take the weights of a model folder. Raises `UserError` where these
+        are of other networks."""
+        generator = load_model(folder)
+        if generator.config.net != self.game.G.config:
+            raise UserError(f"{folder} is another network than this run's, so its weights cannot be its start.")
+        for net in (self.game.G, self.game.G_ema):
+            net.load_state_dict(generator.net.state_dict())
+        critics = [folder.parent / "discriminator", folder / "discriminator"]
+        critic = next((load_model(p, "discriminator") for p in critics if p.is_dir()), None)
+        if critic and critic.config.net == self.game.D.config:
+            self.game.D.load_state_dict(critic.net.state_dict())
+
     def _load_state(self) -> bool:
         """Whether there was a state to go on from. Raises `UserError` where it is damaged or does not fit."""
         self.saved_nimg = 0
         if not self.run.state_path.exists():
             if self.writes:
                 self.run.trim(-1)
+            if self.config.init:
+                self._start_from(find_generator(self.config.init))
             return False
         try:
             state = torch.load(self.run.state_path, map_location=self.game.device, weights_only=True)
@@ -342,7 +358,8 @@ def train(
     Raises `UserError`, after writing it into the run's status, where the data, the settings or the numbers are at fault.
     """
     writes = world.rank == 0
-    status = Status(images_total=round(config.kimg * 1000), message="Reading the images").with_process()
+    fresh = {"images_total": round(config.kimg * 1000), "images_per_second": 0.0, "warnings": []}
+    status = run.status().model_copy(update=fresh).with_process()  # what an earlier session has seen stays seen
 
     def remember(new: Status) -> None:
         nonlocal status

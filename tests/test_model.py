@@ -1,0 +1,307 @@
+"""The model folder, strict and safe; and what is generated from it."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from gan_core import images, networks
+from gan_core.config import NetConfig
+from gan_core.errors import UserError
+from gan_core.generate import class_index, generate, generate_batches, labels
+from gan_core.model import ModelConfig, digest, find_generator, load_model, read_config, save_model
+from gan_core.seeds import MAX_SEED
+
+GRADES = ("none", "mild", "severe")
+
+
+def make(folder, architecture="residual", names=GRADES, resolution=28, role="generator", seed=0, **settings):
+    """A model folder with a network that has seen one batch."""
+    torch.manual_seed(seed)
+    conditioning = "none" if not names else "embedding" if role == "generator" else "projection"
+    net_config = NetConfig(
+        role=role,
+        architecture=architecture,
+        resolution=resolution,
+        num_classes=len(names),
+        conditioning=conditioning,
+        channels=4,
+        max_channels=16,
+        z_dim=8,
+        norm="batch" if role == "generator" else "none",
+        **settings,
+    )
+    net = networks.build(net_config)
+    if role == "generator":
+        net(torch.randn(32, 8), torch.arange(32) % 3 if names else None)
+    shares = (0.5, 0.3, 0.2)[: len(names)]
+    config = ModelConfig(net=net_config, class_names=names, class_shares=shares, preset="test", images_seen=7)
+    save_model(folder, net.eval(), config, "# A card\n")
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return make(tmp_path / "model")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    root = tmp_path_factory.mktemp("models")
+    return {
+        "graded": load_model(make(root / "graded")),
+        "plain": load_model(make(root / "plain", names=())),
+        "dcgan": load_model(make(root / "dcgan", architecture="dcgan")),
+    }
+
+
+# The folder
+
+
+@pytest.mark.parametrize("architecture", ["dcgan", "residual"])
+@pytest.mark.parametrize("role", ["generator", "discriminator"])
+def test_what_is_saved_is_what_is_loaded(tmp_path, architecture, role):
+    folder = make(tmp_path / "model", architecture, role=role)
+    assert {p.name for p in folder.iterdir()} == {"config.json", "model.safetensors", "README.md"}
+    before = torch.get_rng_state()
+    model = load_model(folder, role)
+    assert torch.equal(before, torch.get_rng_state())  # loading draws nothing
+    saved = load_file(folder / "model.safetensors")
+    loaded = model.net.state_dict()
+    assert saved.keys() == loaded.keys()
+    assert all(torch.equal(saved[k], loaded[k]) for k in saved)
+    assert model.config.images_seen == 7
+    assert model.class_names == GRADES
+    assert not model.net.training
+    assert not any(p.requires_grad for p in model.net.parameters())
+    again = save_model(tmp_path / "again", model.net, model.config, "# A card\n")
+    assert again is None
+    assert digest(tmp_path / "again") == digest(folder) == model.digest
+
+
+def test_the_digest_names_the_very_model(tmp_path):
+    a, b = (make(tmp_path / str(seed), seed=seed) for seed in range(2))
+    assert digest(a) != digest(b)
+    before = digest(a)
+    (a / "README.md").write_text("other words")
+    assert digest(a) == before
+
+
+def change(folder, edit):
+    tensors = load_file(folder / "model.safetensors")
+    edit(tensors)
+    save_file(tensors, folder / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda t: t.pop("first.bias"), "lacks the tensor first.bias"),
+        (lambda t: t.update(extra=torch.zeros(1)), "extra"),
+        (lambda t: t.update({"first.bias": torch.zeros(3)}), r"first.bias is \(3,\)"),
+        (lambda t: t.update({"first.weight": t["first.weight"].T.contiguous()}), "first.weight"),
+        (lambda t: t["first.bias"].fill_(float("nan")), "not numbers"),
+        (lambda t: t["last_norm.running_var"].fill_(float("inf")), "not numbers"),
+    ],
+    ids=["missing", "extra", "misshapen", "transposed", "nan", "inf"],
+)
+def test_tensors_must_fit(folder, edit, words):
+    change(folder, edit)
+    with pytest.raises(UserError, match=words):
+        load_model(folder)
+
+
+def edit_config(folder, edit):
+    content = json.loads((folder / "config.json").read_text())
+    edit(content)
+    (folder / "config.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda c: c.update(code="import os"), "code"),
+        (lambda c: c["net"].update(module="os"), "net.module"),
+        (lambda c: c["net"].pop("role"), "net.role"),
+        (lambda c: c["net"].update(architecture="stylegan"), "net.architecture"),
+        (lambda c: c["net"].update(channels=10**6), "net.channels"),
+        (lambda c: c["net"].update(resolution=10**6), "net.resolution"),
+        (lambda c: c["net"].update(z_dim=10**9), "net.z_dim"),
+        (lambda c: c.update(class_names=["a"]), "as many class_names"),
+        (lambda c: c.update(class_shares=[0, 0, 0]), "class_shares"),
+        (lambda c: c.update(class_shares=[2, -1, 0]), "class_shares"),
+        (lambda c: c.update(format=2), "format"),
+        (lambda c: c["net"].update(channels=8), "model.safetensors"),
+    ],
+)
+def test_a_configuration_must_be_valid(folder, edit, words):
+    edit_config(folder, edit)
+    with pytest.raises(UserError, match=words) as error:
+        load_model(folder)
+    assert "\n" not in str(error.value)
+
+
+def test_a_network_of_valid_settings_that_is_too_large_is_refused(folder):
+    edit_config(folder, lambda c: c["net"].update(resolution=896, channels=256, max_channels=1024, z_dim=1024))
+    with pytest.raises(UserError, match="fewer channels"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null"])
+def test_a_configuration_that_is_none(folder, content):
+    (folder / "config.json").write_bytes(content)
+    with pytest.raises(UserError, match="not a valid model configuration"):
+        read_config(folder)
+
+
+def test_an_endless_configuration_is_not_read(folder):
+    (folder / "config.json").write_bytes(b" " * 2_000_000)
+    with pytest.raises(UserError, match="too large"):
+        read_config(folder)
+
+
+def test_missing_files(folder, tmp_path):
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(UserError, match="not complete"):
+        load_model(folder)
+    with pytest.raises(UserError, match="not a model folder"):
+        load_model(tmp_path / "nothing")
+
+
+def test_the_role_must_be_the_one_asked_for(folder, tmp_path):
+    with pytest.raises(UserError, match="holds a generator, not a discriminator"):
+        load_model(folder, "discriminator")
+    with pytest.raises(UserError, match="holds a discriminator, not a generator"):
+        load_model(make(tmp_path / "critic", role="discriminator"))
+
+
+class Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("writer", ["torch", "pickle", "cut", "text"])
+def test_nothing_is_ever_unpickled(folder, tmp_path, writer):
+    path, went_off = folder / "model.safetensors", tmp_path / "went-off"
+    if writer == "torch":
+        torch.save({"first.bias": torch.zeros(1), "bomb": Bomb(went_off)}, path)
+    elif writer == "pickle":
+        path.write_bytes(pickle.dumps(Bomb(went_off)))
+    else:
+        path.write_bytes(path.read_bytes()[:-100] if writer == "cut" else b"hello")
+    with pytest.raises(UserError, match="damaged or is no safetensors file"):
+        load_model(folder)
+    assert not went_off.exists()
+
+
+def test_a_generator_is_found_by_folder_and_by_run(folder, tmp_path, monkeypatch):
+    assert find_generator(str(folder)) == folder
+    monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "runs"))
+    inside = make(tmp_path / "runs" / "00001-a-b" / "generator")
+    assert find_generator(str(inside.parent)) == inside
+    assert find_generator("00001-a-b") == inside
+    with pytest.raises(UserError, match="neither a model folder nor a run"):
+        find_generator("00002-a-b")
+
+
+# Generating
+
+
+@pytest.mark.parametrize("name", ["graded", "plain", "dcgan"])
+def test_images_are_what_they_should_be(models, name):
+    out = generate(models[name], range(20))
+    assert out.shape == (20, 1, 28, 28)
+    assert out.dtype == np.uint8
+    assert out.std() > 0
+    assert len(np.unique(out.reshape(20, -1), axis=0)) == 20
+    assert generate(models[name], []).shape == (0, 1, 28, 28)
+
+
+@pytest.mark.parametrize("name", ["graded", "plain", "dcgan"])
+def test_a_seed_gives_the_same_image_alone_and_in_company(models, name):
+    seeds = [5, 0, MAX_SEED, 17, 3, *range(100, 120)]
+    together = generate(models[name], seeds).astype(int)
+    for i in (0, 2, 24):
+        assert np.abs(generate(models[name], [seeds[i]])[0] - together[i]).max() <= 1
+
+
+def test_batches_come_in_order(models):
+    parts = list(generate_batches(models["graded"], range(10), batch=4))
+    assert [len(p) for p in parts] == [4, 4, 2]
+    assert np.abs(np.concatenate(parts).astype(int) - generate(models["graded"], range(10))).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["graded", "dcgan"])
+def test_a_class_is_asked_for_by_name(models, name):
+    model = models[name]
+    assert class_index(model, "severe") == 2
+    assert class_index(model, None) is None
+    mild, severe = (generate(model, range(6), c) for c in ("mild", "severe"))
+    assert not np.array_equal(mild, severe)
+    own = labels(model, range(6))
+    assert set(own) <= set(GRADES)
+    default = generate(model, range(6))
+    for i, c in enumerate(own):  # unasked, each seed has its own class
+        assert np.abs(generate(model, [i], c)[0] - default[i].astype(int)).max() <= 1
+    assert labels(model, range(3), "mild") == ["mild"] * 3
+
+
+def test_classes_that_are_not_there(models):
+    with pytest.raises(UserError, match=r"no class 'grade 9'.* none, mild, severe"):
+        generate(models["graded"], [0], "grade 9")
+    with pytest.raises(UserError, match="without labels"):
+        generate(models["plain"], [0], "mild")
+    assert labels(models["plain"], range(2)) == ["", ""]
+
+
+@pytest.mark.parametrize("name", ["graded", "dcgan"])
+def test_without_truncation_variety_with_it_one_typical_image_a_class(models, name):
+    typical = generate(models[name], range(8), "mild", truncation=0.0).astype(int)
+    assert np.abs(typical - typical[0]).max() <= 1
+    spread = [generate(models[name], range(32), "mild", truncation=t).std(0).mean() for t in (0.0, 0.5, 1.0)]
+    assert spread[0] < spread[1] < spread[2]
+
+
+@pytest.mark.parametrize("truncation", [-0.1, 1.1, float("nan")])
+def test_truncation_out_of_range(models, truncation):
+    with pytest.raises(UserError, match="from 0 to 1"):
+        generate(models["plain"], [0], truncation=truncation)
+
+
+@pytest.mark.parametrize("seed", [-1, MAX_SEED + 1])
+def test_seeds_out_of_range(models, seed):
+    with pytest.raises(UserError, match="seed"):
+        generate(models["plain"], [seed])
+
+
+# Images at the edge
+
+
+def test_gray_levels_survive_the_way_in_and_out():
+    levels = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
+    x = images.to_float(levels)
+    assert (x.min().item(), x.max().item()) == (-1, 1)
+    assert np.array_equal(images.to_uint8(x), levels)
+    assert images.to_uint8(torch.tensor([-3.0, 3.0])).tolist() == [0, 255]
+
+
+def test_a_grid_goes_row_by_row_and_comes_apart_again():
+    three = np.arange(1, 4, dtype=np.uint8).repeat(4).reshape(3, 1, 2, 2)
+    sheet = images.grid(three, columns=2)
+    assert sheet.tolist() == [[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 0, 0], [3, 3, 0, 0]]
+    assert np.array_equal(images.ungrid(sheet, 2)[:3], three)
+
+
+def test_a_png_is_gray_and_exact(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (5, 7), dtype=np.uint8)
+    images.save_png(tmp_path / "a" / "b.png", image)
+    with Image.open(tmp_path / "a" / "b.png") as read:
+        assert (read.mode, read.format) == ("L", "PNG")
+        assert np.array_equal(np.asarray(read), image)
