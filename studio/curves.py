@@ -16,9 +16,9 @@ PANELS: dict[str, dict[str, str]] = {
         "d_accuracy_fake": "on fakes",
         "class_accuracy": "on the class",
     },
-    "Variety of the samples (1: as the reals)": {"diversity": "variety"},
+    "Variety of the samples": {"diversity": "as a share of the reals'"},
     "Distance that the critic measures": {"wasserstein": "Wasserstein estimate"},
-    "Steepness of the critic (penalty)": {"penalty": "penalty"},
+    "Penalty on the critic's slope": {"penalty": "penalty"},
 }
 
 
@@ -36,10 +36,10 @@ def _chart(table: pd.DataFrame, names: dict[str, str]) -> alt.Chart:
         .encode(
             x=alt.X("nimg:Q", title="images shown", axis=alt.Axis(format="~s")),
             y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
-            color=alt.Color("figure:N", title=None, legend=alt.Legend(orient="top")),
+            color=alt.Color("figure:N", title=None, legend=alt.Legend(orient="bottom") if len(names) > 1 else None),
             tooltip=["figure", alt.Tooltip("nimg", title="images", format=","), alt.Tooltip("value", format=".3f")],
         )
-        .properties(height=220)
+        .properties(height=250, padding=0)
     )
 
 

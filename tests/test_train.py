@@ -253,6 +253,25 @@ def test_the_stream_depends_on_the_seed_and_the_position_alone():
     assert not np.array_equal(batches(seed=1)(0, 50)[1], Batches(a.images, a.labels, 2)(0, 50)[1])
 
 
+@pytest.mark.parametrize(
+    ("balance", "shares"), [(0.0, (0.8, 0.16, 0.04)), (0.5, (0.59, 0.27, 0.13)), (1.0, (1 / 3,) * 3)]
+)
+def test_classes_are_balanced_as_asked(balance, shares):
+    labels = np.repeat([0, 1, 2], [80, 16, 4])
+    stream = Batches(np.zeros((100, 1, 1, 1), np.uint8), labels, 0, balance)
+    shown = np.bincount(stream(100, 100)[1], minlength=3)
+    assert shown.sum() == 100
+    assert shown / 100 == pytest.approx(shares, abs=0.011)
+
+
+def test_balancing_shows_every_image_of_a_class_about_as_often():
+    images = np.arange(100, dtype=np.uint8).reshape(100, 1, 1, 1)
+    stream = Batches(images, np.repeat([0, 1], [90, 10]), 0, 1.0)
+    times = np.bincount(stream(0, 100)[0].ravel(), minlength=100)
+    assert set(times[90:].tolist()) == {5}
+    assert set(times[:90].tolist()) == {0, 1}
+
+
 def test_a_latent_depends_on_its_own_seed_alone():
     assert torch.equal(latents([5, 6, 7], 8)[1], latents([6], 8)[0])
     z = latents(range(2000), 4)
@@ -334,6 +353,17 @@ def test_a_finished_run_goes_on_when_it_is_made_longer(tiny, tmp_path):
     assert (status.state, status.images_seen) == ("finished", 304)
     assert run.config().kimg == 0.3
     assert [t["nimg"] for t in run.stats()] == [104, 200, 304]
+
+
+def test_a_training_can_start_from_anothers_weights(finished, tiny, tmp_path):
+    first, _ = finished
+    config = tiny("acgan", samples=20, init=str(first.path), kimg=0.1)
+    run = run_of(tmp_path / "run", config)
+    train(run, config, World())
+    assert run.samples()[0].read_bytes() == first.samples()[400].read_bytes()
+    other = tiny("acgan", init=str(first.path), g_channels=8)
+    with pytest.raises(UserError, match="another network"):
+        train(run_of(tmp_path / "other", other), other, World())
 
 
 # Resuming
