@@ -31,7 +31,7 @@ import typer
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from gan_core import allocator  # noqa: E402  (torch only in the processes that measure: see peak_memory)
+from gan_core import environment  # noqa: E402  (torch only in the processes that measure: see peak_memory)
 from gan_core.errors import UserError  # noqa: E402
 from gan_core.presets import configure  # noqa: E402
 
@@ -110,7 +110,7 @@ def measure(preset: str, options: Options, plain: bool) -> dict[str, Any]:
         "device": device_name(game.device),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "tcmalloc": allocator.in_use(),
+        "tcmalloc": environment.has_tcmalloc(),
     }
 
 
@@ -234,7 +234,7 @@ def ask(preset: str, options: Options, plain: bool) -> dict[str, Any]:
     ]
     for name in ("resolution", "batch", "seconds", "threads"):
         command += [f"--{name}", str(getattr(options, name))]
-    env = allocator.environment()
+    env = environment.for_training()
     if plain:
         preloaded = [p for p in env.pop("LD_PRELOAD", "").split() if "tcmalloc" not in p]
         env |= {"LD_PRELOAD": " ".join(preloaded)} if preloaded else {}

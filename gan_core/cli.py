@@ -8,9 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-import re
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +18,8 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-from gan_core import __version__, allocator
+from gan_core import __version__, environment
+from gan_core.console import Bar, TrainingReport
 from gan_core.errors import UserError
 
 app = typer.Typer(
@@ -89,19 +88,6 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
-class _Bar:
-    """A progress bar on stderr for callbacks of (done, total)."""
-
-    def __init__(self, what: str, unit: str = "img") -> None:
-        self.bar = tqdm(desc=what, unit=unit, file=sys.stderr, leave=False, disable=None)
-
-    def __call__(self, done: int, total: int) -> None:
-        self.bar.total = total
-        self.bar.update(done - self.bar.n)
-        if done >= total:
-            self.bar.close()
-
-
 # -- train ------------------------------------------------------------------------------------------------------------
 
 
@@ -151,14 +137,14 @@ def train(
     if epochs is not None:
         from gan_core import data as data_module
 
-        count = data_module.inspect(config.data, progress=_Bar("looking at the files"))["count"]
+        count = data_module.inspect(config.data, progress=Bar("looking at the files"))["count"]
         changes["kimg"] = epochs * count / 1000
         config = _good_call(lambda: change(config, **changes))
     if dry_run:
         _out(config.model_dump())
         return
 
-    allocator.restart_under_tcmalloc()
+    environment.restart_prepared()
     if run is None:
         run = _place(config, out, new)
     if not run.alive():
@@ -197,30 +183,16 @@ def _train(run: Any, config: Any, queue: bool) -> None:
 
     if queue and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise _bad_call("--queue is for one process: with torchrun start the training when its turn has come")
-    if sys.platform == "linux" and not allocator.in_use():
+    if sys.platform == "linux" and not environment.has_tcmalloc():
         print("tcmalloc is not installed: training on the CPU would be faster with it.", file=sys.stderr)
     with world() as processes:
-        quiet = processes.rank > 0
-        bar = tqdm(unit="img", unit_scale=True, file=sys.stderr, disable=True if quiet else None)
-        warned: set[str] = set()
-
-        def show(status: Any) -> None:
-            if status.state == "running":
-                bar.total = status.images_total
-                bar.update(status.images_seen - bar.n)
-            elif status.message:
-                bar.set_description(status.message)
-            for warning in status.warnings:
-                kind = re.sub(r"\d+", "", warning)  # the same with another figure is no news
-                if kind not in warned:
-                    warned.add(kind)
-                    bar.write(f"{time.strftime('%H:%M:%S')} {warning}", file=sys.stderr)
-
-        status = train_run(run, config, processes, queue=queue, on_status=show)
-        bar.close()
-        if not quiet:
-            print(f"{status.state} at {status.images_seen:,} images", file=sys.stderr)
-            print(run.path)
+        if processes.rank > 0:
+            train_run(run, config, processes)
+            return
+        with TrainingReport() as report:
+            status = train_run(run, config, processes, queue=queue, on_status=report)
+    print(f"{status.state} at {status.images_seen:,} images", file=sys.stderr)
+    print(run.path)
 
 
 @app.command()
@@ -244,7 +216,7 @@ def generate(
     out: Annotated[Path, typer.Option(help="Folder for the images.")],
     seeds: Annotated[str, typer.Option(help="Such as 0-63 or 1,5,9.")] = "0-63",
     class_name: Annotated[str | None, typer.Option("--class", help="A class of the model, such as a grade.")] = None,
-    truncation: Annotated[float, typer.Option(min=0, max=1, help="0 to 1: below 1 less varied and more typical.")] = 1.0,
+    truncation: Annotated[float, typer.Option(min=0, max=1, help="Below 1 less varied, more typical.")] = 1.0,
     grid: Annotated[bool, typer.Option("--grid", help="Also one picture of all, grid.png.")] = False,
 ) -> None:
     """Make synthetic images: one seed0000.png a seed."""
@@ -308,7 +280,7 @@ def data(source: str, as_json: _AsJson = False) -> None:
     """Say what is in a data source: how many images, of which classes and sizes, and what cannot be read."""
     from gan_core import data as data_module
 
-    found = data_module.inspect(source, progress=_Bar("looking at the files"))
+    found = data_module.inspect(source, progress=Bar("looking at the files"))
     if as_json:
         _out(found)
         return
@@ -351,7 +323,7 @@ def media(
     run: Annotated[str, typer.Argument(help="A run's name or directory.")],
     out: Annotated[Path, typer.Option(help="Folder for the files.")],
 ) -> None:
-    """Write what one takes away from a run: animation.gif (.mp4 with ffmpeg), curves.png, curves.csv, architecture.png."""
+    """Write what one takes away from a run: animation.gif (and .mp4), curves.png, curves.csv, architecture.png."""
     from gan_core import media as media_module
     from gan_core.files import replacing
     from gan_core.runs import find_run

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from gan_core import allocator
+from gan_core import environment
 from gan_core.errors import UserError
 from gan_core.runs import ALIVE, Run, Status, list_runs
 
@@ -45,7 +45,7 @@ def start(run: Run) -> None:
         process = subprocess.Popen(
             command,
             cwd=_ROOT,
-            env=allocator.environment(),
+            env=environment.for_training(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -1,4 +1,4 @@
-"""The named recipes: short differences from `TrainConfig`'s defaults, and the additions that go with the classic ones."""
+"""The named recipes: short differences from `TrainConfig`'s defaults, and what can be added to the classic ones."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ PRESETS: dict[str, Preset] = {
         },
     ),
     "dcgan": Preset(
-        "The classic of 2015: two convolutional networks, one forging, one judging. Simple and quick to show something; "
+        "The classic of 2015: two convolutional networks, one forging, one judging. Simple, quick to show something, "
         "apt to collapse to few images.",
         {},
     ),

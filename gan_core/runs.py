@@ -34,6 +34,14 @@ def runs_root() -> Path:
     return Path(os.environ.get(RUNS_ENV, "runs"))
 
 
+def duration(seconds: float) -> str:
+    """12345 as "3 h 26 min"."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{max(0, round(seconds))} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
 class Status(BaseModel):
     """How a run stands. "interrupted" is never written: it is what a reader finds when the process is gone."""
 
@@ -56,6 +64,17 @@ class Status(BaseModel):
     def seconds_left(self) -> float | None:
         left = self.images_total - self.images_seen
         return left / self.images_per_second if self.images_per_second > 0 else None
+
+    def progress(self) -> str:
+        """How far it is, how fast, and how long it will take, in one line."""
+        parts = [f"{self.images_seen:,} of {self.images_total:,} images"]
+        if self.dataset_size:
+            parts.append(f"epoch {self.images_seen / self.dataset_size:.1f}")
+        if self.seconds:
+            parts.append(f"{duration(self.seconds)} so far")
+        if self.state == "running" and self.seconds_left is not None:
+            parts += [f"{self.images_per_second:,.0f} images a second", f"{duration(self.seconds_left)} left"]
+        return " · ".join(parts)
 
     def with_process(self, process: psutil.Process | None = None) -> Status:
         """A copy that names `process`, by default this one, as the one at work."""

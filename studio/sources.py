@@ -13,6 +13,7 @@ import numpy as np
 import streamlit as st
 
 from gan_core import data, images
+from gan_core.data.pixels import Fit
 from gan_core.errors import UserError
 
 PREVIEW = 12  # images shown before a start
@@ -60,7 +61,7 @@ def keep_upload(files: Sequence[Uploaded], root: Path) -> str:
     return str(folder)
 
 
-def _summary(source: str, resolution: int, fit: str, progress: Callable[[int, int], None]) -> Summary:
+def _summary(source: str, resolution: int, fit: Fit, progress: Callable[[int, int], None]) -> Summary:
     loaded = data.load(source, resolution, fit=fit, progress=progress)
     names = loaded.class_names
     counts = {name: int((loaded.labels == i).sum()) for i, name in enumerate(names)}
@@ -74,8 +75,8 @@ def _summary(source: str, resolution: int, fit: str, progress: Callable[[int, in
     )
 
 
-def summary(source: str, resolution: int, fit: str) -> Summary:
-    """Reads the data as a training would, with a progress bar. Raises `UserError` where there is nothing to train on."""
+def summary(source: str, resolution: int, fit: Fit) -> Summary:
+    """Reads the data as a training would, with a progress bar. Raises `UserError` where nothing can be trained on."""
     what = (source, resolution, fit)
     if st.session_state.get("summary_of") != what:
         place = st.empty()

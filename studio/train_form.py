@@ -8,6 +8,7 @@ import streamlit as st
 
 from gan_core import launch
 from gan_core.config import TrainConfig
+from gan_core.data.pixels import Fit
 from gan_core.errors import UserError
 from gan_core.presets import ADDITIONS, PRESETS, configure, parse_settings
 from gan_core.runs import create_run, runs_root
@@ -19,6 +20,7 @@ NAMED = {
     "Fashion-MNIST": ("fashion-mnist", "70,000 small pictures of clothing; fetched once from the internet."),
 }
 FOLDER, UPLOAD = "Folder", "Upload"
+FITS: dict[str, Fit] = {"Cut the edges": "crop", "Add black": "pad"}
 RESOLUTIONS = (28, 32, 64, 96, 126, 128, 256)
 
 
@@ -73,7 +75,7 @@ def _recipe(classes: int) -> str:
     return "+".join([base, *(name for name in fits if name in (added or []))])
 
 
-def _settings(preset: str, source: str, resolution: int, fit: str, count: int, classes: int) -> TrainConfig:
+def _settings(preset: str, source: str, resolution: int, fit: Fit, count: int, classes: int) -> TrainConfig:
     """The settings of the run, from the form. Raises `UserError` where they do not fit."""
     unlabelled = {"conditioning": "none"} if classes < 2 and not preset.startswith("acgan") else {}
     base = configure(preset, **unlabelled)
@@ -124,13 +126,8 @@ def new_training() -> None:
         source = _source()
         with st.container(horizontal=True):
             resolution = st.selectbox("Side in pixels", RESOLUTIONS, index=RESOLUTIONS.index(64), width=140)
-            fit = st.segmented_control(
-                "If not square",
-                ["crop", "pad"],
-                default="crop",
-                required=True,
-                format_func={"crop": "Cut the edges", "pad": "Add black"}.get,
-            )
+            shape = st.segmented_control("If not square", list(FITS), default="Cut the edges", required=True)
+            fit = FITS[shape]
         if source is None:
             st.info("Say where the images are, and you will see them here before anything starts.")
             return

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Literal
 
 import streamlit as st
 
 from gan_core import launch, media
 from gan_core.config import NetConfig
 from gan_core.errors import UserError
-from gan_core.runs import ALIVE, Run, Status, delete_run
+from gan_core.runs import ALIVE, Run, State, Status, delete_run
 from studio import curves
 
-LOOK = {
+LOOK: dict[State, tuple[Literal["blue", "green", "gray", "red", "orange"], str, str]] = {
     "queued": ("blue", ":material/hourglass_top:", "Waiting"),
     "starting": ("blue", ":material/hourglass_top:", "Starting"),
     "running": ("green", ":material/play_arrow:", "Training"),
@@ -22,14 +23,6 @@ LOOK = {
     "interrupted": ("orange", ":material/power_off:", "Interrupted"),
 }
 LOG_TAIL = 20_000
-
-
-def _duration(seconds: float) -> str:
-    """12345 as "3 h 26 min"."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{max(0, round(seconds))} s"
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _buttons(run: Run, status: Status) -> None:
@@ -62,15 +55,7 @@ def _start(run: Run) -> None:
 def _progress(status: Status) -> None:
     color, icon, word = LOOK[status.state]
     st.badge(word, icon=icon, color=color)
-    total = max(status.images_total, 1)
-    parts = [f"{status.images_seen:,} of {status.images_total:,} images"]
-    if status.dataset_size:
-        parts.append(f"epoch {status.images_seen / status.dataset_size:.1f}")
-    if status.seconds:
-        parts.append(f"{_duration(status.seconds)} so far")
-    if status.state == "running" and status.seconds_left is not None:
-        parts += [f"{status.images_per_second:,.0f} images a second", f"**{_duration(status.seconds_left)} left**"]
-    st.progress(min(1.0, status.images_seen / total), " · ".join(parts))
+    st.progress(min(1.0, status.images_seen / max(status.images_total, 1)), status.progress())
     if status.message:
         (st.error if status.state == "failed" else st.info)(status.message)
     for warning in status.warnings:

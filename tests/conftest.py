@@ -3,7 +3,7 @@
 import os
 
 os.environ["OMP_NUM_THREADS"] = "1"
-os.environ["KNEE_GAN_ALLOCATOR"] = "1"  # else a training inside a test replaces pytest's own process by a faster one
+os.environ["KNEE_GAN_PREPARED"] = "1"  # else a training inside a test replaces pytest's own process by a faster one
 
 import pytest
 

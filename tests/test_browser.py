@@ -38,7 +38,7 @@ def server(tmp_path):
         port = s.getsockname()[1]
     options = [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true"]
     env = os.environ | {"KNEE_GAN_RUNS": str(tmp_path / "runs")}
-    env.pop("KNEE_GAN_ALLOCATOR", None)
+    env.pop("KNEE_GAN_PREPARED", None)
     with (tmp_path / "server.log").open("wb") as log:
         command = [sys.executable, "-m", "streamlit", "run", "app.py", *options]
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)

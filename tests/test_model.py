@@ -269,6 +269,12 @@ def test_without_truncation_variety_with_it_one_typical_image_a_class(models, na
     assert spread[0] < spread[1] < spread[2]
 
 
+def test_truncation_stays_within_the_class_asked_for(models):
+    """Else grade 4 at half the variety would be a knee of a middling grade."""
+    mild, severe = (generate(models["graded"], range(8), c, truncation=0.0).astype(int) for c in ("mild", "severe"))
+    assert np.abs(mild - severe).mean() > 1
+
+
 @pytest.mark.parametrize("truncation", [-0.1, 1.1, float("nan")])
 def test_truncation_out_of_range(models, truncation):
     with pytest.raises(UserError, match="from 0 to 1"):

@@ -183,7 +183,7 @@ def test_an_upload_of_a_zip_is_shown_and_kept_under_its_content(runs):
     at.segmented_control[0].set_value("Upload").run()
     at.file_uploader[0].upload("../../evil.zip", packed.getvalue(), "application/zip").run()
     assert "4 images" in texts(at)
-    kept = [p for p in runs.rglob("*.zip")]
+    kept = list(runs.rglob("*.zip"))
     assert [p.name for p in kept] == ["00000-evil.zip"]
 
 

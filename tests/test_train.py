@@ -431,7 +431,7 @@ def wait_for(process, condition):
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
 def test_killed_at_any_moment_the_same_command_goes_on(tmp_path):
-    usual = {k: v for k, v in os.environ.items() if k != "KNEE_GAN_ALLOCATOR"}
+    usual = {k: v for k, v in os.environ.items() if k != "KNEE_GAN_PREPARED"}
 
     def start(run):
         return start_training(run.path, 2, "sample_kimg=0.5", "samples=9", "save_seconds=0.02", environment=usual)

@@ -12,7 +12,7 @@ COARSEST = 7  # the image is halved until its side is at most this
 
 
 class Scores(NamedTuple):
-    """A critic's answer: `score` [N], large for real; `classes` [N, num_classes] logits, or None without a class head."""
+    """A critic's answer: `score` [N], large for real; `classes` [N, num_classes] logits, None without a class head."""
 
     score: Tensor
     classes: Tensor | None = None

@@ -9,6 +9,7 @@ noise), a residual critic with minibatch standard deviation (Karras et al. 2018)
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from gan_core.config import NetConfig
 from gan_core.networks.common import Scores, crop, label_vector, minibatch_stddev, norm_layer, sizes, widths
 
 SUM_GAIN = math.sqrt(0.5)  # keeps the variance where two branches of equal variance meet
-W_MEAN_MOMENTUM = 0.005  # of the running mean of w that truncation pulls towards
+CENTRE_SAMPLES = 512  # of z, whose mean w is the centre that truncation pulls towards
 
 
 def _init(module: nn.Module) -> None:
@@ -35,22 +36,34 @@ class Mapping(nn.Module):
 
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
-        self.num_classes = config.num_classes
+        self.z_dim, self.num_classes = config.z_dim, config.num_classes
         if config.num_classes:
             self.embed = nn.Linear(config.num_classes, config.z_dim)
         inputs = config.z_dim * (2 if config.num_classes else 1)
         self.layers = nn.Sequential(
             nn.Linear(inputs, config.z_dim), nn.LeakyReLU(0.2), nn.Linear(config.z_dim, config.z_dim), nn.LeakyReLU(0.2)
         )
-        self.register_buffer("w_mean", torch.zeros(config.z_dim))
 
     def forward(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
+        w = self._map(z, c)
+        return w if truncation == 1.0 else torch.lerp(self._centre(z, c), w, truncation)
+
+    def _map(self, z: Tensor, c: Tensor | None) -> Tensor:
         if self.num_classes:
             z = torch.cat([z, self.embed(label_vector(c, self.num_classes).to(z))], dim=1)
-        w = self.layers(z)
-        if self.training:
-            self.w_mean.lerp_(w.detach().float().mean(0), W_MEAN_MOMENTUM)
-        return w if truncation == 1.0 else torch.lerp(self.w_mean.to(w), w, truncation)
+        return self.layers(z)
+
+    def _centre(self, like: Tensor, c: Tensor | None) -> Tensor:
+        """The mean w of each label, [N or 1, z_dim]: truncation goes to the middle of the class asked for, not of all.
+
+        Taken afresh from fixed z rather than tracked in training, so it always belongs to these weights.
+        """
+        z = torch.randn(CENTRE_SAMPLES, self.z_dim, generator=torch.Generator().manual_seed(0)).to(like)
+        if c is None:
+            return self._map(z, None).mean(0, keepdim=True)
+        labels, place = c.unique(return_inverse=True)
+        means = [self._map(z, label.expand(CENTRE_SAMPLES)).mean(0) for label in labels]
+        return torch.stack(means)[place]
 
 
 class Style(nn.Module):
@@ -103,9 +116,9 @@ class Generator(nn.Module):
         self.last_norm = norm_layer(config.norm, chans[-1])
         self.last = nn.Conv2d(chans[-1], 1, 3, padding=1)
         self.apply(_init)
-        for block in self.blocks:
-            for style in (block.style1, block.style2):
-                nn.init.normal_(style.affine.weight, 0.0, 0.5 / math.sqrt(config.z_dim))
+        for module in self.modules():
+            if isinstance(module, Style):  # gentle at first: each channel near its normalised self
+                nn.init.normal_(module.affine.weight, 0.0, 0.5 / math.sqrt(config.z_dim))
 
     def forward(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
         return self.synthesis(self.mapping(z, c, truncation))
@@ -144,7 +157,7 @@ class Discriminator(nn.Module):
         levels = len(sizes(config.resolution))
         chans = widths(levels, config.channels, config.max_channels)[::-1]
         self.first = nn.Conv2d(1, chans[0], 3, padding=1)
-        self.blocks = nn.ModuleList(DownBlock(i, o) for i, o in zip(chans[:-1], chans[1:], strict=True))
+        self.blocks = nn.ModuleList(DownBlock(i, o) for i, o in pairwise(chans))
         side = config.resolution >> (levels - 1)
         self.last = nn.Conv2d(chans[-1] + 1, chans[-1], 3, padding=1)
         self.hidden = nn.Linear(chans[-1] * side**2, chans[-1])

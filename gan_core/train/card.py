@@ -20,4 +20,5 @@ def model_card(model: ModelConfig, train: TrainConfig, seconds: float, parameter
         "Command": f"`{command}`",
     }
     table = "\n".join(f"| {k} | {v} |" for k, v in rows.items())
-    return f"# {net.role.capitalize()}, {net.resolution} x {net.resolution}\n\n{NOT_FOR_DIAGNOSIS}\n\n| | |\n|---|---|\n{table}\n"
+    title = f"# {net.role.capitalize()}, {net.resolution} x {net.resolution}"
+    return f"{title}\n\n{NOT_FOR_DIAGNOSIS}\n\n| | |\n|---|---|\n{table}\n"

@@ -105,9 +105,9 @@ class Game:
         torch.manual_seed(seed_of(config.seed, "nets"))
         g_config, d_config = config.nets(num_classes)
         self.num_classes = g_config.num_classes
-        self.G, self.D = (
-            networks.build(c).to(self.device, memory_format=torch.channels_last) for c in (g_config, d_config)
-        )
+        self.G, self.D = (networks.build(c).to(self.device) for c in (g_config, d_config))
+        for net in (self.G, self.D):
+            net.to(memory_format=torch.channels_last)
         self.G_ema = copy.deepcopy(self.G).eval().requires_grad_(False)
         self.g_opt, self.d_opt = self._optimizer(self.G, config.g_lr), self._optimizer(self.D, config.d_lr)
         self.nimg = 0
@@ -125,7 +125,7 @@ class Game:
     # -- what goes in -------------------------------------------------------------------------------------------------
 
     def _seed_step(self) -> None:
-        """`self.rng` is the same in every process and is drawn for the whole batch; the global state is each one's own."""
+        """`self.rng` is the same in every process and drawn for the whole batch; the global state is each one's own."""
         self.rng.manual_seed(seed_of(self.config.seed, "step", self.d_steps))
         torch.manual_seed(seed_of(self.config.seed, "step", self.d_steps, self.world.rank))
 
@@ -253,6 +253,8 @@ class Game:
                 loss = g_loss(fake.score)
         self._note(g_loss=loss)
         if cfg.conditioning == "classifier":
+            assert fake.classes is not None
+            assert c is not None
             loss = loss + cfg.class_weight * nn.functional.cross_entropy(fake.classes, c)
         self._update(self.G, self.g_opt, loss, "g_grad")
         self.D.requires_grad_(True)
@@ -274,7 +276,8 @@ class Game:
         half_life = min(self.config.ema_kimg * 1000, self.nimg * 0.05)
         each = self.config.batch * self.config.n_critic
         weight = 1 - 0.5 ** (each / max(half_life, 1e-8))
-        floats, others = [], []
+        floats: list[tuple[Tensor, Tensor]] = []
+        others: list[tuple[Tensor, Tensor]] = []
         for ema, now in zip(self.G_ema.state_dict().values(), self.G.state_dict().values(), strict=True):
             (floats if ema.is_floating_point() else others).append((ema, now))
         torch._foreach_lerp_([e for e, _ in floats], [n for _, n in floats], weight)
@@ -326,7 +329,7 @@ class Game:
         return bool(torch.stack(norms).isfinite().all())
 
     def state_dict(self) -> dict[str, Any]:
-        nets = {"G": self.G, "D": self.D, "G_ema": self.G_ema, "g_opt": self.g_opt, "d_opt": self.d_opt}
+        nets: dict[str, Any] = {"G": self.G, "D": self.D, "G_ema": self.G_ema, "g_opt": self.g_opt, "d_opt": self.d_opt}
         state: dict[str, Any] = {name: net.state_dict() for name, net in nets.items()}
         counters = {"nimg": self.nimg, "d_steps": self.d_steps}
         return state | counters | {"sums": dict(self.sums), "counts": dict(self.counts)}

@@ -37,7 +37,7 @@ def warnings(ticks: Sequence[dict], loss: str) -> list[str]:
     best = max((t["diversity"] for t in ticks[:-PATIENCE]), default=0.0)
     if all(t["diversity"] < COLLAPSED and t["diversity"] <= best for t in recent):
         out.append(
-            f"This looks like mode collapse: the samples vary {recent[-1]['diversity']:.0%} as much as the real images. "
+            f"This looks like mode collapse: the samples vary {recent[-1]['diversity']:.0%} as much as the reals. "
             "Try +augment or +smooth, a lower g_lr, or the knee-64 or wgan-gp preset."
         )
     if loss != "wasserstein" and all(

@@ -88,7 +88,8 @@ class Trainer:
         if config.threads:
             torch.set_num_threads(config.threads)
         self.num_classes = len(dataset.class_names)
-        self.game = Game(config, Batches(dataset.images, dataset.labels, config.seed, config.class_balance), self.num_classes, world)
+        batches = Batches(dataset.images, dataset.labels, config.seed, config.class_balance)
+        self.game = Game(config, batches, self.num_classes, world)
         self.shares = tuple(np.bincount(dataset.labels, minlength=self.num_classes) / len(dataset.labels))
         self.total = round(config.kimg * 1000)
         self.seconds = 0.0  # of training in earlier sessions
@@ -355,7 +356,7 @@ def train(
 ) -> Status:
     """Trains `config` in `run` until its end or a stop. With `queue` it waits for its turn among the runs beside it.
 
-    Raises `UserError`, after writing it into the run's status, where the data, the settings or the numbers are at fault.
+    Raises `UserError`, after writing it into the run's status, where data, settings or numbers are at fault.
     """
     writes = world.rank == 0
     fresh = {"images_total": round(config.kimg * 1000), "images_per_second": 0.0, "warnings": []}
