@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -91,7 +92,7 @@ def _settings(preset: str, source: str, resolution: int, fit: Fit, count: int, c
     with st.expander("More settings", icon=":material/tune:"):
         left, right = st.columns(2)
         key = preset
-        changes = {
+        changes: dict[str, Any] = {
             "batch": left.number_input("Images at a time (batch)", 2, 4096, base.batch, key=f"batch-{key}"),
             "seed": right.number_input("Seed", 0, 2**31 - 1, base.seed, key=f"seed-{key}"),
             "g_lr": left.number_input("Generator's rate", 1e-6, 1.0, base.g_lr, format="%g", key=f"g_lr-{key}"),
@@ -111,6 +112,9 @@ def _settings(preset: str, source: str, resolution: int, fit: Fit, count: int, c
                 key=f"tick-{key}",
             ),
         }
+        if classes >= 2:
+            name = "KL grade" if source.startswith("phantom") else base.label_name
+            changes["label_name"] = st.text_input("What a class is called", name, key=f"label-{key}-{source}")
         other = st.text_area("Any other setting, as key=value, one a line", placeholder="r1_gamma=2\nmirror=true")
         with st.popover("Which settings are there?"):
             st.dataframe([{"setting": k, "value": str(v)} for k, v in base.model_dump().items()], height=400)

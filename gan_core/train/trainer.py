@@ -93,7 +93,7 @@ class Trainer:
         self.shares = tuple(np.bincount(dataset.labels, minlength=self.num_classes) / len(dataset.labels))
         self.total = round(config.kimg * 1000)
         self.seconds = 0.0  # of training in earlier sessions
-        self.resumed = self._load_state()
+        self._load_state()
         self.started = time.monotonic()
         self.start_nimg = self.game.nimg
         self.last_save = self.last_status = self.started
@@ -101,7 +101,8 @@ class Trainer:
         self.speed = 0.0
         self.ticks = run.stats()
         self.columns = self._columns()
-        self.real_diversity = health.diversity(dataset.images[: PROBE * 4])
+        some = np.random.default_rng(0).permutation(len(dataset.images))[: PROBE * 4]
+        self.real_diversity = health.diversity(data.take(dataset.images, some))
         self.board: SummaryWriter | None = None
 
     # -- the loop -----------------------------------------------------------------------------------------------------
@@ -115,7 +116,7 @@ class Trainer:
             with _stop_signals() as signalled:
                 if self.game.nimg == 0:
                     self._picture()
-                self._status("running", force=True)
+                self._status("running")
                 while self.game.nimg < self.total:
                     if self.world.any(signalled() or (self.writes and self.run.stop_path.exists())):
                         return self._end("stopped", "Stopped on request. It can be resumed.")
@@ -137,7 +138,8 @@ class Trainer:
             self._picture()
         if self.world.any(time.monotonic() - self.last_save > self.config.save_seconds):
             self._save_state()
-        self._status("running", force=ticks)
+        if ticks or time.monotonic() - self.last_status > STATUS_SECONDS:
+            self._status("running")
 
     def _tick(self) -> None:
         self._check_finite()
@@ -178,14 +180,14 @@ class Trainer:
         self._export()
         if self.writes:
             self.run.stop_path.unlink(missing_ok=True)
-        return self._status(state, message, force=True)
+        return self._status(state, message)
 
     # -- what is written ----------------------------------------------------------------------------------------------
 
     def _seconds(self) -> float:
         return self.seconds + time.monotonic() - self.started
 
-    def _status(self, state: State, message: str = "", force: bool = False) -> Status:
+    def _status(self, state: State, message: str = "") -> Status:
         status = Status(
             state=state,
             message=message,
@@ -196,8 +198,8 @@ class Trainer:
             seconds=self._seconds(),
             dataset_size=len(self.dataset.images),
         ).with_process()
-        if self.writes and (force or time.monotonic() - self.last_status > STATUS_SECONDS):
-            self.last_status = time.monotonic()
+        self.last_status = time.monotonic()
+        if self.writes:
             self.run.write_status(status)
             self.on_status(status)
         return status
@@ -272,15 +274,15 @@ class Trainer:
         if critic and critic.config.net == self.game.D.config:
             self.game.D.load_state_dict(critic.net.state_dict())
 
-    def _load_state(self) -> bool:
-        """Whether there was a state to go on from. Raises `UserError` where it is damaged or does not fit."""
+    def _load_state(self) -> None:
+        """Goes on from the run's state, if there is one. Raises `UserError` where it is damaged or does not fit."""
         self.saved_nimg = 0
         if not self.run.state_path.exists():
             if self.writes:
                 self.run.trim(-1)
             if self.config.init:
                 self._start_from(find_generator(self.config.init))
-            return False
+            return
         try:
             state = torch.load(self.run.state_path, map_location=self.game.device, weights_only=True)
             if state["data"] != self.dataset.fingerprint:
@@ -295,7 +297,6 @@ class Trainer:
         self.saved_nimg = self.game.nimg
         if self.writes:
             self.run.trim(self.game.nimg)
-        return True
 
 
 def _crossed(before: int, now: int, kimg: float) -> bool:
