@@ -93,7 +93,9 @@ def parse_seeds(text: str) -> list[int]:
 
 @app.command()
 def train(
-    preset: Annotated[str, typer.Option(help="A recipe, perhaps with additions: dcgan+smooth+noise.")] = "knee-64",
+    preset: Annotated[
+        str | None, typer.Option(help="A recipe, perhaps with additions: dcgan+smooth+noise. Default: knee-64.")
+    ] = None,
     data: Annotated[str | None, typer.Option(help="Folder, zip, DICOM, or a named source. Default: phantom.")] = None,
     resolution: Annotated[int | None, typer.Option(help="Side of the images in pixels.")] = None,
     kimg: Annotated[float | None, typer.Option(help="Length of the run, in thousands of images.")] = None,
@@ -113,12 +115,14 @@ def train(
     settings: Annotated[list[str] | None, typer.Option("--set", help="Any setting, as key=value.")] = None,
 ) -> None:
     """Train. The same command again goes on where a stopped or killed run left off."""
+    from gan_core import data as data_module
     from gan_core import runs
     from gan_core.presets import change, configure, parse_settings
 
     if kimg is not None and epochs is not None:
         raise _bad_call("give --kimg or --epochs, not both")
-    named = {"data": data, "resolution": resolution, "kimg": kimg, "seed": seed}
+    source = None if data is None else data_module.absolute_source(data)
+    named = {"data": source, "resolution": resolution, "kimg": kimg, "seed": seed}
     changes = {k: v for k, v in named.items() if v is not None} | _good_call(lambda: parse_settings(settings or []))
 
     run: runs.Run | None = None
@@ -128,15 +132,13 @@ def train(
             raise _bad_call("there is no run to resume; give its directory with --out")
         old = run.config()
         config = _good_call(lambda: change(old, **changes))
-        if not old.same_run(config):
+        if not old.same_run(config) or preset not in (None, old.preset):
             raise _bad_call(
                 f"{run.path} was trained with other settings; only its length and machine options may change"
             )
     else:
-        config = _good_call(lambda: configure(preset, **changes))
+        config = _good_call(lambda: configure(preset or "knee-64", **changes))
     if epochs is not None:
-        from gan_core import data as data_module
-
         count = data_module.inspect(config.data, progress=Bar("looking at the files"))["count"]
         changes["kimg"] = epochs * count / 1000
         config = _good_call(lambda: change(config, **changes))
@@ -147,8 +149,6 @@ def train(
     environment.restart_prepared()
     if run is None:
         run = _place(config, out, new)
-    if not run.alive():
-        run.stop_path.unlink(missing_ok=True)  # left by a process that was killed before it could obey
     _train(run, config, queue)
 
 
@@ -226,10 +226,11 @@ def generate(
 
     from gan_core import images
     from gan_core import model as models
-    from gan_core.generate import generate_batches
+    from gan_core.generate import class_index, generate_batches
 
     numbers = parse_seeds(seeds)
     loaded = models.load_model(models.find_generator(model))
+    _good_call(lambda: class_index(loaded, class_name))
     sheet = []
     bar = tqdm(total=len(numbers), unit="img", file=sys.stderr, leave=False, disable=None)
     done = 0

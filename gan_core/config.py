@@ -10,6 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from gan_core.errors import UserError
+
 MAX_CLASSES = 1000
 
 
@@ -47,7 +49,7 @@ class TrainConfig(Settings):
 
     # What is learnt
     preset: str = "dcgan"  # only a name: its settings are already in the fields below
-    data: str = "phantom"  # a folder, a zip, DICOM, or a named source: see gan_core.data
+    data: str = Field("phantom", min_length=1)  # a folder, a zip, DICOM, or a named source: see gan_core.data
     resolution: int = Field(64, ge=16, le=1024)
     fit: Literal["crop", "pad"] = "crop"  # how another aspect becomes a square
     label_name: str = Field("class", max_length=100)  # what a class is called for people
@@ -160,3 +162,18 @@ class TrainConfig(Settings):
             **shared,
         )
         return g, d
+
+
+def check_data(config: TrainConfig, images: int, classes: int) -> None:
+    """Raises `UserError`, before anything is trained, where the settings cannot use data of this size and classes."""
+    if images < 2:
+        raise UserError("A training needs at least two images.")
+    if config.conditioning == "none":
+        return
+    if classes < 2:
+        raise UserError(
+            f"{config.preset} learns from classes and this data has none: put the images in one folder for each class, "
+            "or set conditioning=none where the recipe is not acgan."
+        )
+    if classes > MAX_CLASSES:
+        raise UserError(f"This data has {classes:,} classes; a network can learn at most {MAX_CLASSES:,}.")

@@ -66,10 +66,10 @@ class Model:
 def save_model(folder: Path, net: nn.Module, config: ModelConfig, card: str) -> None:
     """Writes the three files of a model folder, each whole or not at all."""
     tensors = {name: t.detach().cpu().contiguous() for name, t in net.state_dict().items()}
-    with replacing(folder / TENSORS) as temporary:
-        save_file(tensors, temporary)
-    write_text(folder / CONFIG, json.dumps(config.model_dump(), indent=2))
     write_text(folder / CARD, card)
+    write_text(folder / CONFIG, json.dumps(config.model_dump(), indent=2))
+    with replacing(folder / TENSORS) as temporary:  # last: where there are tensors, there is a whole model
+        save_file(tensors, temporary)
 
 
 def digest(folder: Path) -> str:

@@ -113,7 +113,7 @@ def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:
     return out
 
 
-def configure(preset: str, **settings: Any) -> TrainConfig:
+def configure(preset: str, /, **settings: Any) -> TrainConfig:
     """The settings of `preset`, such as "dcgan" or "wgan+smooth+noise", changed by `settings`.
 
     Raises `UserError` that names what is unknown or does not fit.
@@ -123,9 +123,13 @@ def configure(preset: str, **settings: Any) -> TrainConfig:
         raise UserError(f"There is no preset {base!r}. There are: {', '.join(PRESETS)}.")
     merged: dict[str, Any] = {"preset": preset, **PRESETS[base].settings}
     for name in additions:
+        if additions.count(name) > 1:
+            raise UserError(f"+{name} is there twice.")
         if name not in ADDITIONS:
             raise UserError(f"There is no addition {name!r}. There are: {', '.join('+' + a for a in ADDITIONS)}.")
         merged |= ADDITIONS[name].settings
+    if "preset" in settings:
+        raise UserError("The recipe is chosen by its own option, preset, and not among the settings.")
     return _validated(merged | settings)
 
 

@@ -13,6 +13,7 @@ import re
 import shutil
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,6 +26,7 @@ from gan_core.errors import UserError
 from gan_core.files import sweep, write_text
 
 RUNS_ENV = "KNEE_GAN_RUNS"
+UPLOADS = "uploads"
 STALE_SECONDS = 300  # a run of another machine that has not written for so long is taken for dead
 State = Literal["queued", "starting", "running", "stopped", "finished", "failed", "interrupted"]
 ALIVE: frozenset[State] = frozenset({"queued", "starting", "running"})
@@ -67,7 +69,7 @@ class Status(BaseModel):
 
     def progress(self) -> str:
         """How far it is, how fast, and how long it will take, in one line."""
-        parts = [f"{self.images_seen:,} of {self.images_total:,} images"]
+        parts = [f"{min(self.images_seen, self.images_total):,} of {self.images_total:,} images"]
         if self.dataset_size:
             parts.append(f"epoch {self.images_seen / self.dataset_size:.1f}")
         if self.seconds:
@@ -91,7 +93,7 @@ class Status(BaseModel):
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.process_started) < 2
             return same and process.status() != psutil.STATUS_ZOMBIE
-        except (psutil.NoSuchProcess, ValueError):
+        except (psutil.Error, ValueError):
             return False
 
 
@@ -197,7 +199,9 @@ class Run:
         return {int(p.stem): p for p in sorted(found) if p.stem.isdigit()}
 
     def request_stop(self) -> None:
-        self.stop_path.touch()
+        """Asks the training to end at its next step; of no effect on a run that is gone."""
+        with suppress(OSError):
+            self.stop_path.touch()
 
 
 def list_runs(root: Path | None = None) -> list[Run]:
@@ -261,4 +265,17 @@ def delete_run(run: Run) -> None:
         raise UserError(f"{run.name} is still training: stop it first.")
     if not (run.path / "config.json").is_file():
         raise UserError(f"{run.path} is not a run directory.")
+    source = _uploaded(run)
     shutil.rmtree(run.path)
+    if source and not any(_uploaded(other) == source for other in list_runs(run.path.parent)):
+        shutil.rmtree(source, ignore_errors=True)
+
+
+def _uploaded(run: Run) -> Path | None:
+    """The folder in uploads/, beside the runs, that a run learns from: it goes with the last run that needs it."""
+    root = (run.path.parent / UPLOADS).resolve()
+    try:
+        source = Path(run.config().data).resolve()
+    except UserError:
+        return None
+    return root / source.relative_to(root).parts[0] if source != root and source.is_relative_to(root) else None

@@ -7,13 +7,13 @@ import streamlit as st
 from gan_core.seeds import MAX_SEED
 from studio import models
 from studio.lightbox import film, sheet
+from studio.text import plain
 
-PAGE = 24
-MOST = 480
+MOST = 20  # pages
 
-st.title("Synthetic knees")
 offered = {entry.name: entry for entry in models.entries()}
 if not offered:
+    st.title("Synthetic knees")
     st.info("There is no model yet. Train one: a first result takes a few minutes.", icon=":material/model_training:")
     st.page_link("../pages/train.py", label="Go to Train", icon=":material/arrow_forward:")
     st.stop()
@@ -21,20 +21,23 @@ if not offered:
 
 def show_others() -> None:
     st.session_state.seed = random.randrange(1_000_000)
-    st.query_params.pop("n", None)
+    for name in ("pages", "show"):
+        st.query_params.pop(name, None)
 
 
 def show_more() -> None:
-    st.query_params["n"] = str(count + PAGE)
+    st.query_params["pages"] = str(pages + 1)
+    st.query_params.pop("show", None)
 
 
-def asked(name: str, default: int, most: int) -> int:
-    """A number from the link; whatever is no number in range becomes the default."""
+def asked(name: str, least: int, most: int) -> int | None:
+    """A number from the link, brought into range; None where it is no number."""
     value = st.query_params.get(name, "")
-    return int(value) if value.isdecimal() and len(value) < 10 and int(value) <= most else default
+    return min(max(int(value), least), most) if value.isdecimal() and len(value) < 12 else None
 
 
-count = max(PAGE, asked("n", PAGE, MOST))
+pages = asked("pages", 1, MOST) or 1
+heading = st.empty()
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     name = st.selectbox(
@@ -43,6 +46,8 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     entry = offered[name]
     model = models.loaded(entry)
     title = model.config.label_name
+    knees = title == "KL grade"
+    heading.title("Synthetic knees" if knees else "Synthetic images")
     chosen = None
     if model.class_names:
         chosen = st.segmented_control(
@@ -53,7 +58,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
             help="None chosen: as they occur in the training data.",
         )
     with st.popover("More", icon=":material/tune:"):
-        seed = st.number_input("First seed", 0, MAX_SEED - MOST, 0, key="seed", bind="query-params")
+        seed = st.number_input("First seed", 0, MAX_SEED - MOST * models.PAGE, 0, key="seed", bind="query-params")
         truncation = st.slider(
             "Variety",
             0.0,
@@ -64,27 +69,28 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
             bind="query-params",
             help="Below 1, images come closer to the average one: less varied, more typical (truncation).",
         )
-    st.button("Other knees", icon=":material/shuffle:", on_click=show_others, type="primary")
+    st.button("Other knees" if knees else "Others", icon=":material/shuffle:", on_click=show_others, type="primary")
 
-seeds = range(seed, seed + count)
+seeds = range(seed, seed + pages * models.PAGE)
 captions = models.captions(entry, seeds, chosen)
 films = [
     film(
         png,
         seed=s,
         caption=caption,
-        alt=f"Synthetic radiograph, {caption}",
+        alt=f"Synthetic image, {caption}",
         file_name=f"synthetic_{name}_seed{s:04d}.png",
     )
-    for s, png, caption in zip(seeds, models.pngs(entry, seeds, chosen, truncation), captions, strict=True)
+    for s, png, caption in zip(seeds, models.pngs(entry, seed, pages, chosen, truncation), captions, strict=True)
 ]
-shown = asked("show", -1, MAX_SEED)
-sheet(films, shown=shown if shown >= 0 else None, key="sheet")
+sheet(films, shown=asked("show", 0, MAX_SEED), key="sheet")
 with st.container(horizontal=True, horizontal_alignment="center"):
-    if count < MOST:
-        st.button(f"Show {PAGE} more", icon=":material/expand_more:", on_click=show_more)
+    if pages < MOST:
+        st.button(f"Show {models.PAGE} more", icon=":material/expand_more:", on_click=show_more)
+side = model.config.net.resolution
+lasting = "brings back just these images" if entry.shipped else "brings these back until the run goes on or is deleted"
 st.caption(
-    f"{count} synthetic images by **{name}**: {model.config.net.resolution} × {model.config.net.resolution} pixels, "
-    f"learnt from {model.config.data or 'unnamed data'} in {model.config.images_seen:,} looks. "
-    "The address of this page brings back just these images."
+    f"{len(films)} synthetic images by **{plain(name)}**: {side} × {side} pixels, learnt from "
+    f"{plain(model.config.data or 'unnamed data')} in {model.config.images_seen:,} looks. "
+    f"The address of this page {lasting}."
 )

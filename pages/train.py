@@ -3,6 +3,7 @@
 import streamlit as st
 
 from gan_core.runs import list_runs
+from studio.text import plain
 from studio.train_form import new_training
 from studio.train_watch import watch
 
@@ -10,6 +11,9 @@ st.title("Train")
 runs = {run.name: run for run in list_runs()}
 NEW = "New training"
 wanted = st.query_params.get("run", "")
+if wanted and wanted not in runs:
+    st.warning(f"There is no training {plain(wanted[:80])} here. It may have been deleted.")
+    st.query_params.pop("run")
 choices = [NEW, *runs]
 chosen = st.selectbox(
     "Training",

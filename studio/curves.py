@@ -7,6 +7,12 @@ import pandas as pd
 import streamlit as st
 
 POINTS = 400
+COLOURS = [
+    "#2b8fc4",
+    "#d9772b",
+    "#7a9a01",
+]  # critic or reals, generator or fakes, class: as in the picture to take away
+SHARE = alt.Scale(domain=[0, 1])
 
 # Title -> the figures it shows, each with its plain name.
 PANELS: dict[str, dict[str, str]] = {
@@ -34,9 +40,14 @@ def _chart(table: pd.DataFrame, names: dict[str, str]) -> alt.Chart:
         alt.Chart(long)
         .mark_line()
         .encode(
-            x=alt.X("nimg:Q", title="images shown", axis=alt.Axis(format="~s")),
-            y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
-            color=alt.Color("figure:N", title=None, legend=alt.Legend(orient="bottom") if len(names) > 1 else None),
+            x=alt.X("nimg:Q", title=None, axis=alt.Axis(format="~s", tickCount=5)),
+            y=alt.Y("value:Q", title=None, scale=SHARE if "d_accuracy_real" in names else alt.Scale(zero=False)),
+            color=alt.Color(
+                "figure:N",
+                title=None,
+                scale=alt.Scale(domain=list(names.values()), range=COLOURS[: len(names)]),
+                legend=alt.Legend(orient="top", padding=0, offset=4) if len(names) > 1 else None,
+            ),
             tooltip=["figure", alt.Tooltip("nimg", title="images", format=","), alt.Tooltip("value", format=".3f")],
         )
         .properties(height=250, padding=0)
@@ -54,5 +65,5 @@ def draw(ticks: list[dict], key: str) -> None:
     columns = st.columns(2)
     for i, (title, names) in enumerate(shown.items()):
         with columns[i % 2]:
-            st.markdown(f"**{title}**")
+            st.markdown(f"**{title}**", help="Against the number of images shown to the critic.")
             st.altair_chart(_chart(table, names), key=f"{key}-{title}", alt=title)

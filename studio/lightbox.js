@@ -49,7 +49,7 @@ function openBox(box, films, start) {
     image.alt = film.alt
     image.style.filter = `brightness(${light.brightness}%) contrast(${light.contrast}%) invert(${light.invert ? 1 : 0})`
     title.textContent = film.caption
-    image.onload = () => { size.textContent = `Synthetic. ${image.naturalWidth} × ${image.naturalHeight} pixels, enlarged here.` }
+    image.onload = () => { size.textContent = `Synthetic, not for diagnosis. ${image.naturalWidth} × ${image.naturalHeight} pixels, enlarged here.` }
     brightness.value = light.brightness
     contrast.value = light.contrast
     invert.ariaPressed = String(light.invert)

@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from gan_core.errors import UserError
+from studio.text import plain
 
 HERE = Path(__file__).resolve().parent
 PAGES = HERE.parent / "pages"
@@ -33,11 +34,11 @@ page = st.navigation(
     }
 )
 st.logo(HERE / "logo.svg", size="large")
+st.caption(
+    ":material/science: Images called synthetic were made by a computer. They show no patient and are "
+    "**not for diagnosis**."
+)
 try:
     page.run()
 except UserError as error:
-    st.error(str(error))
-st.caption(
-    ":material/science: Every image called synthetic here was made by a computer. It shows no patient and is "
-    "**not for diagnosis**."
-)
+    st.error(plain(str(error)))

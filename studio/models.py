@@ -11,6 +11,8 @@ from gan_core import generate, images
 from gan_core.model import SHIPPED, TENSORS, Model, load_model
 from gan_core.runs import list_runs
 
+PAGE = 24  # images made, and kept, at a time
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -49,15 +51,17 @@ def loaded(entry: Entry) -> Model:
     return _load(entry.folder, entry.stamp)
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
-def _pngs(folder: Path, stamp: int, seeds: tuple[int, ...], class_name: str | None, truncation: float) -> list[bytes]:
+@st.cache_data(max_entries=400, show_spinner=False)
+def _page(folder: Path, stamp: int, first_seed: int, class_name: str | None, truncation: float) -> list[bytes]:
+    seeds = range(first_seed, first_seed + PAGE)
     made = generate.generate(_load(folder, stamp), seeds, class_name, truncation)
     return [images.png(image[0]) for image in made]
 
 
-def pngs(entry: Entry, seeds: range, class_name: str | None, truncation: float) -> list[bytes]:
-    """A PNG for each seed."""
-    return _pngs(entry.folder, entry.stamp, tuple(seeds), class_name, truncation)
+def pngs(entry: Entry, first_seed: int, pages: int, class_name: str | None, truncation: float) -> list[bytes]:
+    """A PNG for each seed of so many pages from the first seed on."""
+    starts = range(first_seed, first_seed + pages * PAGE, PAGE)
+    return [png for start in starts for png in _page(entry.folder, entry.stamp, start, class_name, truncation)]
 
 
 def captions(entry: Entry, seeds: range, class_name: str | None) -> list[str]:

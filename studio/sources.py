@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Protocol
@@ -15,6 +17,7 @@ import streamlit as st
 from gan_core import data, images
 from gan_core.data.pixels import Fit
 from gan_core.errors import UserError
+from gan_core.runs import UPLOADS, runs_root
 
 PREVIEW = 12  # images shown before a start
 
@@ -32,33 +35,53 @@ class Summary:
 
 class Uploaded(Protocol):
     name: str
+    file_id: str
 
     def getvalue(self) -> bytes: ...
 
 
+def kept_upload(files: Sequence[Uploaded]) -> str:
+    """The source to train on: `keep_upload`, done once for the same files."""
+    ids = tuple(file.file_id for file in files)
+    if st.session_state.get("upload_of") != ids:
+        st.session_state.upload = keep_upload(files, runs_root() / UPLOADS)
+        st.session_state.upload_of = ids
+    return st.session_state.upload
+
+
 def keep_upload(files: Sequence[Uploaded], root: Path) -> str:
-    """Uploaded files in a folder named by their content, so that a run can be resumed; the source to train on.
+    """Puts uploaded files in a folder named by their names and content, so that a run can be resumed: the source.
 
     A single zip is itself the source. Of a file's name only its last part is used, behind a number.
     """
+    names = [f"{i:05d}-{PurePath(file.name.replace(chr(92), '/')).name}" for i, file in enumerate(files)]
     digest = hashlib.sha256()
-    for file in files:
-        digest.update(hashlib.sha256(file.getvalue()).digest())
-    folder = root / "uploads" / digest.hexdigest()[:16]
+    for name, file in zip(names, files, strict=True):
+        digest.update(name.encode() + hashlib.sha256(file.getvalue()).digest())
+    folder = (root / digest.hexdigest()[:16]).resolve()
     if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=root) as temporary:
             staged = Path(temporary) / "files"
             staged.mkdir()
-            for i, file in enumerate(files):
-                (staged / f"{i:05d}-{PurePath(file.name.replace(chr(92), '/')).name}").write_bytes(file.getvalue())
-            staged.rename(folder)
-    kept = sorted(folder.iterdir())
-    if len(kept) == 1 and kept[0].suffix.lower() == ".zip":
-        return str(kept[0])
-    if any(p.suffix.lower() == ".zip" for p in kept):
+            for name, file in zip(names, files, strict=True):
+                (staged / name).write_bytes(file.getvalue())
+            with suppress(OSError):  # somebody else has just kept the same
+                staged.rename(folder)
+    zips = [name for name in names if name.lower().endswith(".zip")]
+    if zips and len(names) > 1:
+        shutil.rmtree(folder, ignore_errors=True)
         raise UserError("Upload one zip, or images without a zip.")
-    return str(folder)
+    return str(folder / zips[0]) if zips else str(folder)
+
+
+def forget_upload(source: str) -> None:
+    """Removes an upload that cannot be trained on; does nothing to any other source."""
+    root = (runs_root() / UPLOADS).resolve()
+    path = Path(source)
+    if path.is_absolute() and path.is_relative_to(root) and path != root:
+        shutil.rmtree(root / path.relative_to(root).parts[0], ignore_errors=True)
+        st.session_state.pop("upload_of", None)
 
 
 def _summary(source: str, resolution: int, fit: Fit, progress: Callable[[int, int], None]) -> Summary:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,12 +11,14 @@ import streamlit as st
 
 
 def _warm_up() -> None:
-    """Loads PyTorch and the default model, so that the first visitor does not wait for them."""
+    """Loads PyTorch and makes the first page of the default model, so that the first visitor does not wait for them."""
     from studio import models
 
-    found = models.entries()
-    if found:
-        models.loaded(found[0])
+    try:
+        for entry in models.entries()[:1]:
+            models.pngs(entry, 0, 1, None, 1.0)
+    except Exception:
+        logging.getLogger(__name__).exception("The default model cannot be loaded")
 
 
 @asynccontextmanager

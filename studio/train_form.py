@@ -8,12 +8,13 @@ from typing import Any
 import streamlit as st
 
 from gan_core import launch
-from gan_core.config import TrainConfig
+from gan_core.config import TrainConfig, check_data
+from gan_core.data import absolute_source
 from gan_core.data.pixels import Fit
 from gan_core.errors import UserError
 from gan_core.presets import ADDITIONS, PRESETS, configure, parse_settings
-from gan_core.runs import create_run, runs_root
 from studio import sources
+from studio.text import plain
 
 NAMED = {
     "Phantom knees": ("phantom:2000", "Drawn from physics by this program: no download, no patient. A good first try."),
@@ -22,6 +23,7 @@ NAMED = {
 }
 FOLDER, UPLOAD = "Folder", "Upload"
 FITS: dict[str, Fit] = {"Cut the edges": "crop", "Add black": "pad"}
+CLASSES = 20  # named at most
 RESOLUTIONS = (28, 32, 64, 96, 126, 128, 256)
 
 
@@ -38,19 +40,24 @@ def _source() -> tuple[str, str] | None:
             placeholder="/data/knees/train",
             help="A folder of images, or one folder for each class. PNG, JPEG, TIFF and DICOM, also in a zip.",
         ).strip()
-        return (path, Path(path).stem) if path else None
+        return (absolute_source(path), Path(path).stem) if path else None
     files = st.file_uploader(
         "A zip, or images", accept_multiple_files=True, help="PNG, JPEG, DICOM; in a zip, one folder for each class."
     )
-    return (sources.keep_upload(files, runs_root()), "upload") if files else None
+    st.caption("What you upload stays on the computer that runs this, until the last training that uses it is deleted.")
+    return (sources.kept_upload(files), "upload") if files else None
 
 
 def _show(found: sources.Summary) -> None:
     with st.container(border=True):
         st.markdown(f"**{found.count:,} images**, as the networks will see them")
-        st.image(found.pngs, caption=found.captions, width=88)
+        with st.container(horizontal=True, gap="small"):
+            for png, caption in zip(found.pngs, found.captions, strict=True):
+                st.image(png, caption=plain(caption) or None, width=88, output_format="PNG", alt="A training image")
         if found.classes:
-            st.caption("Classes: " + ", ".join(f"{name} ({n:,})" for name, n in found.classes.items()))
+            listed = ", ".join(f"{plain(name)} ({n:,})" for name, n in list(found.classes.items())[:CLASSES])
+            more = f" and {len(found.classes) - CLASSES:,} more" if len(found.classes) > CLASSES else ""
+            st.caption(f"Classes: {listed}{more}")
         else:
             st.caption("No classes: for those, put the images in one folder for each.")
         if found.skipped:
@@ -58,14 +65,12 @@ def _show(found: sources.Summary) -> None:
                 st.dataframe([{"file": s.file, "why": s.reason} for s in found.skipped[:200]])
 
 
-def _recipe(classes: int) -> str:
+def _recipe() -> str:
     """The chosen preset's name, with its additions."""
     base = st.selectbox(
         "Recipe", list(PRESETS), help="What the two networks look like and by which rule they play against each other."
     )
     st.caption(PRESETS[base].summary)
-    if base == "acgan" and classes < 2:
-        st.warning("This recipe needs images with classes.")
     fits = list(ADDITIONS) if PRESETS[base].settings.get("loss") != "relativistic" else ["augment"]
     added = st.pills(
         "Additions",
@@ -78,48 +83,45 @@ def _recipe(classes: int) -> str:
 
 def _settings(preset: str, source: str, resolution: int, fit: Fit, count: int, classes: int) -> TrainConfig:
     """The settings of the run, from the form. Raises `UserError` where they do not fit."""
-    unlabelled = {"conditioning": "none"} if classes < 2 and not preset.startswith("acgan") else {}
+    recipe = preset.split("+")[0]  # what was typed stays when an addition is chosen
+    unlabelled = {"conditioning": "none"} if classes < 2 and recipe != "acgan" else {}
     base = configure(preset, **unlabelled)
     kimg = st.number_input(
         "Length, in thousands of images shown",
         0.1,
         1e6,
         base.kimg,
+        step=10.0,
         help="How many real images the critic sees in all, each many times.",
-        key=f"kimg-{preset}",
+        key=f"kimg-{recipe}",
     )
     st.caption(f"{kimg * 1000 / count:,.1f} passes over the {count:,} images (epochs).")
     with st.expander("More settings", icon=":material/tune:"):
         left, right = st.columns(2)
-        key = preset
-        changes: dict[str, Any] = {
-            "batch": left.number_input("Images at a time (batch)", 2, 4096, base.batch, key=f"batch-{key}"),
-            "seed": right.number_input("Seed", 0, 2**31 - 1, base.seed, key=f"seed-{key}"),
-            "g_lr": left.number_input("Generator's rate", 1e-6, 1.0, base.g_lr, format="%g", key=f"g_lr-{key}"),
-            "d_lr": right.number_input("Critic's rate", 1e-6, 1.0, base.d_lr, format="%g", key=f"d_lr-{key}"),
-            "sample_kimg": left.number_input(
-                "A picture each so many thousand images",
-                0.1,
-                1e5,
-                min(base.sample_kimg, max(0.1, kimg / 50)),
-                key=f"sample-{key}",
-            ),
-            "tick_kimg": right.number_input(
-                "A point on the curves each so many thousand",
-                0.1,
-                1e5,
-                min(base.tick_kimg, max(0.1, kimg / 50)),
-                key=f"tick-{key}",
-            ),
+        fields: dict[str, Any] = {
+            "batch": left.number_input("Images at a time (batch)", 2, 4096, base.batch, key=f"batch-{recipe}"),
+            "seed": right.number_input("Seed", 0, 2**31 - 1, base.seed, key=f"seed-{recipe}"),
+            "g_lr": left.number_input("Generator's rate", 1e-6, 1.0, base.g_lr, format="%g", key=f"g_lr-{recipe}"),
+            "d_lr": right.number_input("Critic's rate", 1e-6, 1.0, base.d_lr, format="%g", key=f"d_lr-{recipe}"),
         }
         if classes >= 2:
             name = "KL grade" if source.startswith("phantom") else base.label_name
-            changes["label_name"] = st.text_input("What a class is called", name, key=f"label-{key}-{source}")
-        other = st.text_area("Any other setting, as key=value, one a line", placeholder="r1_gamma=2\nmirror=true")
+            fields["label_name"] = st.text_input("What a class is called", name, key=f"label-{recipe}-{source}")
+        other = st.text_area(
+            "Any other setting, as key=value, one a line",
+            placeholder="r1_gamma=2\nmirror=true",
+            help="sample_kimg and tick_kimg, the distance of pictures and of points on the curves, follow the length.",
+        )
         with st.popover("Which settings are there?"):
             st.dataframe([{"setting": k, "value": str(v)} for k, v in base.model_dump().items()], height=400)
-    chosen = {"data": source, "resolution": resolution, "fit": fit, "kimg": kimg}
-    return configure(preset, **(unlabelled | changes | parse_settings(filter(None, other.splitlines())) | chosen))
+    fields |= {"data": source, "resolution": resolution, "fit": fit, "kimg": kimg}
+    written = parse_settings(line for line in other.splitlines() if line.strip())
+    if twice := sorted(fields.keys() & written.keys()):
+        raise UserError(f"{twice[0]} has a field of its own in this form.")
+    paced = {name: min(getattr(base, name), max(0.1, kimg / 50)) for name in ("sample_kimg", "tick_kimg")}
+    config = configure(preset, **(unlabelled | paced | written | fields))
+    check_data(config, count, classes)
+    return config
 
 
 def new_training() -> None:
@@ -138,25 +140,33 @@ def new_training() -> None:
         try:
             found = sources.summary(source[0], resolution, fit)
         except UserError as error:
-            st.error(str(error))
+            sources.forget_upload(source[0])
+            st.error(plain(str(error)))
             return
         _show(found)
     with right:
         st.subheader("2. Recipe")
-        preset = _recipe(len(found.classes))
+        preset = _recipe()
         try:
             config = _settings(preset, source[0], resolution, fit, found.count, len(found.classes))
         except UserError as error:
-            st.error(str(error))
+            st.error(plain(str(error)))
             return
         st.subheader("3. Start")
         other = launch.busy()
-        if other and launch.refuses_when_busy():
+        refused = bool(other) and launch.refuses_when_busy()
+        if other and refused:
             st.info(f"{other.name} is training, and this server trains one at a time.")
         elif other:
             st.info(f"{other.name} is training. Yours will wait for its turn.")
-        if st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch"):
-            run = create_run(config, source[1])
-            launch.start(run)
+        go = st.button(
+            "Start training", type="primary", icon=":material/play_arrow:", width="stretch", disabled=refused
+        )
+        if go:
+            try:
+                run = launch.start_new(config, source[1])
+            except UserError as error:
+                st.error(plain(str(error)))
+                return
             st.query_params["run"] = run.name
             st.rerun()

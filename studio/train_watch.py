@@ -12,6 +12,7 @@ from gan_core.config import NetConfig
 from gan_core.errors import UserError
 from gan_core.runs import ALIVE, Run, State, Status, delete_run
 from studio import curves
+from studio.text import plain
 
 LOOK: dict[State, tuple[Literal["blue", "green", "gray", "red", "orange"], str, str]] = {
     "queued": ("blue", ":material/hourglass_top:", "Waiting"),
@@ -33,12 +34,13 @@ def _buttons(run: Run, status: Status) -> None:
             else:
                 st.button("Stop", icon=":material/stop:", on_click=run.request_stop)
         elif status.state != "finished":
-            st.button("Resume", icon=":material/play_arrow:", type="primary", on_click=_start, args=(run,))
+            kind: Literal["primary", "secondary"] = "secondary" if status.state == "failed" else "primary"
+            st.button("Resume", icon=":material/play_arrow:", type=kind, on_click=_start, args=(run,))
         if run.generator_path.is_dir() and st.button("Open in gallery", icon=":material/grid_view:"):
             st.switch_page("../pages/gallery.py", query_params={"model": run.name})
         if status.state not in ALIVE:
             with st.popover("Delete", icon=":material/delete:"):
-                st.write(f"Delete {run.name} with its model, samples and curves? This cannot be undone.")
+                st.write(f"Delete {plain(run.name)} with its model, samples and curves? This cannot be undone.")
                 if st.button("Delete for good", type="primary"):
                     delete_run(run)
                     st.query_params.pop("run", None)
@@ -49,7 +51,7 @@ def _start(run: Run) -> None:
     try:
         launch.start(run)
     except UserError as error:
-        st.toast(str(error), icon=":material/error:")
+        st.toast(plain(str(error)), icon=":material/error:")
 
 
 def _progress(status: Status) -> None:
@@ -57,15 +59,16 @@ def _progress(status: Status) -> None:
     st.badge(word, icon=icon, color=color)
     st.progress(min(1.0, status.images_seen / max(status.images_total, 1)), status.progress())
     if status.message:
-        (st.error if status.state == "failed" else st.info)(status.message)
+        (st.error if status.state == "failed" else st.info)(plain(status.message))
     for warning in status.warnings:
         st.warning(warning, icon=":material/warning:")
 
 
-def _samples(run: Run, live: bool) -> None:
+def _samples(run: Run) -> None:
     samples = run.samples()
     if not samples:
-        st.info("The first samples come in a moment.")
+        if run.alive():
+            st.info("The first samples come in a moment.")
         return
     moments = list(samples)
     at = moments[-1]
@@ -76,7 +79,7 @@ def _samples(run: Run, live: bool) -> None:
             st.session_state[key] = at
         st.session_state[f"{key}-last"] = at
         at = st.select_slider("Samples after so many images", moments, key=key, format_func=lambda n: f"{n:,}")
-    st.image(str(samples[at]), width="stretch", alt=f"Synthetic samples after {at:,} images")
+    st.image(str(samples[at]), width="stretch", output_format="PNG", alt=f"Synthetic samples after {at:,} images")
     classes = run.config().conditioning != "none"
     st.caption("The same seeds at every moment." + (" A row is a seed, a column is a class." if classes else ""))
 
@@ -109,23 +112,30 @@ def watch(run: Run) -> None:
         status = run.status()
         if alive != (status.state in ALIVE):
             st.rerun(scope="app")  # it has begun or ended: look again and again from now on, or no more
-        _buttons(run, status)
-        _progress(status)
-        left, right = st.columns([2, 3], gap="large")
-        with left:
-            _samples(run, alive)
-        with right:
-            ticks = run.stats()
-            if ticks:
-                curves.draw(ticks, key=run.name)
-            else:
-                st.info("The curves begin with the first thousand images: about a minute.")
-        with st.expander("Log", icon=":material/notes:"):
-            st.code(_log(run) or "Nothing was logged.", language=None, height=240)
+        try:
+            _draw(run, status)
+        except UserError as error:  # a fragment's own runs do not pass through the frame
+            st.error(plain(str(error)))
 
     live()
     if run.samples():
         _take_away(run)
+
+
+def _draw(run: Run, status: Status) -> None:
+    _buttons(run, status)
+    _progress(status)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        _samples(run)
+    with right:
+        ticks = run.stats()
+        if ticks:
+            curves.draw(ticks, key=run.name)
+        elif status.state in ALIVE:
+            st.info("The curves begin soon.")
+    with st.expander("Log", icon=":material/notes:"):
+        st.code(_log(run) or "Nothing was logged.", language=None, height=240)
 
 
 def _log(run: Run) -> str:

@@ -144,7 +144,7 @@ def test_generate_by_class_and_truncation(call, trained, tmp_path):
     assert len(pixels) == 4
     assert all(np.abs(p - pixels[0]).max() <= 1 for p in pixels)
     code, _, err = call("generate", "--model", trained, "--seeds", "0", "--class", "K", "--out", tmp_path / "x")
-    assert code == 1
+    assert code == 2
     assert "no class 'K'" in err
     assert not (tmp_path / "x").exists()
 

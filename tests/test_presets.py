@@ -7,7 +7,7 @@ import shlex
 import pytest
 from pydantic import ValidationError
 
-from gan_core.config import NetConfig, TrainConfig
+from gan_core.config import NetConfig, TrainConfig, check_data
 from gan_core.errors import UserError
 from gan_core.presets import ADDITIONS, PRESETS, configure
 from gan_core.train.trainer import command_line
@@ -144,3 +144,16 @@ def test_the_command_of_a_run_makes_that_run(config, monkeypatch, capsys):
         main()
     assert done.value.code == 0
     assert TrainConfig.model_validate_json(capsys.readouterr().out) == config
+
+
+@pytest.mark.parametrize("bad", [("dcgan+smooth+smooth", {}), ("dcgan", {"preset": "wgan"})])
+def test_a_recipe_is_named_once(bad):
+    preset, settings = bad
+    with pytest.raises(UserError):
+        configure(preset, **settings)
+
+
+def test_more_classes_than_a_network_can_learn_are_refused_before_training():
+    with pytest.raises(UserError, match="at most 1,000"):
+        check_data(configure("acgan"), images=5000, classes=1001)
+    check_data(configure("dcgan"), images=5000, classes=1001)

@@ -13,10 +13,10 @@ import pytest
 import torch
 from PIL import Image
 
-from gan_core import losses
+from gan_core import data, losses
 from gan_core.errors import UserError
 from gan_core.presets import ADDITIONS, PRESETS, configure
-from gan_core.runs import Run
+from gan_core.runs import Run, create_run
 from gan_core.seeds import latents, own_labels, seed_of
 from gan_core.train import health
 from gan_core.train.distributed import World
@@ -626,3 +626,24 @@ def test_warnings():
     assert "critic is right nearly always" in saturated
     assert health.warnings(sure, "wasserstein") == []  # a critic does not saturate
     assert health.warnings([*sure, tick()], "non-saturating") == []  # it recovered
+
+
+@pytest.mark.parametrize("how", ["request", "signal"])
+def test_a_stop_while_the_images_are_read_ends_the_run_as_stopped(tiny, tmp_path, monkeypatch, how):
+    config = tiny()
+    run = create_run(config, "digits", tmp_path)
+    read = data.load
+
+    def slow(*args, progress, **options):
+        if how == "request":
+            run.request_stop()
+        else:
+            signal.raise_signal(signal.SIGTERM)
+        progress(1, 2)
+        return read(*args, progress=progress, **options)
+
+    monkeypatch.setattr(data, "load", slow)
+    assert train(run, config, World()).state == "stopped"
+    assert run.status().state == "stopped"
+    monkeypatch.undo()
+    assert train(run, config, World()).state == "finished"

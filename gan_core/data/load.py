@@ -23,8 +23,15 @@ from gan_core.data.source import FileSource, Source
 from gan_core.errors import UserError
 
 NAMED = ("phantom", "digits", "mnist", "fashion-mnist")
+
 MAX_RESOLUTION = 4096
 _GENERIC = frozenset({"train", "val", "test", "data", "images", "train_data"})
+
+
+def absolute_source(source: str) -> str:
+    """`source`, a path in it made absolute: so that what is kept of it holds in any folder. Named sources stay."""
+    named = source.split(":")[0].replace("_", "-") in (*NAMED, "hf")
+    return source if named or not source or not Path(source).exists() else str(Path(source).resolve())
 
 
 def open_source(source: str, cache_dir: Path) -> Source:

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from gan_core import data, images, networks
-from gan_core.config import TrainConfig
+from gan_core.config import TrainConfig, check_data
 from gan_core.errors import UserError
 from gan_core.files import replacing
 from gan_core.model import ModelConfig, find_generator, load_model, save_model
@@ -34,13 +34,16 @@ from gan_core.train.game import Batches, Game
 
 PROBE = 64  # images whose variety is watched
 STATUS_SECONDS = 1.0
+STOPPED = "Stopped on request. It can be resumed."
 
 
 def command_line(config: TrainConfig) -> str:
     """The command that makes this run: its preset, and what differs from it."""
     named = {"preset", "data", "resolution", "kimg", "seed"}
     base = configure(config.preset)
-    parts = ["python -m gan_core train", f"--preset {config.preset}", f"--data {shlex.quote(config.data)}"]
+    # A card is made to be shown: of a path on this machine it tells the last part.
+    source = Path(config.data).name if Path(config.data).is_absolute() else config.data
+    parts = ["python -m gan_core train", f"--preset {config.preset}", f"--data {shlex.quote(source)}"]
     kimg = str(config.kimg).removesuffix(".0")
     parts += [f"--resolution {config.resolution}", f"--kimg {kimg}", f"--seed {config.seed}"]
     for name in TrainConfig.model_fields:
@@ -51,15 +54,8 @@ def command_line(config: TrainConfig) -> str:
     return " ".join(parts)
 
 
-def check_data(config: TrainConfig, dataset: data.Dataset) -> None:
-    """Refuses, before anything is trained, data that the settings cannot use."""
-    if config.conditioning != "none" and len(dataset.class_names) < 2:
-        raise UserError(
-            f"{config.preset} learns from labels and this data has none: put the images in one folder for each class, "
-            "or add --set conditioning=none."
-        )
-    if len(dataset.images) < 2:
-        raise UserError("A training needs at least two images.")
+class _StopRequest(Exception):
+    """Somebody asked for an end before there was anything to save."""
 
 
 @contextmanager
@@ -82,7 +78,7 @@ class Trainer:
     """Trains into `run`, going on from its state if it has one. In a run of many processes only rank 0 writes."""
 
     def __init__(self, run: Run, config: TrainConfig, dataset: data.Dataset, world: World) -> None:
-        check_data(config, dataset)
+        check_data(config, len(dataset.images), len(dataset.class_names))
         self.run, self.config, self.dataset, self.world = run, config, dataset, world
         self.writes = world.rank == 0
         if config.threads:
@@ -107,23 +103,22 @@ class Trainer:
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
-    def train(self, on_status: Callable[[Status], None] = lambda status: None) -> Status:
-        """Runs to the end or a stop; the status it ended with. Raises `UserError` where the numbers went wrong."""
+    def train(self, stop: Callable[[], bool], on_status: Callable[[Status], None]) -> Status:
+        """Runs to the end or until `stop()`; its last status. Raises `UserError` where the numbers go wrong."""
         self.on_status = on_status
         if self.writes:
             self.board = SummaryWriter(str(self.run.path), purge_step=self.game.nimg)
         try:
-            with _stop_signals() as signalled:
-                if self.game.nimg == 0:
-                    self._picture()
-                self._status("running")
-                while self.game.nimg < self.total:
-                    if self.world.any(signalled() or (self.writes and self.run.stop_path.exists())):
-                        return self._end("stopped", "Stopped on request. It can be resumed.")
-                    before = self.game.nimg
-                    self.game.step()
-                    self._after_step(before)
-                return self._end("finished", "")
+            if self.game.nimg == 0:
+                self._picture()
+            self._status("running")
+            while self.game.nimg < self.total:
+                if self.world.any(stop()):
+                    return self._end("stopped", STOPPED)
+                before = self.game.nimg
+                self.game.step()
+                self._after_step(before)
+            return self._end("finished", "")
         finally:
             if self.board:
                 self.board.close()
@@ -306,23 +301,23 @@ def _crossed(before: int, now: int, kimg: float) -> bool:
 
 
 @contextmanager
-def _turn(run: Run, waiting: Callable[[], None]) -> Iterator[bool]:
-    """Holds the turn among the runs beside `run`, waiting for it; yields False where a stop was asked for meanwhile.
+def _turn(run: Run, stop: Callable[[], bool], waiting: Callable[[], None]) -> Iterator[bool]:
+    """Holds the turn among the runs beside `run`, waiting for it; yields False where `stop()` came first.
 
     The lock keeps those that wait in turn; whoever holds it still waits for runs that were started without a queue.
     """
     lock = FileLock(run.path.parent / ".turn.lock")
-    while not run.stop_path.exists():
+    while not stop():
         try:
             lock.acquire(timeout=0.5)
         except Timeout:
             waiting()
             continue
         try:
-            while _others_at_work(run) and not run.stop_path.exists():
+            while _others_at_work(run) and not stop():
                 waiting()
                 time.sleep(0.5)
-            yield not run.stop_path.exists()
+            yield not stop()
         finally:
             lock.release()
         return
@@ -375,13 +370,20 @@ def train(
         return status
 
     def reading(done: int, total: int) -> None:
+        if world.size == 1 and stop():  # of many processes none may leave the others waiting
+            raise _StopRequest
         if time.time() - status.updated > STATUS_SECONDS:
             say("starting", f"Reading the images: {done:,} of {total:,}")
 
     def waiting() -> None:
-        say("queued", "Waiting for the training before it to end")
+        if status.state != "queued" or time.time() - status.updated > STATUS_SECONDS:
+            say("queued", "Waiting for the training before it to end")
+
+    def stop() -> bool:
+        return signalled() or (writes and run.stop_path.exists())
 
     with ExitStack() as stack:
+        signalled = stack.enter_context(_stop_signals())
         if writes:
             try:
                 stack.enter_context(FileLock(run.path / "lock").acquire(timeout=5))
@@ -389,15 +391,17 @@ def train(
                 raise UserError(f"{run.name} is being trained by another process.") from e
             _forget_old_request(run)
         try:
-            if queue and not stack.enter_context(_turn(run, waiting)):
-                run.stop_path.unlink(missing_ok=True)
-                return say("stopped", "Taken out of the queue. It can be started again.")
+            if queue and not stack.enter_context(_turn(run, stop, waiting)):
+                raise _StopRequest
             say("starting", "Reading the images")
             dataset = data.load(config.data, config.resolution, fit=config.fit, progress=reading)
             trainer = Trainer(run, config, dataset, world)
             if writes:
                 run.write_config(config)
-            return trainer.train(remember)
+            return trainer.train(stop, remember)
+        except _StopRequest:
+            run.stop_path.unlink(missing_ok=True)
+            return say("stopped", STOPPED)
         except UserError as e:
             say("failed", str(e))
             raise
