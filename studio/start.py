@@ -23,9 +23,8 @@ def _warm_up() -> None:
 
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
-    task = asyncio.create_task(asyncio.to_thread(_warm_up))
+    await asyncio.to_thread(_warm_up)
     yield
-    task.cancel()
 
 
 def show_error(_: Exception) -> bool:

@@ -11,6 +11,8 @@ from gan_core.networks.common import Scores, crop, label_vector, norm_layer, siz
 
 def _init(module: nn.Module) -> None:
     """DCGAN's initialisation: every weight from N(0, 0.02)."""
+    if any(p.is_meta for p in module.parameters(recurse=False)):
+        return
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
         nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:

@@ -25,7 +25,7 @@ CENTRE_SAMPLES = 512  # of z, whose mean w is the centre that truncation pulls t
 def _init(module: nn.Module) -> None:
     """He's initialisation. With PyTorch's own a dozen layers let a hundredth of the signal through, and the critic
     starts blind."""
-    if isinstance(module, (nn.Conv2d, nn.Linear)):
+    if isinstance(module, (nn.Conv2d, nn.Linear)) and not module.weight.is_meta:
         nn.init.kaiming_normal_(module.weight, a=0.2)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
@@ -117,7 +117,9 @@ class Generator(nn.Module):
         self.last = nn.Conv2d(chans[-1], 1, 3, padding=1)
         self.apply(_init)
         for module in self.modules():
-            if isinstance(module, Style):  # gentle at first: each channel near its normalised self
+            if (
+                isinstance(module, Style) and not module.affine.weight.is_meta
+            ):  # gentle at first: each channel near its normalised self
                 nn.init.normal_(module.affine.weight, 0.0, 0.5 / math.sqrt(config.z_dim))
 
     def forward(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
