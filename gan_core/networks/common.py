@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gan_core.config import NetConfig
+
 COARSEST = 7  # the image is halved until its side is at most this
 
 
@@ -57,6 +59,30 @@ def label_vector(c: Tensor | None, num_classes: int) -> Tensor:
     if c is None:
         raise ValueError("this network is conditional: give it labels c [N]")
     return F.one_hot(c, num_classes).float()
+
+
+class Critic(nn.Module):
+    """What every critic ends in: a score, helped by the label (projection) or beside class logits (classifier)."""
+
+    def add_head(self, features: int, config: NetConfig) -> None:
+        """Layers from `features` numbers an image to its `Scores`."""
+        self.conditioning = config.conditioning
+        self.score = nn.Linear(features, 1)
+        if config.conditioning == "projection":
+            self.embed = nn.Embedding(config.num_classes, features)
+            nn.init.zeros_(self.embed.weight)
+        elif config.conditioning == "classifier":
+            self.classify = nn.Linear(features, config.num_classes)
+
+    def answer(self, h: Tensor, c: Tensor | None) -> Scores:
+        """h [N, features], c [N] or None -> Scores. Raises ValueError where labels are missing."""
+        score = self.score(h).squeeze(1)
+        if self.conditioning == "projection":
+            if c is None:
+                raise ValueError("this critic is conditional: give it labels c [N]")
+            score = score + (self.embed(c) * h).sum(1)
+        classes = self.classify(h).float() if self.conditioning == "classifier" else None
+        return Scores(score.float(), classes)
 
 
 def minibatch_stddev(x: Tensor, group: int = 4) -> Tensor:

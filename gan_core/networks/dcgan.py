@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_core.config import NetConfig
-from gan_core.networks.common import Scores, crop, label_vector, norm_layer, sizes, widths
+from gan_core.networks.common import Critic, Scores, crop, label_vector, norm_layer, sizes, widths
 
 
 def _init(module: nn.Module) -> None:
@@ -51,7 +51,7 @@ class Generator(nn.Module):
         return crop(self.ups[-1](x), self.sizes[-1]).float().tanh()
 
 
-class Discriminator(nn.Module):
+class Discriminator(Critic):
     """D(x [N, 1, R, R], c [N] or None) -> Scores. No sigmoid at the end: the losses work on logits."""
 
     def __init__(self, config: NetConfig) -> None:
@@ -69,24 +69,10 @@ class Discriminator(nn.Module):
             side = side // 2
         self.act = nn.LeakyReLU(0.2)
         self.dropout = nn.Dropout(config.dropout)
-        features = chans[-1] * side**2
-        self.score = nn.Linear(features, 1)
-        if config.conditioning == "projection":
-            self.embed = nn.Embedding(config.num_classes, features)
-        elif config.conditioning == "classifier":
-            self.classify = nn.Linear(features, config.num_classes)
+        self.add_head(chans[-1] * side**2, config)
         self.apply(_init)
-        if config.conditioning == "projection":
-            nn.init.zeros_(self.embed.weight)
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> Scores:
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = self.dropout(self.act(norm(conv(x))))
-        h = x.flatten(1)
-        score = self.score(h).squeeze(1)
-        if self.config.conditioning == "projection":
-            if c is None:
-                raise ValueError("this critic is conditional: give it labels c [N]")
-            score = score + (self.embed(c) * h).sum(1)
-        classes = self.classify(h).float() if self.config.conditioning == "classifier" else None
-        return Scores(score.float(), classes)
+        return self.answer(x.flatten(1), c)

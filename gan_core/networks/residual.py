@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gan_core.config import NetConfig
-from gan_core.networks.common import Scores, crop, label_vector, minibatch_stddev, norm_layer, sizes, widths
+from gan_core.networks.common import Critic, Scores, crop, label_vector, minibatch_stddev, norm_layer, sizes, widths
 
 SUM_GAIN = math.sqrt(0.5)  # keeps the variance where two branches of equal variance meet
 CENTRE_SAMPLES = 512  # of z, whose mean w is the centre that truncation pulls towards
@@ -150,7 +150,7 @@ class DownBlock(nn.Module):
         return (F.avg_pool2d(h, 2) + self.skip(F.avg_pool2d(x, 2))) * SUM_GAIN
 
 
-class Discriminator(nn.Module):
+class Discriminator(Critic):
     """D(x [N, 1, R, R], c [N] or None) -> Scores."""
 
     def __init__(self, config: NetConfig) -> None:
@@ -163,13 +163,8 @@ class Discriminator(nn.Module):
         side = config.resolution >> (levels - 1)
         self.last = nn.Conv2d(chans[-1] + 1, chans[-1], 3, padding=1)
         self.hidden = nn.Linear(chans[-1] * side**2, chans[-1])
-        self.score = nn.Linear(chans[-1], 1)
+        self.add_head(chans[-1], config)
         self.apply(_init)
-        if config.conditioning == "projection":
-            self.embed = nn.Embedding(config.num_classes, chans[-1])
-            nn.init.zeros_(self.embed.weight)
-        elif config.conditioning == "classifier":
-            self.classify = nn.Linear(chans[-1], config.num_classes)
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> Scores:
         h = self.first(x)
@@ -177,10 +172,4 @@ class Discriminator(nn.Module):
             h = block(h)
         h = F.leaky_relu(self.last(minibatch_stddev(h)), 0.2)
         h = F.leaky_relu(self.hidden(h.flatten(1)), 0.2)
-        score = self.score(h).squeeze(1)
-        if self.config.conditioning == "projection":
-            if c is None:
-                raise ValueError("this critic is conditional: give it labels c [N]")
-            score = score + (self.embed(c) * h).sum(1)
-        classes = self.classify(h).float() if self.config.conditioning == "classifier" else None
-        return Scores(score.float(), classes)
+        return self.answer(h, c)
