@@ -107,6 +107,7 @@ class TrainConfig(Settings):
     sample_kimg: float = Field(10.0, gt=0)  # a picture of the fixed seeds
     save_seconds: float = Field(60.0, gt=0, le=60)  # the state for resuming
     samples: int = Field(36, ge=1, le=144)  # how many fixed seeds
+    judge_kimg: float = Field(5.0, ge=0)  # a measurement of the samples, at most a twentieth of the time; 0 is off
 
     @model_validator(mode="after")
     def _fits(self) -> TrainConfig:

@@ -29,6 +29,35 @@ class Bar:
             self.bar.close()
 
 
+class Stages:
+    """A bar for each part of a job, for callbacks of (what, done, total); a line each where it is a log."""
+
+    def __init__(self) -> None:
+        self.bar: tqdm | None = None
+        self.what = ""
+
+    def __enter__(self) -> Stages:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if what != self.what:
+            self._close()
+            self.what = what
+            self.bar = tqdm(desc=what, total=total or None, file=sys.stderr, leave=False, disable=None)
+            if self.bar.disable:
+                self.bar.write(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr)
+        assert self.bar is not None
+        self.bar.total = total or None
+        self.bar.update(done - self.bar.n)
+
+
 class TrainingReport:
     """Shows the statuses of a training as they come; each warning once."""
 

@@ -1,4 +1,4 @@
-"""Starting a training in a process of its own, which outlives whoever started it."""
+"""Starting a training or an evaluation in a process of its own, which outlives whoever started it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ import psutil
 from gan_core import environment
 from gan_core.config import TrainConfig
 from gan_core.errors import UserError
+from gan_core.evaluations import (
+    EvaluationFolder,
+    EvaluationRequest,
+    EvaluationStatus,
+    create_evaluation,
+    list_evaluations,
+)
 from gan_core.runs import Run, Status, create_run, list_runs, runs_root
 
 BUSY_ENV = "KNEE_GAN_WHEN_BUSY"  # "queue" (the default) or "refuse"
@@ -26,6 +33,11 @@ def busy(root: Path | None = None) -> Run | None:
     at_work = [run for state, run in alive if state in ("starting", "running")]
     waiting = [run for state, run in alive if state == "queued"]
     return next(iter(at_work + waiting), None)
+
+
+def evaluating() -> EvaluationFolder | None:
+    """The evaluation that is at work, if any."""
+    return next((evaluation for evaluation in list_evaluations() if evaluation.alive()), None)
 
 
 def refuses_when_busy() -> bool:
@@ -45,8 +57,10 @@ def start_new(config: TrainConfig, data_name: str) -> Run:
 
 
 def _check_free(root: Path) -> None:
-    if refuses_when_busy() and (other := busy(root)):
-        raise UserError(f"{other.name} is training, and this server trains one at a time: try again when it has ended.")
+    if refuses_when_busy() and (other := busy(root) or evaluating()):
+        raise UserError(
+            f"{other.name} is at work, and this server does one thing at a time: try again when it has ended."
+        )
 
 
 def start(run: Run) -> None:
@@ -58,24 +72,10 @@ def start(run: Run) -> None:
     if run.alive():
         raise UserError(f"{run.name} is already training.")
     _check_free(run.path.parent)
-    command = [sys.executable, "-m", "gan_core", "train", "--resume", "--queue", "--out", str(run.path.resolve())]
-    detached: dict = {"start_new_session": True}
-    if sys.platform == "win32":
-        detached = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS}
     before = run.status()
+    command = ["train", "--resume", "--queue", "--out", str(run.path.resolve())]
     try:
-        with run.log_path.open("ab") as log:
-            process = subprocess.Popen(
-                command,
-                cwd=_ROOT,
-                env=environment.for_training(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                **detached,
-            )
-        child = psutil.Process(process.pid)
-        child.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else NICENESS)
+        child = _detached(command, run.log_path)
         status = Status(
             message="Starting",
             images_seen=before.images_seen,
@@ -85,3 +85,41 @@ def start(run: Run) -> None:
         run.write_status(status.with_process(child))
     except OSError as e:
         raise UserError(f"{run.name} cannot be started: {e.strerror or e}.") from e
+
+
+def start_evaluation(request: EvaluationRequest) -> EvaluationFolder:
+    """A new evaluation, started in a process of its own.
+
+    Raises `UserError` where it cannot be, or other work is being done and the setting is to refuse.
+    """
+    _check_free(runs_root())
+    folder = create_evaluation(request)
+    try:
+        child = _detached(["evaluate", "--again", str(folder.path.resolve())], folder.log_path)
+        folder.write_status(EvaluationStatus(message="Starting").with_process(child))
+    except OSError as e:
+        raise UserError(f"The evaluation cannot be started: {e.strerror or e}.") from e
+    return folder
+
+
+def _detached(arguments: list[str], log_path: Path) -> psutil.Process:
+    """`python -m gan_core` with these arguments, apart from this process; its output goes to the end of the log.
+
+    Raises `OSError` where there can be no such process.
+    """
+    apart: dict = {"start_new_session": True}
+    if sys.platform == "win32":
+        apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS}
+    with log_path.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gan_core", *arguments],
+            cwd=_ROOT,
+            env=environment.for_training(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            **apart,
+        )
+    child = psutil.Process(process.pid)
+    child.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else NICENESS)
+    return child

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from pydantic import Field, ValidationError, model_validator
@@ -26,6 +28,9 @@ SHIPPED = Path(__file__).resolve().parent.parent / "weights"
 CONFIG, TENSORS, CARD = "config.json", "model.safetensors", "README.md"
 MAX_CONFIG_BYTES = 1_000_000
 NOT_FOR_DIAGNOSIS = "Every image it makes is synthetic: it shows no patient and is not for diagnosis."
+
+
+_S = TypeVar("_S", bound=Settings)
 
 
 class ModelConfig(Settings):
@@ -81,12 +86,17 @@ def digest(folder: Path) -> str:
 
 
 def read_config(folder: Path) -> ModelConfig:
-    """The validated `config.json`. Raises `UserError` where it is missing, too large or asks for the impossible."""
+    """The `config.json` of a generator or critic. Raises `UserError` as `read_validated` does."""
+    return read_validated(folder, ModelConfig)
+
+
+def read_validated(folder: Path, schema: type[_S]) -> _S:
+    """`config.json` as a `schema`. Raises `UserError` where it is missing, too large or asks for the impossible."""
     path = folder / CONFIG
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise UserError(f"{path} is too large to be a model's configuration.")
-        return ModelConfig.model_validate_json(path.read_bytes())
+        return schema.model_validate_json(path.read_bytes())
     except OSError as e:
         raise UserError(f"{folder} is not a model folder: it holds no readable {CONFIG}.") from e
     except ValidationError as e:
@@ -95,7 +105,7 @@ def read_config(folder: Path) -> ModelConfig:
         raise UserError(f"{path} is not a valid model configuration: {where or 'the file'}: {first['msg']}.") from e
 
 
-def _read_tensors(path: Path, expected: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def read_tensors(path: Path, expected: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The tensors of a safetensors file, which must be just those expected, by name and shape, and finite."""
     try:
         with safe_open(path, framework="pt") as f:
@@ -127,9 +137,19 @@ def load_model(folder: Path, role: str = "generator") -> Model:
         raise UserError(f"{folder} holds a {config.net.role}, not a {role}.")
     with torch.random.fork_rng(devices=[]):
         net = networks.build(config.net)
-    net.load_state_dict(_read_tensors(folder / TENSORS, net.state_dict()), strict=True)
+    net.load_state_dict(read_tensors(folder / TENSORS, net.state_dict()), strict=True)
     net = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     return Model(net, config, folder, digest(folder))
+
+
+def shipped_generators() -> list[Path]:
+    """The folders of the generators in weights/, the last by name first; there are other models too."""
+    found = []
+    for folder in sorted(SHIPPED.glob("*"), reverse=True):
+        with suppress(UserError):
+            if read_config(folder).net.role == "generator":
+                found.append(folder)
+    return found
 
 
 def find_generator(name: str) -> Path:
@@ -139,7 +159,8 @@ def find_generator(name: str) -> Path:
     """
     from gan_core.runs import runs_root
 
-    candidates = [Path(name), Path(name) / "generator", SHIPPED / name, runs_root() / name / "generator"]
+    run = runs_root() / name
+    candidates = [Path(name), Path(name) / "generator", SHIPPED / name, run / "generator", run]
     for folder in candidates:
         if (folder / CONFIG).is_file() and (folder / TENSORS).is_file():
             return folder

@@ -1,8 +1,8 @@
 """The run directory: what a training writes and everybody else reads. No network is touched here.
 
 `config.json` (every setting), `status.json` (how it stands), `stats.jsonl` (a line a tick), `samples/` (the fixed seeds
-at every snapshot), `state.pt` (all that resuming needs), `generator/` and `discriminator/` (model folders), `log.txt`,
-TensorBoard's event files, and for a moment `stop` (somebody asks it to end).
+at every snapshot), `state.pt` (all that resuming needs), `generator/`, `generator-best/` and `discriminator/` (model
+folders), `log.txt`, TensorBoard's event files, and for a moment `stop` (somebody asks it to end).
 """
 
 from __future__ import annotations
@@ -10,57 +10,35 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import socket
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-import psutil
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from gan_core.config import TrainConfig
 from gan_core.errors import UserError
 from gan_core.files import sweep, write_text
+from gan_core.status import ALIVE, ProcessStatus, duration, read_status
 
 RUNS_ENV = "KNEE_GAN_RUNS"
 UPLOADS = "uploads"
-STALE_SECONDS = 300  # a run of another machine that has not written for so long is taken for dead
-State = Literal["queued", "starting", "running", "stopped", "finished", "failed", "interrupted"]
-ALIVE: frozenset[State] = frozenset({"queued", "starting", "running"})
+STATUS = "status.json"
 
 
 def runs_root() -> Path:
     return Path(os.environ.get(RUNS_ENV, "runs"))
 
 
-def duration(seconds: float) -> str:
-    """12345 as "3 h 26 min"."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{max(0, round(seconds))} s"
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+class Status(ProcessStatus):
+    """How a run stands."""
 
-
-class Status(BaseModel):
-    """How a run stands. "interrupted" is never written: it is what a reader finds when the process is gone."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    state: State = "starting"
-    message: str = ""
     warnings: list[str] = Field(default_factory=list)
     images_seen: int = 0
     images_total: int = 0
     images_per_second: float = 0.0
     seconds: float = 0.0  # of training, over all its sessions
     dataset_size: int = 0
-    pid: int = 0
-    process_started: float = 0.0
-    host: str = ""
-    updated: float = 0.0  # seconds since 1970
 
     @property
     def seconds_left(self) -> float | None:
@@ -77,24 +55,6 @@ class Status(BaseModel):
         if self.state == "running" and self.seconds_left is not None:
             parts += [f"{self.images_per_second:,.0f} images a second", f"{duration(self.seconds_left)} left"]
         return " · ".join(parts)
-
-    def with_process(self, process: psutil.Process | None = None) -> Status:
-        """A copy that names `process`, by default this one, as the one at work."""
-        process = process or psutil.Process()
-        return self.model_copy(
-            update={"pid": process.pid, "process_started": process.create_time(), "host": socket.gethostname()}
-        )
-
-    def process_alive(self) -> bool:
-        """Whether the process that wrote this still runs: by its start time too, since numbers are used again."""
-        if self.host != socket.gethostname():
-            return time.time() - self.updated < STALE_SECONDS
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.process_started) < 2
-            return same and process.status() != psutil.STATUS_ZOMBIE
-        except (psutil.Error, ValueError):
-            return False
 
 
 @dataclass(frozen=True)
@@ -126,6 +86,11 @@ class Run:
         return self.path / "generator"
 
     @property
+    def best_path(self) -> Path:
+        """The generator that was nearest to the reals along the way."""
+        return self.path / "generator-best"
+
+    @property
     def discriminator_path(self) -> Path:
         return self.path / "discriminator"
 
@@ -145,18 +110,10 @@ class Run:
 
     def status(self) -> Status:
         """As written, but "interrupted" where it should be at work and its process is gone."""
-        try:
-            status = Status.model_validate_json((self.path / "status.json").read_bytes())
-        except (OSError, ValidationError):
-            return Status(state="interrupted", message="The status of this run cannot be read.")
-        if status.state in ALIVE and not status.process_alive():
-            message = "Its process ended without saying why. It can be resumed from the last saved state."
-            return status.model_copy(update={"state": "interrupted", "message": message})
-        return status
+        return read_status(self.path / STATUS, Status, "It can be resumed from the last saved state.")
 
     def write_status(self, status: Status) -> None:
-        status.updated = time.time()
-        write_text(self.path / "status.json", status.model_dump_json(indent=2))
+        status.write(self.path / STATUS)
 
     def alive(self) -> bool:
         return self.status().state in ALIVE
@@ -232,19 +189,22 @@ def create_run(config: TrainConfig, data_name: str, root: Path | None = None) ->
     """A new, numbered directory with the configuration in it."""
     root = root or runs_root()
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        while True:
-            number = 1 + max((int(m[0]) for p in root.iterdir() if (m := re.match(r"\d+", p.name))), default=0)
-            run = Run(root / f"{number:05d}-{_slug(data_name)}-{_slug(config.preset)}")
-            try:
-                run.path.mkdir()
-                break
-            except FileExistsError:
-                continue  # somebody else took the number
+        run = Run(numbered(root, data_name, config.preset))
         run.write_config(config)
     except OSError as e:
         raise UserError(f"No run can be created in {root}: {e.strerror or e}.") from e
     return run
+
+
+def numbered(root: Path, *names: str) -> Path:
+    """A new folder `00001-<name>-<name>` in `root`, with the next free number. Raises `OSError` where it cannot be."""
+    root.mkdir(parents=True, exist_ok=True)
+    while True:
+        number = 1 + max((int(m[0]) for p in root.iterdir() if (m := re.match(r"\d+", p.name))), default=0)
+        folder = root / "-".join([f"{number:05d}", *map(_slug, names)])
+        with suppress(FileExistsError):  # somebody else took the number
+            folder.mkdir()
+            return folder
 
 
 def find_unfinished(config: TrainConfig, root: Path | None = None) -> Run | None:
@@ -257,25 +217,3 @@ def find_unfinished(config: TrainConfig, root: Path | None = None) -> Run | None
         if same and run.status().state in ("stopped", "interrupted"):
             return run
     return None
-
-
-def delete_run(run: Run) -> None:
-    """Removes the directory. Raises `UserError` while the run is at work, or where it is no run."""
-    if run.alive():
-        raise UserError(f"{run.name} is still training: stop it first.")
-    if not (run.path / "config.json").is_file():
-        raise UserError(f"{run.path} is not a run directory.")
-    source = _uploaded(run)
-    shutil.rmtree(run.path)
-    if source and not any(_uploaded(other) == source for other in list_runs(run.path.parent)):
-        shutil.rmtree(source, ignore_errors=True)
-
-
-def _uploaded(run: Run) -> Path | None:
-    """The folder in uploads/, beside the runs, that a run learns from: it goes with the last run that needs it."""
-    root = (run.path.parent / UPLOADS).resolve()
-    try:
-        source = Path(run.config().data).resolve()
-    except UserError:
-        return None
-    return root / source.relative_to(root).parts[0] if source != root and source.is_relative_to(root) else None

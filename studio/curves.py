@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 POINTS = 400
+FEW = 12  # up to so many points each is marked: a single one would not show as a line
 COLOURS = [
     "#2b8fc4",
     "#d9772b",
@@ -22,23 +23,26 @@ PANELS: dict[str, dict[str, str]] = {
         "d_accuracy_fake": "on fakes",
         "class_accuracy": "on the class",
     },
+    "Distance from the reals (knee features; 0 is real to real)": {"kd_knee": "kernel distance"},
     "Variety of the samples": {"diversity": "as a share of the reals'"},
     "Distance that the critic measures": {"wasserstein": "Wasserstein estimate"},
     "Penalty on the critic's slope": {"penalty": "penalty"},
 }
 
 
-def _thinned(ticks: list[dict]) -> list[dict]:
-    each = max(1, len(ticks) // POINTS)
-    return ticks[::each] + ([ticks[-1]] if (len(ticks) - 1) % each else [])
+def _thinned(table: pd.DataFrame) -> pd.DataFrame:
+    """At most about `POINTS` of its rows, the last among them."""
+    each = -(-len(table) // POINTS)
+    return table.iloc[::-1].iloc[:: max(1, each)].iloc[::-1]
 
 
 def _chart(table: pd.DataFrame, names: dict[str, str]) -> alt.Chart:
-    long = table.melt("nimg", list(names), "figure", "value").dropna()
+    present = _thinned(table.dropna(subset=list(names), how="all"))
+    long = present.melt("nimg", list(names), "figure", "value").dropna()
     long["figure"] = long["figure"].map(names)
     return (
         alt.Chart(long)
-        .mark_line()
+        .mark_line(point=len(present) <= FEW)
         .encode(
             x=alt.X("nimg:Q", title=None, axis=alt.Axis(format="~s", tickCount=5)),
             y=alt.Y("value:Q", title=None, scale=SHARE if "d_accuracy_real" in names else alt.Scale(zero=False)),
@@ -56,7 +60,7 @@ def _chart(table: pd.DataFrame, names: dict[str, str]) -> alt.Chart:
 
 def draw(ticks: list[dict], key: str) -> None:
     """One small chart for each panel that has figures, two in a row."""
-    table = pd.DataFrame(_thinned(ticks))
+    table = pd.DataFrame(ticks)
     shown = {
         title: present
         for title, names in PANELS.items()

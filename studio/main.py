@@ -30,6 +30,12 @@ page = st.navigation(
                 icon=":material/model_training:",
                 help="Train a network on your own images and watch it learn.",
             ),
+            st.Page(
+                PAGES / "evaluate.py",
+                title="Evaluate",
+                icon=":material/straighten:",
+                help="Measure a model: is it good, diverse, new and useful?",
+            ),
         ],
     }
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from gan_core import generate, images
-from gan_core.model import SHIPPED, TENSORS, Model, load_model
+from gan_core.model import SHIPPED, TENSORS, Model, load_model, shipped_generators
 from gan_core.runs import list_runs
 
 PAGE = 24  # images made, and kept, at a time
@@ -35,9 +35,13 @@ def _entry(name: str, folder: Path) -> Entry | None:
 
 
 def entries() -> list[Entry]:
-    """The shipped models, then the runs', the newest first."""
-    shipped = [(p.name, p) for p in sorted(SHIPPED.glob("*"), reverse=True)]
-    trained = [(run.name, run.generator_path) for run in list_runs()]
+    """The shipped models, then the runs', the newest first; of a run also what was nearest to the reals on its way."""
+    shipped = [(p.name, p) for p in shipped_generators()]
+    trained = [
+        pair
+        for run in list_runs()
+        for pair in ((run.name, run.generator_path), (f"{run.name}/{run.best_path.name}", run.best_path))
+    ]
     return [e for name, folder in shipped + trained if (e := _entry(name, folder))]
 
 

@@ -153,10 +153,11 @@ def new_training() -> None:
             st.error(plain(str(error)))
             return
         st.subheader("3. Start")
-        other = launch.busy()
-        refused = bool(other) and launch.refuses_when_busy()
+        refuses = launch.refuses_when_busy()
+        other = launch.busy() or (launch.evaluating() if refuses else None)
+        refused = bool(other) and refuses
         if other and refused:
-            st.info(f"{other.name} is training, and this server trains one at a time.")
+            st.info(f"{other.name} is at work, and this server does one thing at a time.")
         elif other:
             st.info(f"{other.name} is training. Yours will wait for its turn.")
         go = st.button(

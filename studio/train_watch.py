@@ -9,8 +9,10 @@ import streamlit as st
 
 from gan_core import launch, media
 from gan_core.config import NetConfig
+from gan_core.deletion import delete_run
 from gan_core.errors import UserError
-from gan_core.runs import ALIVE, Run, State, Status, delete_run
+from gan_core.runs import Run, Status
+from gan_core.status import ALIVE, State
 from studio import curves
 from studio.text import plain
 

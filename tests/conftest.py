@@ -34,6 +34,7 @@ def tiny():
             "tick_kimg": 0.1,
             "sample_kimg": 0.2,
             "samples": 10,
+            "judge_kimg": 0,
             "precision": "float32",
             "device": "cpu",
             "threads": 1,

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from gan_core import cli
+from gan_core.cli.common import parse_seeds
 from gan_core.config import TrainConfig
 from gan_core.presets import ADDITIONS, PRESETS
 from gan_core.runs import Run, Status, create_run, list_runs
@@ -318,7 +319,7 @@ def test_stop_asks_a_training_at_work(call, root, tiny):
     ("text", "seeds"), [("0-3", [0, 1, 2, 3]), ("7", [7]), ("1,5,9", [1, 5, 9]), ("2-3,0", [2, 3, 0])]
 )
 def test_seeds(text, seeds):
-    assert cli.parse_seeds(text) == seeds
+    assert parse_seeds(text) == seeds
 
 
 def test_as_a_process():

@@ -10,7 +10,7 @@ from PIL import Image, ImageSequence
 from typer.testing import CliRunner
 
 from gan_core import media, networks
-from gan_core.cli import app
+from gan_core.cli.common import app
 from gan_core.errors import UserError
 from gan_core.images import save_png
 from gan_core.media import animation as animation_module

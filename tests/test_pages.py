@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from gan_core.deletion import delete_run
 from gan_core.errors import UserError
 from gan_core.model import SHIPPED
-from gan_core.runs import Run, Status, create_run, delete_run, list_runs
+from gan_core.runs import Run, Status, create_run, list_runs
 from gan_core.train.distributed import World
 from gan_core.train.trainer import train
 
@@ -57,7 +58,7 @@ def films(at):
     ]
 
 
-@pytest.mark.parametrize("name", ["gallery", "train"])
+@pytest.mark.parametrize("name", ["gallery", "train", "evaluate"])
 def test_every_page_says_what_the_images_are(runs, name):
     at = page(name)
     assert not at.exception
@@ -139,7 +140,7 @@ def test_gallery_says_in_words_that_a_model_folder_is_damaged(finished):
 def test_gallery_without_any_model_says_what_to_do(runs, monkeypatch, tmp_path):
     from studio import models
 
-    monkeypatch.setattr(models, "SHIPPED", tmp_path)
+    monkeypatch.setattr(models, "shipped_generators", list)
     at = page()
     assert not at.exception
     assert "Train one" in texts(at)
@@ -255,7 +256,7 @@ def test_a_refused_start_leaves_no_run_behind(runs, tiny, monkeypatch):
     run = create_run(tiny(), "digits")
     run.write_status(Status(state="running", images_total=10).with_process())
     monkeypatch.setenv("KNEE_GAN_WHEN_BUSY", "refuse")
-    with pytest.raises(UserError, match="one at a time"):
+    with pytest.raises(UserError, match="one thing at a time"):
         launch.start_new(tiny(), "digits")
     assert [r.name for r in list_runs()] == [run.name]
     assert next(b for b in page("train").button if b.label == "Start training").disabled
@@ -287,7 +288,7 @@ def test_a_second_start_waits_or_is_refused_in_words(runs, tiny, monkeypatch):
     run.write_status(Status(state="running", images_total=10).with_process())
     assert "wait for its turn" in texts(page("train"))
     monkeypatch.setenv("KNEE_GAN_WHEN_BUSY", "refuse")
-    assert "one at a time" in texts(page("train"))
+    assert "one thing at a time" in texts(page("train"))
 
 
 def test_watching_shows_progress_curves_samples_and_what_to_take_away(finished):

@@ -29,6 +29,11 @@ class Dataset:
     name: str  # a short slug for a run directory's name
     fingerprint: str  # sha256 of the content and of how it was decoded
 
+    @property
+    def about(self) -> str:
+        """What a model that has learnt from it says of it; a model's training data is known again by this."""
+        return f"{self.name}, {len(self.images):,} images"
+
 
 def take(images: NDArray[np.uint8], index: NDArray[np.integer]) -> NDArray[np.uint8]:
     """A copy of the images at `index`, [len(index), 1, R, R]; of a memory map no page stays in this process's memory.

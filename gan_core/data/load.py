@@ -34,6 +34,12 @@ def absolute_source(source: str) -> str:
     return source if named or not source or not Path(source).exists() else str(Path(source).resolve())
 
 
+def short_source(source: str) -> str:
+    """`source` as it may be shown to others: of a path on this machine the last two parts."""
+    path = Path(source)
+    return "/".join(path.parts[-2:]) if path.is_absolute() else source
+
+
 def open_source(source: str, cache_dir: Path) -> Source:
     """What a source's text names.
 

@@ -42,6 +42,7 @@ PANELS = (
     _Panel("Wasserstein estimate: D on reals minus D on fakes", (_Curve("wasserstein", "", PLAIN),)),
     _Panel("Gradient penalty", (_Curve("penalty", "", PLAIN),)),
     _Panel("How often D names a real's class", (_Curve("class_accuracy", "", PLAIN),), share=True),
+    _Panel("Kernel distance from the reals (knee features)", (_Curve("kd_knee", "", GENERATOR),), level=0.0),
     _Panel("Diversity of the samples (the reals' is 1)", (_Curve("diversity", "", GENERATOR),), level=1.0),
 )
 

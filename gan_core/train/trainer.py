@@ -16,17 +16,19 @@ import numpy as np
 import psutil
 import torch
 from filelock import FileLock, Timeout
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from gan_core import data, images, networks
 from gan_core.config import TrainConfig, check_data
 from gan_core.errors import UserError
 from gan_core.files import replacing
+from gan_core.measure.judge import Judge
 from gan_core.model import ModelConfig, find_generator, load_model, save_model
 from gan_core.presets import configure
-from gan_core.runs import Run, State, Status, list_runs
+from gan_core.runs import Run, Status, list_runs
 from gan_core.seeds import latents, own_labels
+from gan_core.status import State
 from gan_core.train import health
 from gan_core.train.card import model_card
 from gan_core.train.distributed import World
@@ -41,8 +43,7 @@ def command_line(config: TrainConfig) -> str:
     """The command that makes this run: its preset, and what differs from it."""
     named = {"preset", "data", "resolution", "kimg", "seed"}
     base = configure(config.preset)
-    # A card is made to be shown: of a path on this machine it tells the last part.
-    source = Path(config.data).name if Path(config.data).is_absolute() else config.data
+    source = data.short_source(config.data)  # a card is made to be shown
     parts = ["python -m gan_core train", f"--preset {config.preset}", f"--data {shlex.quote(source)}"]
     kimg = str(config.kimg).removesuffix(".0")
     parts += [f"--resolution {config.resolution}", f"--kimg {kimg}", f"--seed {config.seed}"]
@@ -100,6 +101,8 @@ class Trainer:
         some = np.random.default_rng(0).permutation(len(dataset.images))[: PROBE * 4]
         self.real_diversity = health.diversity(data.take(dataset.images, some))
         self.board: SummaryWriter | None = None
+        self.judge: Judge | None = None
+        self.judged = {t["nimg"]: t["kd_knee"] for t in self.ticks if "kd_knee" in t}
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
@@ -153,6 +156,7 @@ class Trainer:
             "seconds": self._seconds(),
             "images_per_second": self.speed,
             "diversity": varied,
+            **self._judgement(),
             **stats,
         }
         self.ticks.append(tick)
@@ -160,6 +164,23 @@ class Trainer:
         assert self.board is not None
         for name, value in tick.items():
             self.board.add_scalar(name, value, self.game.nimg)
+
+    def _judgement(self) -> dict[str, float]:
+        """The distance of G_ema to the reals, where one is due; the nearest generator so far is kept."""
+        due = self.config.judge_kimg and _crossed(max(self.judged, default=0), self.game.nimg, self.config.judge_kimg)
+        if not due:
+            return {}
+        self.judge = self.judge or Judge(self.dataset)
+        if not self.judge.affordable():
+            return {}
+        try:
+            distance = self.judge(lambda seeds: self.game.sample(*self._fixed(seeds)))
+        except UserError:  # samples all alike, say: the training shows it in other ways
+            return {}
+        if distance.value < min(self.judged.values(), default=math.inf):
+            self._export(self.run.best_path, self.game.G_ema)
+        self.judged[self.game.nimg] = distance.value
+        return {"kd_knee": distance.value, "kd_knee_se": distance.se}
 
     def _check_finite(self) -> None:
         if self.world.any(not self.game.finite() or not all(math.isfinite(float(s)) for s in self.game.sums.values())):
@@ -172,7 +193,7 @@ class Trainer:
 
     def _end(self, state: State, message: str) -> Status:
         self._save_state()
-        self._export()
+        self._export_both()
         if self.writes:
             self.run.stop_path.unlink(missing_ok=True)
         return self._status(state, message)
@@ -225,25 +246,27 @@ class Trainer:
         else:
             z, c = self._fixed(range(rows * self.columns))
         images.save_png(self.run.sample_path(self.game.nimg), images.grid(self.game.sample(z, c), self.columns))
-        self._export()
+        self._export_both()
 
-    def _export(self) -> None:
-        if not self.writes:
-            return
+    def _export_both(self) -> None:
+        if self.writes:
+            self._export(self.run.generator_path, self.game.G_ema)
+            self._export(self.run.discriminator_path, self.game.D)
+
+    def _export(self, folder: Path, net: nn.Module) -> None:
         conditional = bool(self.game.num_classes)
-        for folder, net in ((self.run.generator_path, self.game.G_ema), (self.run.discriminator_path, self.game.D)):
-            config = ModelConfig(
-                net=net.config,
-                class_names=self.dataset.class_names if conditional else (),
-                class_shares=self.shares if conditional else (),
-                label_name=self.config.label_name,
-                preset=self.config.preset,
-                data=f"{self.dataset.name}, {len(self.dataset.images):,} images",
-                images_seen=self.game.nimg,
-            )
-            parameters = networks.count_parameters(net)
-            card = model_card(config, self.config, self._seconds(), parameters, command_line(self.config))
-            save_model(folder, net, config, card)
+        config = ModelConfig(
+            net=net.config,
+            class_names=self.dataset.class_names if conditional else (),
+            class_shares=self.shares if conditional else (),
+            label_name=self.config.label_name,
+            preset=self.config.preset,
+            data=self.dataset.about,
+            images_seen=self.game.nimg,
+        )
+        parameters = networks.count_parameters(net)
+        card = model_card(config, self.config, self._seconds(), parameters, command_line(self.config))
+        save_model(folder, net, config, card)
 
     # -- the state for resuming ---------------------------------------------------------------------------------------
 

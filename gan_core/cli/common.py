@@ -1,0 +1,62 @@
+"""What all verbs share: the app they hang on, output, and how a wrong call is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gan_core.errors import UserError
+
+app = typer.Typer(
+    help="Train GANs on knee radiographs and generate synthetic ones. Not for diagnosis.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def print_json(value: object) -> None:
+    """Prints JSON."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(columns: list[str], rows: list[list[str]]) -> None:
+    """Prints a table."""
+    drawn = Table(*columns)
+    for row in rows:
+        drawn.add_row(*row)
+    Console().print(drawn)
+
+
+def bad_call(message: str) -> typer.BadParameter:
+    return typer.BadParameter(message)
+
+
+def good_call(make: Callable[[], Any]) -> Any:
+    """What `make` gives; what it finds wrong is a wrong call."""
+    try:
+        return make()
+    except UserError as e:
+        raise bad_call(str(e)) from e
+
+
+def parse_seeds(text: str) -> list[int]:
+    """ "0-3,7" as [0, 1, 2, 3, 7]. Raises `typer.BadParameter` where it is no such list."""
+    seeds: list[int] = []
+    try:
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            if int(last or first) - int(first) > 10_000_000:
+                raise bad_call("at most ten million seeds at once")
+            seeds += range(int(first), int(last or first) + 1)
+    except ValueError as e:
+        raise bad_call(f"{text!r} is no list of seeds; write 0-63 or 1,5,9") from e
+    if not seeds:
+        raise bad_call(f"{text!r} holds no seed: a range goes from the smaller to the larger")
+    return seeds

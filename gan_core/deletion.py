@@ -1,0 +1,60 @@
+"""Deleting runs and evaluations. An upload goes with the last of them that needs it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from gan_core.errors import UserError
+from gan_core.evaluations import EvaluationFolder, list_evaluations
+from gan_core.runs import UPLOADS, Run, list_runs, runs_root
+
+
+def delete_run(run: Run) -> None:
+    """Removes the directory. Raises `UserError` while the run is at work, or where it is no run."""
+    if run.alive():
+        raise UserError(f"{run.name} is still training: stop it first.")
+    if not (run.path / "config.json").is_file():
+        raise UserError(f"{run.path} is not a run directory.")
+    sources = list(_of_run(run))
+    shutil.rmtree(run.path)
+    _forget_uploads(sources)
+
+
+def delete_evaluation(folder: EvaluationFolder) -> None:
+    """Removes the folder. Raises `UserError` while it is at work, or where it is no evaluation."""
+    if folder.alive():
+        raise UserError(f"{folder.name} is still at work: stop it first.")
+    folder.request()  # which is there, or this is no evaluation
+    sources = list(_of_evaluation(folder))
+    shutil.rmtree(folder.path)
+    _forget_uploads(sources)
+
+
+def _of_run(run: Run) -> Iterator[str]:
+    with suppress(UserError):
+        yield run.config().data
+
+
+def _of_evaluation(folder: EvaluationFolder) -> Iterator[str]:
+    with suppress(UserError):
+        request = folder.request()
+        yield from (request.data, request.reference)
+
+
+def _forget_uploads(sources: list[str]) -> None:
+    """Removes those of `sources` that are uploads which nothing needs any more."""
+    needed = {_upload(s) for run in list_runs() for s in _of_run(run)}
+    needed |= {_upload(s) for evaluation in list_evaluations() for s in _of_evaluation(evaluation)}
+    for upload in map(_upload, sources):
+        if upload and upload not in needed:
+            shutil.rmtree(upload, ignore_errors=True)
+
+
+def _upload(source: str) -> Path | None:
+    """The folder in uploads/ that a source lies in, if it lies in one."""
+    root = (runs_root() / UPLOADS).resolve()
+    path = Path(source).resolve()
+    return root / path.relative_to(root).parts[0] if path != root and path.is_relative_to(root) else None

@@ -1,0 +1,1 @@
+"""A small network that grades a knee and turns it into features: what every measure looks through."""

@@ -1,0 +1,321 @@
+"""Is it good, diverse, new and useful? Each measure of a comparison as plain figures, ready for JSON.
+
+Every figure comes with that of real against other real patients, the floor that a perfect model would reach. What
+cannot be measured is {"value": None, "why": a sentence}, never a silent number.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gan_core.encoder.agreement import Agreement, agreement
+from gan_core.errors import UserError
+from gan_core.evaluations import EvaluationRequest
+from gan_core.measure.comparison import Comparison, Progress, compare
+from gan_core.measure.copying import copying, pixel_features
+from gan_core.measure.detect import detect
+from gan_core.measure.distances import frechet_distance, kernel_distance
+from gan_core.measure.extractors import open_extractor
+from gan_core.measure.joint_space import Spread, joint_space, per_grade
+from gan_core.measure.manifold import prdc
+from gan_core.measure.sample import Sample
+from gan_core.measure.spectrum import intensity_histogram, radial_power, spectrum_gap
+from gan_core.measure.summary import TITLES
+from gan_core.measure.useful import useful
+from gan_core.measure.variety import ms_ssim_variety
+from gan_core.model import find_generator, load_model
+
+MIN_PER_CLASS = 20  # images on each side, for a figure of one class
+SHOWN = 32  # fakes and reals in the report's pictures
+GRADES = "KL grade"
+Figures = dict[str, Any]
+Measure = Callable[[Comparison, Progress], Figures]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures of each measure by its name, what they are of, and pictures for a report."""
+
+    about: Figures
+    results: dict[str, Figures]
+    fakes: NDArray[np.uint8]  # [<= SHOWN, 1, R, R]
+    reals: NDArray[np.uint8]
+    worst: NDArray[np.uint8]  # [2 * pairs, 1, R, R]: a fake, then its nearest training image
+
+    def as_json(self) -> Figures:
+        return {**self.results, "about": self.about}
+
+
+def evaluate(request: EvaluationRequest, progress: Progress = lambda what, done, of: None) -> Evaluation:
+    """Measures what is asked for. `progress` is called with what is being done, how much of it and of how much; what it
+    raises ends the evaluation.
+
+    Raises:
+        UserError: where the model, the data or the names of measures are wrong; a single measure that does not apply
+            gives its reason in place of a figure.
+    """
+    if unknown := [name for name in request.only if name not in _MEASURES]:
+        raise UserError(f"There is no measure {unknown[0]!r}. There are: {', '.join(_MEASURES)}.")
+    start = time.monotonic()
+    model = load_model(find_generator(request.model))
+    extractor = open_extractor(request.extractor)
+    c = compare(model, request.data, request.reference, extractor, request.n, request.truncation, progress)
+    results = {}
+    for name in request.only or QUICK:
+        progress(TITLES[name][1], 0, 0)
+        results[name] = _or_why(_MEASURES[name], c, progress)
+        if name in _IN_FEATURES:
+            results[name]["extractor"] = extractor.name
+    pairs = results.get("copying", {}).get("worst", [])
+    about = {
+        "model": request.model,
+        "digest": model.digest,
+        "images_seen": model.config.images_seen,
+        "resolution": model.config.net.resolution,
+        "data": c.real_name,
+        "reference": c.other_name,
+        "extractor": extractor.name,
+        "extractor_digest": extractor.digest,
+        "truncation": request.truncation,
+        "fakes": len(c.fake),
+        "reals": len(c.real),
+        "others": len(c.other),
+        "class_names": list(c.class_names),
+        "label_name": c.label_name,
+        "seconds": round(time.monotonic() - start, 1),
+    }
+    return Evaluation(about, results, c.fake.images[:SHOWN], _some_of(c.real, SHOWN), _pictures(c, pairs))
+
+
+def _some_of(sample: Sample, n: int) -> NDArray[np.uint8]:
+    return sample.images[np.random.default_rng(1).permutation(len(sample))[:n]]
+
+
+def _pictures(c: Comparison, pairs: list[Figures]) -> NDArray[np.uint8]:
+    both = [image for p in pairs if c.seen for image in (c.fake.images[p["fake"]], c.seen.images[p["seen"]])]
+    return np.stack(both) if both else np.empty((0, *c.fake.images.shape[1:]), np.uint8)
+
+
+def _or_why(measure: Measure, c: Comparison, progress: Progress) -> Figures:
+    try:
+        return measure(c, progress)
+    except UserError as e:
+        return {"value": None, "why": str(e)}
+
+
+def _per_class(measure: Measure) -> Measure:
+    """The measure over all, and of each class that has enough images."""
+
+    def both(c: Comparison, progress: Progress) -> Figures:
+        out = measure(c, progress)
+        if c.class_names:
+            out["per_class"] = {name: of_class(c, i, progress) for i, name in enumerate(c.class_names)}
+        return out
+
+    def of_class(c: Comparison, index: int, progress: Progress) -> Figures:
+        part = c.of_class(index)
+        fewest = min(len(part.fake), len(part.real), len(part.other))
+        if fewest < MIN_PER_CLASS:
+            why = f"Only {fewest} images of this class on one side; {MIN_PER_CLASS} are needed."
+            return {"value": None, "why": why}
+        return _or_why(measure, part, progress)
+
+    return both
+
+
+# -- the measures -----------------------------------------------------------------------------------------------------
+
+
+def _fd(c: Comparison, progress: Progress) -> Figures:
+    fake, other = c.fakes_and_floor()
+    return {
+        "value": frechet_distance(fake.features, c.real.features),
+        "floor": frechet_distance(other.features, c.real.features),
+        "n": len(fake),
+    }
+
+
+def _kd(c: Comparison, progress: Progress) -> Figures:
+    fake, other = c.fakes_and_floor()
+    value, floor = (kernel_distance(side.features, c.real.features) for side in (fake, other))
+    return {"value": value.value, "se": value.se, "floor": floor.value, "floor_se": floor.se, "n": len(fake)}
+
+
+def _prdc(c: Comparison, progress: Progress) -> Figures:
+    fake, other = c.fakes_and_floor()
+    value, floor = (asdict(prdc(c.real.features, side.features)) for side in (fake, other))
+    return {name: {"value": value[name], "floor": floor[name]} for name in value} | {"n": len(fake)}
+
+
+def _variety(c: Comparison, progress: Progress) -> Figures:
+    fake, other = c.fakes_and_floor()
+    value, floor = (ms_ssim_variety(side.images, side.labels) for side in (fake, other))
+    classes = {
+        name: {"value": value.classes[i].value, "floor": floor.classes[i].value}
+        for i, name in enumerate(c.class_names)
+        if i in value.classes and i in floor.classes
+    }
+    return {
+        "value": value.overall.value,
+        "se": value.overall.se,
+        "floor": floor.overall.value,
+        "floor_se": floor.overall.se,
+        "n": len(fake),
+        "per_class": classes,
+    }
+
+
+def _spectrum(c: Comparison, progress: Progress) -> Figures:
+    fake, other = c.fakes_and_floor()
+    frequency, of_real = radial_power(c.real.images)
+    of_fake, of_other = (radial_power(side.images)[1] for side in (fake, other))
+    return {
+        "value": spectrum_gap(of_fake, of_real),
+        "floor": spectrum_gap(of_other, of_real),
+        "n": len(fake),
+        "unit": "dB",
+        "frequency": frequency.tolist(),
+        "fake": of_fake.tolist(),
+        "real": of_real.tolist(),
+        "histogram": {k: intensity_histogram(s.images).tolist() for k, s in (("fake", fake), ("real", c.real))},
+    }
+
+
+def _seen_and_unseen(c: Comparison) -> tuple[Sample, Sample]:
+    if c.seen is None or c.unseen is None:
+        raise UserError(
+            "This needs the images that the model was trained on and those of other patients: give one as the data, "
+            "the other as the reference."
+        )
+    return c.seen, c.unseen
+
+
+def _copying(c: Comparison, progress: Progress) -> Figures:
+    """In the extractor's features, and in pixels, which know nothing of the training."""
+    seen, unseen = _seen_and_unseen(c)
+    found = copying(c.fake, seen, unseen)
+    pixels = copying(_in_pixels(c.fake), _in_pixels(seen), _in_pixels(unseen))
+    return {
+        "value": found.copied.value,
+        "floor": found.copied.expected,
+        "n": len(c.fake),
+        "verdict": found.verdict,
+        "copies": found.copies or pixels.copies,
+        **{k: v for k, v in asdict(found).items() if k != "worst"},
+        "pixels": {"verdict": pixels.verdict} | {k: v for k, v in asdict(pixels).items() if k != "worst"},
+        "worst": [
+            asdict(p) | {"fake_name": c.fake.names[p.fake], "seen_name": seen.names[p.seen]} for p in found.worst
+        ],
+    }
+
+
+def _in_pixels(sample: Sample) -> Sample:
+    return replace(sample, features=pixel_features(sample.images))
+
+
+def _grade(c: Comparison, progress: Progress) -> Figures:
+    """The encoder's reading of fakes against the grade asked for; of reals it has not seen, against the readers'."""
+    real = c.real if c.unseen is None else c.unseen
+    if c.fake.probabilities is None or real.probabilities is None:
+        raise UserError("Only the knee extractor reads grades.")
+    _only_knees(c)
+    value, floor = agreement(c.fake.labels, c.fake.probabilities), agreement(real.labels, real.probabilities)
+    return {"value": value.kappa, "floor": floor.kappa, "n": len(c.fake), "fake": _plain(value), "real": _plain(floor)}
+
+
+def _plain(a: Agreement) -> Figures:
+    return asdict(a) | {"confusion": a.confusion.tolist()}
+
+
+def _only_knees(c: Comparison) -> None:
+    if c.label_name != GRADES or not c.class_names:
+        raise UserError("This is of knees with KL grades: the model, the data and the reference all need these.")
+
+
+def _detect(c: Comparison, progress: Progress) -> Figures:
+    fake, other = c.fakes_and_floor()
+    value, floor = (
+        detect(c.real, side, progress=lambda done, of: progress("Learning real from synthetic", done, of))
+        for side in (fake, other)
+    )
+    return {"value": value.auc, "floor": floor.auc, **{k: v for k, v in asdict(value).items() if k != "auc"}}
+
+
+def _jsw(c: Comparison, progress: Progress) -> Figures:
+    """Of the narrower compartment: how far the grades' means lie from the reals', root mean square over the grades."""
+    _only_knees(c)
+    sides = {"fake": c.fake, "real": c.real, "other": c.other}
+    spaces = {side: joint_space(s.images) for side, s in sides.items()}
+    grades = {side: per_grade(spaces[side].narrower, s.labels, len(c.class_names)) for side, s in sides.items()}
+    return {
+        "value": _gap(grades["fake"], grades["real"]),
+        "floor": _gap(grades["other"], grades["real"]),
+        "n": len(c.fake),
+        "unit": "pixels",
+        "per_class": {
+            name: {side: asdict(grades[side][i]) for side in ("fake", "real")} for i, name in enumerate(c.class_names)
+        },
+        "not_found": {side: spaces[side].share_not_found for side in ("fake", "real")},
+    }
+
+
+def _gap(a: tuple[Spread, ...], b: tuple[Spread, ...]) -> float:
+    both = [x.mean - y.mean for x, y in zip(a, b, strict=True) if x.mean is not None and y.mean is not None]
+    if not both:
+        raise UserError("No joint space was found in the images of any grade.")
+    return math.sqrt(sum(d * d for d in both) / len(both))
+
+
+def _useful(c: Comparison, progress: Progress) -> Figures:
+    """The change in balanced accuracy where reals are scarcest stands for the whole; its floor is no change."""
+    seen, unseen = _seen_and_unseen(c)
+    found = useful(
+        seen, c.fake, unseen, len(c.class_names), progress=lambda done, of: progress("Training graders", done, of)
+    )
+    scarce = found.arms[0].gain.balanced_accuracy
+    return {
+        "value": scarce.value,
+        "low": scarce.low,
+        "high": scarce.high,
+        "floor": 0.0,
+        "n": found.n_fake,
+        "verdict": " ".join(arm.verdict for arm in found.arms),
+        "fake": asdict(found.fake),
+        "fractions": [
+            {
+                "fraction": arm.fraction,
+                "n": arm.n_real,
+                "real": asdict(arm.real),
+                "both": asdict(arm.both),
+                "difference": asdict(arm.gain),
+                "verdict": arm.verdict,
+            }
+            for arm in found.arms
+        ],
+    }
+
+
+# Names as in `summary.TITLES`. Those of the first kind are of the extractor's features, and say so.
+_IN_FEATURES: dict[str, Measure] = {
+    "fd": _per_class(_fd),
+    "kd": _per_class(_kd),
+    "prdc": _per_class(_prdc),
+    "copying": _copying,
+    "grade": _grade,
+}
+_IN_PIXELS: dict[str, Measure] = {
+    "variety": _variety,
+    "spectrum": _spectrum,
+    "jsw": _jsw,
+    "detect": _detect,
+    "useful": _useful,
+}
+_MEASURES = _IN_FEATURES | _IN_PIXELS
+QUICK = tuple(name for name in TITLES if name != "useful")  # which takes ten minutes

@@ -1,0 +1,45 @@
+"""The knee encoder as an extractor: the one that ships, and the only one that grades."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils import fuse_conv_bn_eval
+
+from gan_core.encoder.net import load_encoder
+from gan_core.measure.extractors.base import Extractor, at_side, sha256
+from gan_core.model import SHIPPED
+
+FOLDER = SHIPPED / "knee-encoder"
+_BATCH = 64  # measured: a third faster than 16
+
+
+def open_knee(folder: str, device: str) -> Extractor:
+    """The encoder in a model folder, or the shipped one. Raises `UserError` where anything about it is wrong."""
+    encoder = load_encoder(Path(folder) if folder else FOLDER)
+    side = encoder.config.resolution
+    net = encoder.net
+    _fuse(net)
+    net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(images: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+        x = at_side(images, side, device).contiguous(memory_format=torch.channels_last)
+        features, logits = net(x)
+        return features, logits.softmax(1)
+
+    name = f"knee:{Path(folder).name}" if folder else "knee"
+    return Extractor(name, sha256("knee", 1, encoder.digest), forward, _BATCH, encoder.config.class_names)
+
+
+def _fuse(net: nn.Module) -> None:
+    """Folds each batch normalisation into the convolution before it: a third less work, the same within rounding."""
+    for module in net.modules():
+        if isinstance(module, nn.Sequential):
+            for i, (first, second) in enumerate(pairwise(module)):
+                if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                    module[i], module[i + 1] = fuse_conv_bn_eval(first, second), nn.Identity()

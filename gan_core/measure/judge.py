@@ -1,0 +1,47 @@
+"""The cheap measure of a training on its way: a few hundred fakes against the reals it learns from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from gan_core.data import Dataset, take
+from gan_core.measure.distances import KernelDistance, kernel_distance
+from gan_core.measure.extractors import open_extractor
+from gan_core.measure.features import features
+
+FAKES = 256
+REALS = 1024
+SHARE = 0.05  # of the time of a training that may go into judging it
+
+
+class Judge:
+    """Kernel distance, in the knee encoder's features, of a generator to the reals: 0 is as near as real to real.
+
+    Kernel and not Fréchet distance: it has no bias at few images (Bińkowski et al. 2018). Seeing the reals takes some
+    seconds the first time; they are then in the cache.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.extractor = open_extractor("knee")
+        chosen = np.sort(np.random.default_rng(0).permutation(len(dataset.images))[:REALS])
+        images = take(dataset.images, chosen)
+        self.reals = features(self.extractor, images, f"{dataset.fingerprint}-{REALS}").values
+        self.cost = 0.0  # seconds that the last judgement took
+        self.last = time.monotonic()
+
+    def affordable(self) -> bool:
+        """Whether enough time has gone by since the last judgement for another one."""
+        return self.cost < SHARE * (time.monotonic() - self.last)
+
+    def __call__(self, make: Callable[[range], np.ndarray]) -> KernelDistance:
+        """The distance of what `make` gives for these seeds, uint8 [N, 1, R, R]. Raises `UserError` for images that
+        cannot be measured, such as constant ones."""
+        start = time.monotonic()
+        found = features(self.extractor, make(range(FAKES)), None)
+        distance = kernel_distance(found.values, self.reals)
+        self.last = time.monotonic()
+        self.cost = self.last - start
+        return distance

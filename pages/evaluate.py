@@ -1,0 +1,42 @@
+"""Evaluate: choose a model and real images, measure; see the figures beside their floors; compare evaluations."""
+
+import streamlit as st
+
+from gan_core.evaluations import list_evaluations
+from studio import evaluate_form, evaluate_table, evaluate_view
+from studio.text import plain
+
+NEW, ONE, SEVERAL = "New evaluation", "Evaluate", "Compare"
+
+st.title("Evaluate")
+evaluations = {e.name: e for e in list_evaluations()}
+state = st.session_state
+for name, default in (("evaluation", NEW), ("view", ONE)):
+    state.setdefault(name, st.query_params.get(name, default))
+if opened := state.pop("open_evaluation", None):
+    state.evaluation, state.view = opened, ONE
+just_deleted = state.pop("deleted_evaluation", None)
+if state.evaluation not in (NEW, *evaluations):
+    if state.evaluation != just_deleted:
+        st.warning(f"There is no evaluation {plain(state.evaluation[:80])} here. It may have been deleted.")
+    state.evaluation = NEW
+if state.view not in (ONE, SEVERAL):
+    state.view = ONE
+
+# Not bound to the link: a binding does not follow what a button elsewhere on the page has chosen.
+for name, default in (("evaluation", NEW), ("view", ONE)):
+    if state[name] == default:
+        st.query_params.pop(name, None)
+    else:
+        st.query_params[name] = state[name]
+one, several = st.tabs([ONE, SEVERAL], key="view", on_change="rerun")
+if one.open:
+    with one:
+        chosen = st.selectbox("Evaluation", [NEW, *evaluations], key="evaluation", persist_state="page")
+        if chosen == NEW:
+            evaluate_form.new_evaluation()
+        else:
+            evaluate_view.watch(evaluations[chosen])
+if several.open:
+    with several:
+        evaluate_table.compare(list(evaluations.values()))
