@@ -79,7 +79,7 @@ def _table(members: list[tuple[EvaluationFolder, dict[str, Any]]], key: str) -> 
         }
         for lead in tables.leads(figures):
             row |= {lead.title: lead.value, f"{lead.title}, floor": lead.floor}
-            shape = "percent" if lead.form.endswith("%") else f"%{lead.form}"
+            shape = "percent" if lead.form.endswith("%") else f"%{lead.form.replace('z', '')}"
             columns[lead.title] = st.column_config.NumberColumn(format=shape, help=tables.BETTER[lead.better])
             columns[f"{lead.title}, floor"] = st.column_config.NumberColumn("floor", format=shape, help=lead.title)
         made = datetime.fromtimestamp(evaluation.status().updated, UTC)

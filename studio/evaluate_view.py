@@ -261,7 +261,7 @@ def _copies(evaluation: EvaluationFolder, figures: dict[str, Any]) -> None:
     cards = [
         f'<div><div class="pair">{_film(of_fake[0], tables.FAKE, pair["fake_name"])}'
         f"{_film(of_seen[0], tables.REAL, pair['seen_name'])}</div>"
-        f"<p>Distance {pair['distance']:.3g}, {pair['relative']:.2f} times that to the nearest unseen patient's. Of "
+        f"<p>Distance {pair['distance']:.3g}, {pair['relative']:.2f} times that to the third nearest. Of "
         f"the unseen images {pair['percentile']:.1f}% lie nearer to a training image.</p></div>"
         for pair, of_fake, of_seen in zip(found, pictures[::2], pictures[1::2], strict=True)
     ]

@@ -270,7 +270,8 @@ def test_a_run_can_be_taken_out_of_the_queue(tiny, tmp_path):
 
 
 def start(out, kimg):
-    small = "resolution=16 g_channels=4 d_channels=4 max_channels=8 batch=16 z_dim=8 threads=1 device=cpu tick_kimg=0.1"
+    small = "resolution=16 g_channels=4 d_channels=4 max_channels=8 batch=16 z_dim=8 threads=1 device=cpu"
+    small += " tick_kimg=0.1 judge_kimg=0"
     command = [sys.executable, "-m", "gan_core", "train", "--preset", "dcgan", "--data", "digits", "--queue"]
     command += ["--kimg", str(kimg), "--out", str(out), *(w for s in small.split() for w in ("--set", s))]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ))

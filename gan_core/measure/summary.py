@@ -58,7 +58,7 @@ def _named(title: str, f: Figures) -> str:
 
 
 def _pm(value: float, se: float) -> str:
-    return f"{value:.3f} ± {se:.3f}"
+    return f"{value:z.3f} ± {se:z.3f}"
 
 
 def _between(f: Figures, form: str = ".2f") -> str:
@@ -84,7 +84,7 @@ def _prdc(f: Figures) -> Iterator[Line]:
     }
     for name, (question, title) in meaning.items():
         one = f[name]
-        yield Line(question, _named(title, f), f"{one['value']:.3f}", f"{one['floor']:.3f}", "near", f["n"])
+        yield Line(question, _named(title, f), f"{one['value']:z.3f}", f"{one['floor']:z.3f}", "near", f["n"])
 
 
 def _variety(f: Figures) -> Iterator[Line]:
@@ -96,18 +96,18 @@ def _spectrum(f: Figures) -> Iterator[Line]:
 
 
 def _copying(f: Figures) -> Iterator[Line]:
-    shares = {"copied": "Fakes nearer to a training image than likeness explains", "near": "Fakes very near one"}
+    shares = {"copied": "Nearer to one training image than likeness explains", "near": "Very near a training image"}
     for where, part in ((_named("", f).removeprefix(", "), f), ("pixels", f["pixels"])):
         for name, title in shares.items():
             share = part[name]
             yield Line(
-                NEW, f"{title}, {where}", _between(share, ".1%"), f"{share['expected']:.1%}", "near", part["n_fake"]
+                NEW, f"{title}, {where}", _between(share, ".1%"), f"{share['expected']:.1%}", "lower", part["n_fake"]
             )
         yield Line(
             NEW, f"Distance to training images over unseen patients', {where}", _between(part["ratio"]), "1", "near"
         )
         yield Line(
-            NEW, f"Training images told from unseen (AUC), {where}", _between(part["membership"]), "0.50", "near"
+            NEW, f"Training images told from unseen (AUC), {where}", _between(part["membership"]), "0.50", "lower"
         )
 
 
@@ -117,12 +117,12 @@ def _grade(f: Figures) -> Iterator[Line]:
         ("accuracy", "The same, share of equal grades", "higher"),
         ("mae", "The same, mean difference in grades", "lower"),
     ):
-        yield Line(GOOD, title, f"{f['fake'][key]:.3f}", f"{f['real'][key]:.3f}", better, f["n"])
+        yield Line(GOOD, title, f"{f['fake'][key]:z.3f}", f"{f['real'][key]:z.3f}", better, f["n"])
 
 
 def _detect(f: Figures) -> Iterator[Line]:
-    value = f"{f['value']:.3f} ({f['low']:.3f} to {f['high']:.3f})"
-    yield Line(GOOD, TITLES["detect"][1], value, f"{f['floor']:.3f}", "lower", f["n"])
+    value = f"{f['value']:z.3f} ({f['low']:z.3f} to {f['high']:z.3f})"
+    yield Line(GOOD, TITLES["detect"][1], value, f"{f['floor']:z.3f}", "lower", f["n"])
 
 
 def _jsw(f: Figures) -> Iterator[Line]:
@@ -135,7 +135,7 @@ def _jsw(f: Figures) -> Iterator[Line]:
 def _useful(f: Figures) -> Iterator[Line]:
     for part in f["fractions"]:
         title = f"Balanced accuracy gained from synthetic images beside {part['n']:,} real ones"
-        yield Line(USEFUL, title, _between(part["difference"]["balanced_accuracy"], "+.3f"), "0", "higher", f["n"])
+        yield Line(USEFUL, title, _between(part["difference"]["balanced_accuracy"], "+z.3f"), "0", "higher", f["n"])
 
 
 _WRITERS = {

@@ -21,7 +21,7 @@ MEANING = {
     "prdc": "Each image reaches as far as its fifth nearest neighbour of its own kind.",
     "variety": "How alike two images of one class are; 1 is the same image twice. Above the floor they vary less.",
     "spectrum": "How much the detail at each scale, from coarse to fine, differs from that of real images.",
-    "copying": "A copy lies nearer to a training image than to those of patients the model has not seen. The second "
+    "copying": "A copy lies much nearer to one training image than to any other. The second "
     "column is what synthetic images that copy nothing would give.",
     "grade": "The grade asked for, against the grade that the knee encoder reads. The second column is its reading of "
     "real images against the readers' grades.",
@@ -49,26 +49,26 @@ class Lead:
 
 # Title, where the figure is and where its floor is, how it is written, which way is better. The first ones come first.
 _LEADS = (
-    ("Kernel distance", "kd.value", "kd.floor", ".3f", "lower"),
-    ("Coverage", "prdc.coverage.value", "prdc.coverage.floor", ".3f", "near"),
-    ("Copies", "copying.copied.value", "copying.copied.expected", ".1%", "near"),
-    ("Grade agreement (kappa)", "grade.value", "grade.floor", ".3f", "higher"),
-    ("Told from real (AUC)", "detect.value", "detect.floor", ".3f", "lower"),
-    ("Gain by synthetic images (accuracy)", "useful.value", "useful.floor", "+.3f", "higher"),
-    ("Recall", "prdc.recall.value", "prdc.recall.floor", ".3f", "near"),
-    ("Precision", "prdc.precision.value", "prdc.precision.floor", ".3f", "near"),
+    ("Kernel distance", "kd.value", "kd.floor", "z.3f", "lower"),
+    ("Coverage", "prdc.coverage.value", "prdc.coverage.floor", "z.3f", "near"),
+    ("Copies", "copying.copied.value", "copying.copied.expected", ".1%", "lower"),
+    ("Grade agreement (kappa)", "grade.value", "grade.floor", "z.3f", "higher"),
+    ("Told from real (AUC)", "detect.value", "detect.floor", "z.3f", "lower"),
+    ("Gain by synthetic images (accuracy)", "useful.value", "useful.floor", "+z.3f", "higher"),
+    ("Recall", "prdc.recall.value", "prdc.recall.floor", "z.3f", "near"),
+    ("Precision", "prdc.precision.value", "prdc.precision.floor", "z.3f", "near"),
     ("Fréchet distance", "fd.value", "fd.floor", ".2f", "lower"),
-    ("Likeness (MS-SSIM)", "variety.value", "variety.floor", ".3f", "near"),
+    ("Likeness (MS-SSIM)", "variety.value", "variety.floor", "z.3f", "near"),
     ("Gap of spectra, dB", "spectrum.value", "spectrum.floor", ".2f", "lower"),
     ("Joint space, px", "jsw.value", "jsw.floor", ".2f", "lower"),
 )
 _OF_CLASS = (
-    ("Kernel distance", "kd", "", ".3f"),
+    ("Kernel distance", "kd", "", "z.3f"),
     ("Fréchet distance", "fd", "", ".2f"),
-    ("Precision", "prdc", "precision", ".3f"),
-    ("Recall", "prdc", "recall", ".3f"),
-    ("Coverage", "prdc", "coverage", ".3f"),
-    ("Likeness (MS-SSIM)", "variety", "", ".3f"),
+    ("Precision", "prdc", "precision", "z.3f"),
+    ("Recall", "prdc", "recall", "z.3f"),
+    ("Coverage", "prdc", "coverage", "z.3f"),
+    ("Likeness (MS-SSIM)", "variety", "", "z.3f"),
 )
 
 
@@ -153,7 +153,7 @@ def joint_space_rows(figures: Figures) -> list[Figures]:
 def useful_rows(figures: Figures) -> list[dict[str, str]]:
     """A row for each share of the real images: how well grades are read without and with synthetic ones."""
 
-    def between(estimate: Figures, form: str = ".3f") -> str:
+    def between(estimate: Figures, form: str = "z.3f") -> str:
         return f"{estimate['value']:{form}} ({estimate['low']:{form}} to {estimate['high']:{form}})"
 
     return [
@@ -162,7 +162,7 @@ def useful_rows(figures: Figures) -> list[dict[str, str]]:
             "Real images": f"{f['n']:,}",
             "Balanced accuracy, real alone": between(f["real"]["balanced_accuracy"]),
             "Real and synthetic": between(f["both"]["balanced_accuracy"]),
-            "Difference": between(f["difference"]["balanced_accuracy"], "+.3f"),
+            "Difference": between(f["difference"]["balanced_accuracy"], "+z.3f"),
         }
         for f in figures.get("useful", {}).get("fractions") or ()
     ]
