@@ -12,7 +12,7 @@ import shlex
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -36,6 +36,7 @@ class EvaluationRequest(Settings):
     n: int = Field(2000, ge=50, le=50_000)  # fakes
     truncation: float = Field(1.0, ge=0, le=1)
     only: tuple[str, ...] = ()  # names of measures; () is all of the quick ones
+    seen: Literal["", "data", "reference"] = ""  # which of the two the model has learnt from; "": as it says itself
 
 
 class EvaluationStatus(ProcessStatus):
@@ -131,14 +132,16 @@ def command_line(request: EvaluationRequest, *, places: bool = True) -> str:
     """The command that evaluates the same; without `places`, paths of this machine are cut short."""
 
     def shown(source: str) -> str:
-        return source if places else short_source(source)
+        kind, colon, path = source.partition(":")  # knee:/a/folder
+        short = f"{kind}:{short_source(path)}" if colon and Path(path).is_absolute() else short_source(source)
+        return source if places else short
 
     words = ["python -m gan_core evaluate --model", shown(request.model), "--data", shown(request.data)]
     if request.reference:
         words += ["--reference", shown(request.reference)]
-    for name in ("extractor", "n", "truncation"):
+    for name in ("extractor", "n", "truncation", "seen"):
         if (value := getattr(request, name)) != EvaluationRequest.model_fields[name].default:
-            words += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
+            words += [f"--{name}", f"{value:g}" if isinstance(value, float) else shown(str(value))]
     if request.only:
         words += ["--only", ",".join(request.only)]
     return " ".join([words[0], *map(shlex.quote, words[1:])])

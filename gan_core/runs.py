@@ -8,6 +8,7 @@ folders), `log.txt`, TensorBoard's event files, and for a moment `stop` (somebod
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from contextlib import suppress
@@ -24,6 +25,7 @@ from gan_core.status import ALIVE, ProcessStatus, duration, read_status
 RUNS_ENV = "KNEE_GAN_RUNS"
 UPLOADS = "uploads"
 STATUS = "status.json"
+BEST = "best.json"
 
 
 def runs_root() -> Path:
@@ -134,9 +136,25 @@ class Run:
                 out.append(tick)
         return out
 
+    def best_distance(self) -> float:
+        """Of the generator in `best_path` to the reals; infinite while there is none.
+
+        Kept apart from the ticks, which are taken back to the last saved state on resuming: a generator that a killed
+        session has kept is as good as any that comes again.
+        """
+        try:
+            return float(json.loads((self.path / BEST).read_bytes())["kd_knee"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return math.inf
+
+    def write_best(self, distance: float) -> None:
+        write_text(self.path / BEST, json.dumps({"kd_knee": distance}))
+
     def trim(self, nimg: int) -> None:
         """Takes back what was written after the state at `nimg` images was saved: it is about to be done again."""
         sweep(self.path)
+        if nimg < 0:  # a fresh start
+            (self.path / BEST).unlink(missing_ok=True)
         kept = [t for t in self.stats() if t["nimg"] <= nimg]
         write_text(self.stats_path, "".join(json.dumps(t) + "\n" for t in kept))
         for at, path in self.samples().items():

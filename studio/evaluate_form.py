@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import streamlit as st
 
 from gan_core import launch
@@ -109,6 +111,19 @@ def _images() -> tuple[str, str]:
     return data, reference
 
 
+def _seen(learnt: str, reference: str) -> Literal["", "data", "reference"]:
+    """Which of the two the model has learnt from."""
+    if not reference:
+        return ""
+    roles: dict[str, Literal["", "data", "reference"]] = {
+        f"the one that is {learnt}": "",
+        "the real images": "data",
+        "the reference": "reference",
+    }
+    chosen = st.selectbox("The model has learnt from", list(roles), help="Copies are looked for among these.")
+    return roles[chosen]
+
+
 def new_evaluation() -> None:
     """Draws the form; on start, the page goes over to watching the new evaluation."""
     offered = {entry.name: entry for entry in models.entries()}
@@ -124,6 +139,7 @@ def new_evaluation() -> None:
         learnt = plain(model.data or "unnamed data")
         st.caption(f"{model.net.resolution} × {model.net.resolution} pixels, learnt from {learnt}.")
         data, reference = _images()
+        seen = _seen(learnt, reference)
     with right:
         st.subheader("3. What to measure")
         only = _measures(model, reference)
@@ -142,7 +158,8 @@ def new_evaluation() -> None:
         elif only is None:
             st.info("Choose a measure, and the evaluation can start.")
         else:
-            _start(EvaluationRequest(model=name, data=data, reference=reference, n=n, truncation=truncation, only=only))
+            asked: dict[str, Any] = {"model": name, "data": data, "reference": reference, "seen": seen}
+            _start(EvaluationRequest(**asked, n=n, truncation=truncation, only=only))
 
 
 def _start(request: EvaluationRequest) -> None:

@@ -140,14 +140,14 @@ def _results(evaluation: EvaluationFolder, figures: dict[str, Any]) -> None:
             st.metric(
                 lead.title,
                 lead.text(lead.value),
-                f"real against real {lead.text(lead.floor)}",
+                f"{lead.floor_is} {lead.text(lead.floor)}",
                 delta_color="off",
                 delta_arrow="off",
                 help=tables.BETTER[lead.better].capitalize() + ".",
                 border=True,
             )
     if "verdict" in for_copies:
-        show = st.warning if for_copies["copies"] else st.success
+        show = st.success if for_copies["clean"] else st.warning
         show(plain(for_copies["verdict"]), icon=":material/content_copy:")
     _about(about)
     _sheets(evaluation)
@@ -204,7 +204,7 @@ def _figures(figures: dict[str, Any]) -> None:
                 {
                     "Figure": _explained(line, meaning),
                     "Synthetic": line.value,
-                    "Real against real": line.floor,
+                    "Floor": line.floor,
                 }
                 for line, meaning in rows
             ],
@@ -236,9 +236,13 @@ def _grades(figures: dict[str, Any]) -> None:
             with column:
                 st.markdown(f"**{mark.capitalize()}**")
                 st.altair_chart(charts.confusion(counts, names, label, GIVEN[mark]), alt=f"Grades of {mark} images")
-    if rows := tables.joint_space_rows(figures):
+    if tables.joint_space_rows(figures):
         st.markdown("**Joint space**, mean and 95% interval")
-        st.altair_chart(charts.joint_space(rows, label), alt="Joint space in pixels for each grade, synthetic and real")
+        for column, (part, title) in zip(st.columns(3), tables.COMPARTMENTS.items(), strict=True):
+            if rows := tables.joint_space_rows(figures, part):
+                column.caption(title)
+                alt = f"Joint space in pixels for each grade, synthetic and real: {title}"
+                column.altair_chart(charts.joint_space(rows, label), alt=alt)
         missed = figures["jsw"].get("not_found", {})
         if missed:
             st.caption(
@@ -261,8 +265,8 @@ def _copies(evaluation: EvaluationFolder, figures: dict[str, Any]) -> None:
     cards = [
         f'<div><div class="pair">{_film(of_fake[0], tables.FAKE, pair["fake_name"])}'
         f"{_film(of_seen[0], tables.REAL, pair['seen_name'])}</div>"
-        f"<p>Distance {pair['distance']:.3g}, {pair['relative']:.2f} times that to the third nearest. Of "
-        f"the unseen images {pair['percentile']:.1f}% lie nearer to a training image.</p></div>"
+        f"<p>Distance {pair['distance']:.3g}, {pair['relative']:.2f} times that to the third nearest training image. "
+        f"Of the unseen images {pair['percentile']:.1f}% lie nearer to a training image.</p></div>"
         for pair, of_fake, of_seen in zip(found, pictures[::2], pictures[1::2], strict=True)
     ]
     st.html(HERE / "evaluate.css")
@@ -280,7 +284,7 @@ def _film(image: np.ndarray, mark: str, name: str) -> str:
 
 def _useful(found: dict[str, Any]) -> None:
     st.markdown("\n".join(f"- {plain(f['verdict'])}" for f in found["fractions"]))
-    st.altair_chart(charts.useful(found), alt="Kappa with and without synthetic images")
+    st.altair_chart(charts.useful(found), alt="Balanced accuracy with and without synthetic images")
     st.dataframe(tables.useful_rows({"useful": found}), hide_index=True)
 
 

@@ -49,10 +49,11 @@ def copying():
         "floor": 0.01,
         "n": 2000,
         "verdict": verdict,
-        "copies": False,
+        "clean": True,
+        "where": "features",
         "extractor": "knee",
-        **part,
-        "pixels": part | {"verdict": verdict},
+        "features": part,
+        "pixels": part,
         "worst": [
             {
                 "fake": i,
@@ -88,8 +89,8 @@ def jsw():
         "floor": 0.08,
         "n": 2000,
         "unit": "pixels",
-        "per_class": classes,
-        "not_found": {"fake": 0.021, "real": 0.013},
+        **{part: {"value": 0.31, "floor": 0.08, "per_class": classes} for part in ("narrower", "medial", "lateral")},
+        "not_found": {"fake": 0.021, "real": 0.013, "other": 0.012},
     }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +27,15 @@ from gan_core.evaluations import (
     list_evaluations,
 )
 from gan_core.measure import judge as judge_module
-from gan_core.measure.evaluate import evaluate
+from gan_core.measure.comparison import Comparison
+from gan_core.measure.distances import KernelDistance
+from gan_core.measure.evaluate import _MEASURES, evaluate
 from gan_core.measure.job import run_evaluation
+from gan_core.measure.sample import Sample
 from gan_core.measure.summary import lines
 from gan_core.model import SHIPPED, ModelConfig, load_model, save_model
 from gan_core.phantom import render, sample_params
+from gan_core.presets import change
 from gan_core.runs import create_run
 from gan_core.train.distributed import World
 from gan_core.train.trainer import train
@@ -115,7 +120,7 @@ def test_figures_come_with_their_floor_their_count_and_their_extractor(model, se
         assert figure["floor"] < figure["value"], "phantoms of other patients must be nearer than untrained images"
     assert found["prdc"]["coverage"]["value"] < found["prdc"]["coverage"]["floor"]
     assert set(found["fd"]["per_class"]) == set(GRADES)
-    assert not found["copying"]["copies"]
+    assert found["copying"]["clean"]
     assert np.sum(found["grade"]["fake"]["confusion"]) == 60
     assert np.sum(found["grade"]["real"]["confusion"]) == 140
     json.dumps(found, allow_nan=False)
@@ -127,7 +132,33 @@ def test_what_the_model_has_seen_is_known_by_its_configuration(model, seen, unse
     """Whichever of the two is called the data, copies are looked for among the training images."""
     source, reference = (seen, unseen) if swapped else (unseen, seen)
     found = evaluate(request(model, source, eye, reference=reference, only=("copying",)))
-    assert found.results["copying"]["n_seen"] == 160
+    assert found.results["copying"]["features"]["n_seen"] == 160
+
+
+def test_what_the_model_has_seen_is_asked_for_where_its_name_is_not_known(model, seen, unseen, eye, tmp_path):
+    """The same training images in a folder of another name: no verdict, until somebody says which they are."""
+    renamed = tmp_path / "other"
+    shutil.copytree(seen, renamed)
+    asked = request(model, unseen, eye, reference=str(renamed), only=("copying",))
+    found = evaluate(asked).results["copying"]
+    assert found["value"] is None
+    assert "--seen" in found["why"]
+    assert data.load(seen, 32).about in found["why"]
+    told = evaluate(asked.model_copy(update={"seen": "reference"})).results["copying"]
+    assert told["features"]["n_seen"] == 160
+
+
+def test_seen_and_unseen_mistaken_for_each_other_are_no_clean_verdict(model, seen, unseen, eye, monkeypatch):
+    copies = data.load(seen, 32).images
+
+    def generate_batches(model, seeds, *_, **__):
+        yield copies[: len(seeds)]
+
+    monkeypatch.setattr("gan_core.measure.comparison.generate_batches", generate_batches)
+    asked = request(model, unseen, eye, reference=seen, n=140, only=("copying",), seen="data")
+    found = evaluate(asked).results["copying"]
+    assert not found["clean"]
+    assert "swapped" in found["verdict"]
 
 
 def test_a_model_as_good_as_the_reals_reaches_the_floor(model, seen, unseen, eye, monkeypatch):
@@ -141,7 +172,7 @@ def test_a_model_as_good_as_the_reals_reaches_the_floor(model, seen, unseen, eye
     found = evaluate(request(model, unseen, eye, reference=seen, n=140, only=("fd", "kd", "copying"))).results
     assert found["fd"]["value"] < 1.5 * found["fd"]["floor"]
     assert abs(found["kd"]["value"] - found["kd"]["floor"]) < 4 * (found["kd"]["se"] + found["kd"]["floor_se"])
-    assert not found["copying"]["copies"]
+    assert found["copying"]["clean"]
 
 
 def test_a_generator_that_memorised_its_training_images_is_found_out(model, seen, unseen, eye, monkeypatch):
@@ -153,7 +184,7 @@ def test_a_generator_that_memorised_its_training_images_is_found_out(model, seen
 
     monkeypatch.setattr("gan_core.measure.comparison.generate_batches", generate_batches)
     found = evaluate(request(model, unseen, eye, reference=seen, n=140, only=("copying",)))
-    assert found.results["copying"]["copies"]
+    assert not found.results["copying"]["clean"]
     assert found.results["copying"]["verdict"].startswith("Copies")
     assert len(found.worst) == 20
     fake, real = found.worst[0], found.worst[1]
@@ -249,10 +280,58 @@ def test_the_command_prints_one_object_and_writes_the_report(model, seen, unseen
     assert "<html" in report.read_text()
 
 
-@pytest.mark.parametrize("words", [["--only", "fid"], []])
+@pytest.mark.parametrize("words", [["--only", "fid"], ["--seen", "both"], ["--report", "."], ["--n", "3"], []])
 def test_a_wrong_call_is_told(words):
     given = ["--model", "m", "--data", "d"] if words else []
     assert CliRunner().invoke(app, ["evaluate", *given, *words]).exit_code == 2
+
+
+def test_a_call_that_fails_leaves_no_evaluation_behind(model, eye):
+    before = list_evaluations()
+    result = CliRunner().invoke(app, ["evaluate", "--model", model, "--data", "no/such/folder", "--extractor", eye])
+    assert isinstance(result.exception, UserError)
+    assert list_evaluations() == before
+
+
+def test_a_report_goes_into_the_card_once_and_names_no_place(model, seen, unseen, eye, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(model, folder)
+    (folder / "README.md").write_text("# A model\n\nText.\n\n## Limits\n\nMany.\n")
+    words = ["evaluate", "--model", str(folder), "--data", unseen, "--reference", seen, "--extractor", eye]
+    for _ in range(2):
+        assert CliRunner().invoke(app, [*words, "--n", "60", "--only", "fd,kd", "--card"]).exit_code == 0
+    card = (folder / "README.md").read_text()
+    assert card.count("## Report") == 1
+    assert "## Limits\n\nMany." in card
+    assert "Kernel distance" in card
+    assert str(tmp_path.parent) not in card
+
+
+def test_the_joint_space_of_perfect_fakes_is_at_its_floor(phantoms):
+    """As many fakes as other reals are compared: more would flatter, fewer would slander."""
+    sets = {
+        name: data.load(phantoms(f"joints-{name}", n, first), 32)
+        for name, n, first in (("fake", 400, 50_000), ("real", 150, 60_000), ("other", 150, 70_000))
+    }
+    side = {k: Sample(d.images, d.labels, np.zeros((len(d.images), 1), np.float32), d.files) for k, d in sets.items()}
+    c = Comparison(
+        **side,
+        seen=None,
+        unseen=None,
+        class_names=GRADES,
+        label_name="KL grade",
+        learnt_from="",
+        real_name="",
+        other_name="",
+    )
+    figures = _MEASURES["jsw"](c, lambda what, done, of: None)
+    assert figures["n"] == 150
+    for part in ("narrower", "medial", "lateral"):
+        assert figures[part]["value"] < 3 * figures[part]["floor"] + 0.1
+        assert (
+            figures[part]["per_class"]["0"]["fake"]["mean"] > figures[part]["per_class"]["4"]["fake"]["mean"]
+            or part == "lateral"
+        )
 
 
 # -- the judge --------------------------------------------------------------------------------------------------------
@@ -273,6 +352,33 @@ def test_a_training_is_judged_on_its_way_and_the_best_generator_is_kept(tiny, tm
     assert len(judged) == 4
     best = min(judged, key=judged.__getitem__)
     assert load_model(run.best_path).config.images_seen == best
+
+
+def test_a_training_goes_on_where_nothing_can_be_judged(tiny, tmp_path, monkeypatch):
+    """Without the encoder, say, or with fewer images than a distance needs."""
+
+    def missing(text):
+        raise UserError("There is no encoder.")
+
+    monkeypatch.setattr(judge_module, "open_extractor", missing)
+    run = create_run(tiny(judge_kimg=0.1), "digits", tmp_path)
+    assert train(run, run.config(), World()).state == "finished"
+    assert not [t for t in run.stats() if "kd_knee" in t]
+    assert not run.best_path.exists()
+
+
+def test_the_best_generator_outlives_a_kill_between_it_and_the_next_state(tiny, tmp_path, quick_judge, monkeypatch):
+    """What a session has kept is not replaced by something worse only because its tick is taken back."""
+    distances = iter([0.9, 0.1, 0.5, 0.4])
+    monkeypatch.setattr(judge_module, "kernel_distance", lambda a, b: KernelDistance(next(distances), 0.01))
+    run = create_run(tiny(judge_kimg=0.1, kimg=0.2), "digits", tmp_path)
+    train(run, run.config(), World())
+    assert load_model(run.best_path).config.images_seen == 200
+    run.trim(100)
+    longer = change(run.config(), kimg=0.4)
+    train(run, longer, World())
+    assert load_model(run.best_path).config.images_seen == 200
+    assert run.best_distance() == 0.1
 
 
 def test_judging_changes_nothing_that_is_learnt(tiny, tmp_path, quick_judge):

@@ -112,9 +112,11 @@ def test_names_are_text_and_never_markup():
     for pair in hostile["worst"]:
         pair["seen_name"] = pair["fake_name"] = evil
     classes = ["0", "1", "2", "3", evil]
-    jsw = {"value": 0.1, "floor": 0.1, "n": 9, "unit": "pixels", "not_found": {"fake": 0.0, "real": 0.0}} | {
-        "per_class": {evil: {"fake": {"mean": 3.0, "low": 2.5, "high": 3.5, "n": 9}, "real": None}}
-    }
+    classes_of = {evil: {"fake": {"mean": 3.0, "low": 2.5, "high": 3.5, "n": 9}, "real": None}}
+    part = {"value": 0.1, "floor": 0.1, "per_class": classes_of}
+    missed = {"fake": 0.0, "real": 0.0, "other": 0.0}
+    jsw = {"value": 0.1, "floor": 0.1, "n": 9, "unit": "pixels", "not_found": missed}
+    jsw |= dict.fromkeys(("narrower", "medial", "lateral"), part)
     described = about(
         model=evil, data=evil, reference=evil, extractor=evil, label_name=evil, class_names=classes, digest=evil
     )
@@ -138,7 +140,7 @@ def test_class_rows_show_the_floor_and_leave_gaps_open():
 
 def test_without_classes_there_are_no_tables_of_them():
     found = figures() | {"about": about(class_names=[])}
-    found = {name: {k: v for k, v in f.items() if k != "per_class"} for name, f in found.items()}
+    found = {name: {k: v for k, v in f.items() if k != "per_class"} for name, f in found.items() if name != "jsw"}
     assert class_rows(found) == class_gaps(found) == joint_space_rows(found) == []
 
 
@@ -151,7 +153,7 @@ def test_leads_are_numbers_with_their_floor_and_only_of_what_was_measured():
 
 def test_a_grade_without_a_joint_line_is_left_out():
     found = figures()
-    found["jsw"]["per_class"]["2"]["fake"] = {"mean": None, "low": None, "high": None, "n": 0}
+    found["jsw"]["narrower"]["per_class"]["2"]["fake"] = {"mean": None, "low": None, "high": None, "n": 0}
     kept = [(row["class"], row["which"]) for row in joint_space_rows(found)]
     assert ("2", "synthetic") not in kept
     assert ("2", "real") in kept

@@ -251,7 +251,7 @@ def test_finished_it_leads_with_figures_beside_their_floors_and_the_verdict():
     ("section", "charts", "said"),
     [
         ("Figures", 0, "Is it diverse?"),
-        ("Grades", 3, "Joint space"),
+        ("Grades", 5, "Joint space"),
         ("Copies", 0, "nearest to a training image"),
         ("Usefulness", 1, "synthetic images help"),
         ("Detail and brightness", 2, "How bright"),
@@ -298,7 +298,7 @@ def test_without_classes_there_is_nothing_of_classes_and_the_reason_is_said():
 
 def test_a_verdict_of_copies_is_a_warning():
     found = figures()
-    found["copying"] |= {"copies": True, "verdict": "Copies: 40% of the synthetic images."}
+    found["copying"] |= {"clean": False, "verdict": "Copies: 40% of the synthetic images."}
     at = page(evaluation=put(found).name)
     assert any("Copies: 40%" in w.value.replace("\\", "") for w in at.warning)
 

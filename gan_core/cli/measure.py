@@ -12,6 +12,7 @@ import typer
 from gan_core import environment
 from gan_core.cli.common import AsJson, app, bad_call, print_json, print_table
 from gan_core.console import Bar, Stages
+from gan_core.errors import UserError
 
 
 @app.command()
@@ -24,6 +25,9 @@ def evaluate(
     extractor: Annotated[str, typer.Option(help="knee, inception, torchvision:NAME, or a file of your own.")] = "knee",
     n: Annotated[int, typer.Option("--n", min=50, max=50_000, help="How many synthetic images.")] = 2000,
     truncation: Annotated[float, typer.Option(min=0, max=1)] = 1.0,
+    seen: Annotated[
+        str, typer.Option(help="Which the model has learnt from: data or reference. By default as its card says.")
+    ] = "",
     only: Annotated[str, typer.Option(help="Measures, such as fd,kd,prdc. By default all but the slow useful.")] = "",
     report: Annotated[Path | None, typer.Option(help="Also write the report there, one HTML file.")] = None,
     card: Annotated[bool, typer.Option("--card", help="Also put the figures into the model's card.")] = False,
@@ -32,6 +36,7 @@ def evaluate(
 ) -> None:
     """Measure a model: is it good, diverse, new and useful? Each figure beside that of real against real."""
     from gan_core.data import absolute_source
+    from gan_core.deletion import delete_evaluation
     from gan_core.evaluations import EvaluationFolder, EvaluationRequest, command_line, create_evaluation
     from gan_core.files import write_text
     from gan_core.measure.card import put_report, report_markdown
@@ -40,6 +45,10 @@ def evaluate(
 
     if not again and not (model and data):
         raise bad_call("give --model and --data")
+    if seen not in ("", "data", "reference"):
+        raise bad_call(f"--seen is data or reference, not {seen!r}")
+    if report and report.is_dir():
+        raise bad_call(f"{report} is a folder: give the file's name too")
     environment.restart_prepared()
     if again:
         folder = EvaluationFolder(again)
@@ -48,22 +57,28 @@ def evaluate(
         if unknown := [name for name in names if name not in TITLES]:
             raise bad_call(f"there is no measure {unknown[0]!r}; there are {', '.join(TITLES)}")
         request = EvaluationRequest(
-            model=model,
+            model=absolute_source(model),
             data=absolute_source(data),
             reference=absolute_source(reference),
             extractor=extractor,
             n=n,
             truncation=truncation,
             only=names,
+            seen=seen,
         )
         folder = create_evaluation(request)
     from gan_core.measure.job import run_evaluation
 
-    with Stages() as stages:
-        done = run_evaluation(folder, stages)
+    try:
+        with Stages() as stages:
+            done = run_evaluation(folder, stages)
+    except UserError:
+        if not again:  # told here, and not worth keeping; the app shows its own from the folder
+            delete_evaluation(folder)
+        raise
     if done is None:
         print("stopped", file=sys.stderr)
-        return
+        raise typer.Exit(130)
     if report:
         write_text(report, folder.report_path.read_text(encoding="utf-8"))
     figures = folder.figures()
@@ -75,7 +90,7 @@ def evaluate(
         print_json(figures)
     else:
         rows = [[line.title, line.value, line.floor, line.why or str(line.n or "")] for line in lines(figures)]
-        print_table(["measure", "value", "real against real", "n"], rows)
+        print_table(["measure", "value", "floor", "n"], rows)
     print(f"kept in {folder.path}", file=sys.stderr)
 
 

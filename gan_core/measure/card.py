@@ -16,7 +16,8 @@ HEADING = "## Report"
 def report_markdown(figures: dict[str, Any], command: str) -> str:
     """The section: each figure beside that of real against other real patients, and the command that printed it."""
     about = figures["about"]
-    rows = [f"| {line.title} | {line.value} | {line.floor} |" for line in lines(figures) if not line.why]
+    known = [line for line in lines(figures) if not line.why]
+    rows = [f"| {line.title} | {line.value} | {line.floor} | {line.n:,} |" for line in known]
     verdict = figures.get("copying", {}).get("verdict", "")
     return "\n".join(
         [
@@ -26,8 +27,8 @@ def report_markdown(figures: dict[str, Any], command: str) -> str:
             f"The floor, which a perfect model would reach, is {about['reference']} against the same.",
             f"The features are those of the extractor {about['extractor']}.",
             "",
-            "| | synthetic | real against real |",
-            "|---|---:|---:|",
+            "| | synthetic | floor | images |",
+            "|---|---:|---:|---:|",
             *rows,
             *(["", verdict] if verdict else []),
             "",

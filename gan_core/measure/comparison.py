@@ -10,6 +10,7 @@ import numpy as np
 from gan_core import data
 from gan_core.data.split import patient
 from gan_core.errors import UserError
+from gan_core.evaluations import EvaluationRequest
 from gan_core.generate import generate_batches
 from gan_core.measure.extractors import Extractor
 from gan_core.measure.features import features
@@ -17,6 +18,7 @@ from gan_core.measure.sample import Sample
 from gan_core.model import Model
 from gan_core.seeds import own_labels
 
+ROLES = ("data", "reference")
 Progress = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
 
 
@@ -31,6 +33,7 @@ class Comparison:
     unseen: Sample | None
     class_names: tuple[str, ...]  # the classes that all sides share; () where there are none
     label_name: str
+    learnt_from: str  # as the model's configuration has it
     real_name: str
     other_name: str
 
@@ -61,19 +64,11 @@ def _some(sample: Sample, n: int) -> Sample:
     return sample.take(np.sort(np.random.default_rng(0).permutation(len(sample))[:n]))
 
 
-def compare(
-    model: Model,
-    source: str,
-    reference: str,
-    extractor: Extractor,
-    n: int,
-    truncation: float,
-    progress: Progress,
-) -> Comparison:
-    """Makes `n` fakes (seeds 0 to n-1, classes as often as in training) and reads both sources at the model's side.
+def compare(model: Model, extractor: Extractor, request: EvaluationRequest, progress: Progress) -> Comparison:
+    """Makes the fakes (seeds from 0 on, classes as often as in training) and reads both sources at the model's side.
 
-    Without `reference` the source is split by patient in two. With both, the one that the model's configuration names
-    is what it has seen, or else `source`.
+    Without a reference the data is split by patient in two. With both, the request says which of them the model has
+    learnt from; where it does not, that is the one that the model's configuration names.
 
     Raises:
         UserError: where a source cannot be read, the two share patients, or there is too little to compare.
@@ -81,25 +76,41 @@ def compare(
     side = model.config.net.resolution
     datasets = [
         data.load(s, side, progress=lambda done, of: progress("Reading the reals", done, of))
-        for s in (source, reference)
+        for s in (request.data, request.reference)
         if s
     ]
-    if reference:
+    if request.reference:
         _apart(*datasets)
     names = _shared_classes(model, datasets)
     reals = [_reals(d, extractor, names, progress) for d in datasets]
-    seen = unseen = None
-    if reference:
+    if request.reference:
         real, other = reals
-        seen, unseen = (other, real) if datasets[1].about == model.config.data else (real, other)
+        roles = request.seen or _named_by(model, datasets)
     else:
         one, two = data.split_by_patient(datasets[0].files, 0.5)
         real, other = reals[0].take(one), reals[0].take(two)
-    fake = _fakes(model, extractor, n, truncation, names, progress)
+        roles = ""
+    fake = _fakes(model, extractor, request, names, progress)
     real_name, other_name = (d.about for d in (datasets[0], datasets[-1]))
-    if not reference:
+    if not request.reference:
         real_name, other_name = f"a half of {real_name}", f"the other patients of {other_name}"
-    return Comparison(fake, real, other, seen, unseen, names, model.config.label_name, real_name, other_name)
+    return Comparison(
+        fake=fake,
+        real=real,
+        other=other,
+        seen={"data": real, "reference": other}.get(roles),
+        unseen={"data": other, "reference": real}.get(roles),
+        class_names=names,
+        label_name=model.config.label_name,
+        learnt_from=model.config.data,
+        real_name=real_name,
+        other_name=other_name,
+    )
+
+
+def _named_by(model: Model, datasets: Sequence[data.Dataset]) -> str:
+    """ "data" or "reference", whichever the model's configuration names as what it has learnt from; else ""."""
+    return next((role for d, role in zip(datasets, ROLES, strict=True) if d.about == model.config.data), "")
 
 
 def _apart(a: data.Dataset, b: data.Dataset) -> None:
@@ -132,11 +143,12 @@ def _reals(dataset: data.Dataset, extractor: Extractor, names: tuple[str, ...], 
 
 
 def _fakes(
-    model: Model, extractor: Extractor, n: int, truncation: float, names: tuple[str, ...], progress: Progress
+    model: Model, extractor: Extractor, request: EvaluationRequest, names: tuple[str, ...], progress: Progress
 ) -> Sample:
+    n = request.n
     seeds = range(n)
     made: list[np.ndarray] = []
-    for batch in generate_batches(model, seeds, None, truncation, batch=32):
+    for batch in generate_batches(model, seeds, None, request.truncation, batch=32):
         made.append(batch)
         progress("Making synthetic images", sum(map(len, made)), n)
     images = np.concatenate(made)

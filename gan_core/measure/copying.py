@@ -32,6 +32,7 @@ from gan_core.measure.sample import Sample
 FEWEST_FAKE, FEWEST_SEEN, FEWEST_UNSEEN = 50, 20, 100  # the last, for there is no 1st percentile of fewer
 PERCENTILE = 0.01
 OTHERS = 3  # the distance to a training image is judged by that to the third nearest
+SWAPPED = 0.45  # an AUC wholly below this is no chance
 SURE = 0.99  # that fakes which copy nothing are not called copies for their share
 
 
@@ -76,14 +77,27 @@ class Copying:
         return self.copied.value > self.copied.limit or self.membership.low > 0.5
 
     @property
+    def swapped(self) -> bool:
+        """Whether the fakes come nearer to the unseen images than to those of the training: no honest model's do."""
+        return self.membership.high < SWAPPED
+
+    @property
+    def clean(self) -> bool:
+        return not (self.copies or self.swapped)
+
+    @property
     def verdict(self) -> str:
         """One sentence for people."""
         known, limit = self.membership, self.copied.limit
+        area = f"(AUC {known.value:.2f}, 95% interval {known.low:.2f} to {known.high:.2f})"
+        if self.swapped:
+            near = f"the synthetic images come nearer to the unseen images than to the training images {area}"
+            return f"Not clear: {near}. Are the two swapped?"
         told = f"can{'' if known.low > 0.5 else 'not'} be told from unseen ones by how near the synthetic ones come"
         return (
             f"{'Copies' if self.copies else 'No sign of copying'}: {self.copied.value:.1%} of the synthetic images lie "
             f"closer to a training image than likeness explains (up to {limit:.1%} is chance), and training images "
-            f"{told} (AUC {known.value:.2f}, 95% interval {known.low:.2f} to {known.high:.2f})."
+            f"{told} {area}."
         )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gan_core.data import short_source
 from gan_core.encoder.agreement import Agreement, agreement
 from gan_core.errors import UserError
 from gan_core.evaluations import EvaluationRequest
@@ -24,6 +25,7 @@ from gan_core.measure.detect import detect
 from gan_core.measure.distances import frechet_distance, kernel_distance
 from gan_core.measure.extractors import open_extractor
 from gan_core.measure.joint_space import Spread, joint_space, per_grade
+from gan_core.measure.joint_space import side as side_of
 from gan_core.measure.manifold import prdc
 from gan_core.measure.sample import Sample
 from gan_core.measure.spectrum import intensity_histogram, radial_power, spectrum_gap
@@ -33,6 +35,7 @@ from gan_core.measure.variety import ms_ssim_variety
 from gan_core.model import find_generator, load_model
 
 MIN_PER_CLASS = 20  # images on each side, for a figure of one class
+PAIRED = 4  # images of a class, for a figure of pairs
 SHOWN = 32  # fakes and reals in the report's pictures
 GRADES = "KL grade"
 Figures = dict[str, Any]
@@ -66,7 +69,7 @@ def evaluate(request: EvaluationRequest, progress: Progress = lambda what, done,
     start = time.monotonic()
     model = load_model(find_generator(request.model))
     extractor = open_extractor(request.extractor)
-    c = compare(model, request.data, request.reference, extractor, request.n, request.truncation, progress)
+    c = compare(model, extractor, request, progress)
     results = {}
     for name in request.only or QUICK:
         progress(TITLES[name][1], 0, 0)
@@ -75,7 +78,7 @@ def evaluate(request: EvaluationRequest, progress: Progress = lambda what, done,
             results[name]["extractor"] = extractor.name
     pairs = results.get("copying", {}).get("worst", [])
     about = {
-        "model": request.model,
+        "model": short_source(request.model),
         "digest": model.digest,
         "images_seen": model.config.images_seen,
         "resolution": model.config.net.resolution,
@@ -156,6 +159,9 @@ def _prdc(c: Comparison, progress: Progress) -> Figures:
 
 def _variety(c: Comparison, progress: Progress) -> Figures:
     fake, other = c.fakes_and_floor()
+    counts = [np.bincount(s.labels, minlength=max(1, len(c.class_names))) for s in (fake, other)]
+    enough = np.flatnonzero(np.minimum(*counts) >= PAIRED)
+    fake, other = (s.take(np.flatnonzero(np.isin(s.labels, enough))) for s in (fake, other))
     value, floor = (ms_ssim_variety(side.images, side.labels) for side in (fake, other))
     classes = {
         name: {"value": value.classes[i].value, "floor": floor.classes[i].value}
@@ -174,6 +180,8 @@ def _variety(c: Comparison, progress: Progress) -> Figures:
 
 def _spectrum(c: Comparison, progress: Progress) -> Figures:
     fake, other = c.fakes_and_floor()
+    if (fewest := min(len(fake), len(c.real))) < MIN_PER_CLASS:
+        raise UserError(f"A mean spectrum needs {MIN_PER_CLASS} images on each side; there are {fewest}.")
     frequency, of_real = radial_power(c.real.images)
     of_fake, of_other = (radial_power(side.images)[1] for side in (fake, other))
     return {
@@ -190,29 +198,30 @@ def _spectrum(c: Comparison, progress: Progress) -> Figures:
 
 def _seen_and_unseen(c: Comparison) -> tuple[Sample, Sample]:
     if c.seen is None or c.unseen is None:
+        learnt = f", {c.learnt_from}," if c.learnt_from else ""
         raise UserError(
-            "This needs the images that the model was trained on and those of other patients: give one as the data, "
-            "the other as the reference."
+            f"This needs the images that the model was trained on{learnt} and those of other patients, one as the data "
+            "and one as the reference. If they are there under another name, say which it is with --seen."
         )
     return c.seen, c.unseen
 
 
 def _copying(c: Comparison, progress: Progress) -> Figures:
-    """In the extractor's features, and in pixels, which know nothing of the training."""
+    """In the extractor's features, and in pixels, which know nothing of the training; the worse of the two leads."""
     seen, unseen = _seen_and_unseen(c)
-    found = copying(c.fake, seen, unseen)
-    pixels = copying(_in_pixels(c.fake), _in_pixels(seen), _in_pixels(unseen))
+    found = {"features": copying(c.fake, seen, unseen)}
+    found["pixels"] = copying(_in_pixels(c.fake), _in_pixels(seen), _in_pixels(unseen))
+    where = "features" if found["pixels"].clean or not found["features"].clean else "pixels"
+    lead = found[where]
     return {
-        "value": found.copied.value,
-        "floor": found.copied.expected,
+        "value": lead.copied.value,
+        "floor": lead.copied.expected,
         "n": len(c.fake),
-        "verdict": found.verdict,
-        "copies": found.copies or pixels.copies,
-        **{k: v for k, v in asdict(found).items() if k != "worst"},
-        "pixels": {"verdict": pixels.verdict} | {k: v for k, v in asdict(pixels).items() if k != "worst"},
-        "worst": [
-            asdict(p) | {"fake_name": c.fake.names[p.fake], "seen_name": seen.names[p.seen]} for p in found.worst
-        ],
+        "clean": lead.clean,
+        "where": where,
+        "verdict": lead.verdict if where == "features" else f"{lead.verdict} This shows in the pixels.",
+        **{k: {name: v for name, v in asdict(part).items() if name != "worst"} for k, part in found.items()},
+        "worst": [asdict(p) | {"fake_name": c.fake.names[p.fake], "seen_name": seen.names[p.seen]} for p in lead.worst],
     }
 
 
@@ -226,6 +235,8 @@ def _grade(c: Comparison, progress: Progress) -> Figures:
     if c.fake.probabilities is None or real.probabilities is None:
         raise UserError("Only the knee extractor reads grades.")
     _only_knees(c)
+    if c.fake.probabilities.shape[1] != len(c.class_names):
+        raise UserError("The encoder reads other grades than this model makes.")
     value, floor = agreement(c.fake.labels, c.fake.probabilities), agreement(real.labels, real.probabilities)
     return {"value": value.kappa, "floor": floor.kappa, "n": len(c.fake), "fake": _plain(value), "real": _plain(floor)}
 
@@ -249,27 +260,41 @@ def _detect(c: Comparison, progress: Progress) -> Figures:
 
 
 def _jsw(c: Comparison, progress: Progress) -> Figures:
-    """Of the narrower compartment: how far the grades' means lie from the reals', root mean square over the grades."""
+    """How far the grades' mean widths lie from the reals', root mean square over the grades; the narrower compartment
+    leads. Medial and lateral are told by the images alone, for fakes and reals alike."""
     _only_knees(c)
-    sides = {"fake": c.fake, "real": c.real, "other": c.other}
-    spaces = {side: joint_space(s.images) for side, s in sides.items()}
-    grades = {side: per_grade(spaces[side].narrower, s.labels, len(c.class_names)) for side, s in sides.items()}
-    return {
-        "value": _gap(grades["fake"], grades["real"]),
-        "floor": _gap(grades["other"], grades["real"]),
-        "n": len(c.fake),
-        "unit": "pixels",
-        "per_class": {
-            name: {side: asdict(grades[side][i]) for side in ("fake", "real")} for i, name in enumerate(c.class_names)
-        },
-        "not_found": {side: spaces[side].share_not_found for side in ("fake", "real")},
-    }
+    fake, other = c.fakes_and_floor()
+    sides = {"fake": fake, "real": c.real, "other": other}
+    widths = {side: _widths(s.images) for side, s in sides.items()}
+    out: Figures = {"n": len(fake), "unit": "pixels"}
+    for part in ("narrower", "medial", "lateral"):
+        grades = {side: per_grade(widths[side][part], s.labels, len(c.class_names)) for side, s in sides.items()}
+        out[part] = {
+            "value": _gap(grades["fake"], grades["real"]),
+            "floor": _gap(grades["other"], grades["real"]),
+            "per_class": {
+                name: {side: asdict(grades[side][i]) for side in sides} for i, name in enumerate(c.class_names)
+            },
+        }
+    missed = {side: float(np.isnan(widths[side]["narrower"]).mean()) for side in sides}
+    return {"value": out["narrower"]["value"], "floor": out["narrower"]["floor"], **out, "not_found": missed}
+
+
+def _widths(images: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
+    space = joint_space(images)
+    medial, lateral = space.medial_lateral(side_of(images))
+    return {"narrower": space.narrower, "medial": medial, "lateral": lateral}
 
 
 def _gap(a: tuple[Spread, ...], b: tuple[Spread, ...]) -> float:
-    both = [x.mean - y.mean for x, y in zip(a, b, strict=True) if x.mean is not None and y.mean is not None]
+    """Over the grades that both sides have enough joints of."""
+    both = [
+        x.mean - y.mean
+        for x, y in zip(a, b, strict=True)
+        if x.mean is not None and y.mean is not None and min(x.n, y.n) >= MIN_PER_CLASS
+    ]
     if not both:
-        raise UserError("No joint space was found in the images of any grade.")
+        raise UserError(f"In no grade was the joint space found in {MIN_PER_CLASS} images on each side.")
     return math.sqrt(sum(d * d for d in both) / len(both))
 
 

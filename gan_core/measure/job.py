@@ -28,7 +28,6 @@ def run_evaluation(folder: EvaluationFolder, show: Progress) -> Evaluation | Non
     """
     start = time.monotonic()
     last, before = 0.0, ""
-    folder.stop_path.unlink(missing_ok=True)
 
     def say(state: State, message: str, done: int = 0, total: int = 0) -> None:
         status = EvaluationStatus(
@@ -53,7 +52,7 @@ def run_evaluation(folder: EvaluationFolder, show: Progress) -> Evaluation | Non
         folder.write_figures(result.as_json())  # last: where there are figures, there is all the rest
         say("finished", "")
         return result
-    except _StopRequest:
+    except (_StopRequest, KeyboardInterrupt):
         folder.stop_path.unlink(missing_ok=True)
         say("stopped", "Stopped on request.")
         return None

@@ -20,28 +20,34 @@ SHARE = 0.05  # of the time of a training that may go into judging it
 class Judge:
     """Kernel distance, in the knee encoder's features, of a generator to the reals: 0 is as near as real to real.
 
-    Kernel and not Fréchet distance: it has no bias at few images (Bińkowski et al. 2018). Seeing the reals takes some
-    seconds the first time; they are then in the cache.
+    Kernel and not Fréchet distance: it has no bias at few images (Bińkowski et al. 2018).
     """
 
     def __init__(self, dataset: Dataset) -> None:
-        self.extractor = open_extractor("knee")
-        chosen = np.sort(np.random.default_rng(0).permutation(len(dataset.images))[:REALS])
-        images = take(dataset.images, chosen)
-        self.reals = features(self.extractor, images, f"{dataset.fingerprint}-{REALS}").values
+        self.dataset = dataset
+        self.reals: np.ndarray | None = None
         self.cost = 0.0  # seconds that the last judgement took
         self.last = time.monotonic()
 
     def affordable(self) -> bool:
         """Whether enough time has gone by since the last judgement for another one."""
-        return self.cost < SHARE * (time.monotonic() - self.last)
+        return self.cost <= SHARE * (time.monotonic() - self.last)
 
     def __call__(self, make: Callable[[range], np.ndarray]) -> KernelDistance:
-        """The distance of what `make` gives for these seeds, uint8 [N, 1, R, R]. Raises `UserError` for images that
-        cannot be measured, such as constant ones."""
+        """The distance of what `make` gives for these seeds, uint8 [N, 1, R, R].
+
+        The first time it looks at the reals, which takes some seconds where their features are not in the cache. Raises
+        `UserError` where there is no encoder, or too little to measure, such as constant images.
+        """
         start = time.monotonic()
-        found = features(self.extractor, make(range(FAKES)), None)
-        distance = kernel_distance(found.values, self.reals)
-        self.last = time.monotonic()
-        self.cost = self.last - start
-        return distance
+        try:
+            extractor = open_extractor("knee")
+            if self.reals is None:
+                chosen = np.sort(np.random.default_rng(0).permutation(len(self.dataset.images))[:REALS])
+                images = take(self.dataset.images, chosen)
+                self.reals = features(extractor, images, f"{self.dataset.fingerprint}-{REALS}").values
+                start = time.monotonic()  # what is done once is not held against the next
+            return kernel_distance(features(extractor, make(range(FAKES)), None).values, self.reals)
+        finally:
+            self.last = time.monotonic()
+            self.cost = self.last - start

@@ -50,7 +50,7 @@ def report_html(evaluation: Evaluation, made: date | None = None) -> str:
         class_rows=tables.class_rows(figures),
         class_gaps=tables.class_gaps(figures),
         confusions={name: _shaded(counts) for name, counts in tables.confusions(figures).items()},
-        joint_space=_joint_space(figures),
+        joint_spaces=_joint_spaces(figures),
         useful=[f["verdict"] for f in figures.get("useful", {}).get("fractions", [])],
         useful_rows=tables.useful_rows(figures),
         useful_chart=_useful(figures),
@@ -90,14 +90,15 @@ def _curves(figures: dict[str, Any]) -> dict[str, Markup]:
     }
 
 
-def _joint_space(figures: dict[str, Any]) -> Markup | None:
-    rows = tables.joint_space_rows(figures)
-    if not rows:
-        return None
+def _joint_spaces(figures: dict[str, Any]) -> dict[str, Markup]:
     css = {tables.FAKE: "fake", tables.REAL: "real"}
-    points = [(r["class"], css[r["which"]], r["mean"], r["low"], r["high"]) for r in rows]
-    groups = list(dict.fromkeys(r["class"] for r in rows))
-    return svg.intervals(groups, points, figures["about"]["label_name"], "joint space, pixels")
+    out = {}
+    for part, title in tables.COMPARTMENTS.items():
+        if rows := tables.joint_space_rows(figures, part):
+            points = [(r["class"], css[r["which"]], r["mean"], r["low"], r["high"]) for r in rows]
+            groups = list(dict.fromkeys(r["class"] for r in rows))
+            out[title] = svg.intervals(groups, points, figures["about"]["label_name"], "joint space, pixels")
+    return out
 
 
 def _useful(figures: dict[str, Any]) -> Markup | None:

@@ -96,26 +96,24 @@ def _spectrum(f: Figures) -> Iterator[Line]:
 
 
 def _copying(f: Figures) -> Iterator[Line]:
-    shares = {"copied": "Nearer to one training image than likeness explains", "near": "Very near a training image"}
-    for where, part in ((_named("", f).removeprefix(", "), f), ("pixels", f["pixels"])):
-        for name, title in shares.items():
+    for where, part in ((_named("", f).removeprefix(", "), f["features"]), ("pixels", f["pixels"])):
+        n = part["n_fake"]
+        for name, title in (
+            ("copied", "Nearer to one training image than likeness explains"),
+            ("near", "Very near a training image"),
+        ):
             share = part[name]
-            yield Line(
-                NEW, f"{title}, {where}", _between(share, ".1%"), f"{share['expected']:.1%}", "lower", part["n_fake"]
-            )
-        yield Line(
-            NEW, f"Distance to training images over unseen patients', {where}", _between(part["ratio"]), "1", "near"
-        )
-        yield Line(
-            NEW, f"Training images told from unseen (AUC), {where}", _between(part["membership"]), "0.50", "lower"
-        )
+            yield Line(NEW, f"{title}, {where}", _between(share, ".1%"), f"{share['expected']:.1%}", "lower", n)
+        ratio, known = _between(part["ratio"]), _between(part["membership"])
+        yield Line(NEW, f"Distance to training images over unseen patients', {where}", ratio, "1.00", "near", n)
+        yield Line(NEW, f"Training images told from unseen (AUC), {where}", known, "0.50", "near", n)
 
 
 def _grade(f: Figures) -> Iterator[Line]:
     for key, title, better in (
-        ("kappa", TITLES["grade"][1], "higher"),
-        ("accuracy", "The same, share of equal grades", "higher"),
-        ("mae", "The same, mean difference in grades", "lower"),
+        ("kappa", TITLES["grade"][1], "near"),
+        ("accuracy", "The same, share of equal grades", "near"),
+        ("mae", "The same, mean difference in grades", "near"),
     ):
         yield Line(GOOD, title, f"{f['fake'][key]:z.3f}", f"{f['real'][key]:z.3f}", better, f["n"])
 
@@ -126,10 +124,11 @@ def _detect(f: Figures) -> Iterator[Line]:
 
 
 def _jsw(f: Figures) -> Iterator[Line]:
-    title = "Joint space: difference from the reals of the same grade"
-    yield Line(GOOD, title, f"{f['value']:.2f} pixels", f"{f['floor']:.2f} pixels", "lower", f["n"])
+    for part in ("narrower", "medial", "lateral"):
+        title = f"Joint space, {part}: difference from the reals of the same grade"
+        yield Line(GOOD, title, f"{f[part]['value']:.2f} px", f"{f[part]['floor']:.2f} px", "lower", f["n"])
     missed = f["not_found"]
-    yield Line(GOOD, "Images without a joint line", f"{missed['fake']:.1%}", f"{missed['real']:.1%}", "near", f["n"])
+    yield Line(GOOD, "Images without a joint line", f"{missed['fake']:.1%}", f"{missed['other']:.1%}", "near", f["n"])
 
 
 def _useful(f: Figures) -> Iterator[Line]:

@@ -14,6 +14,7 @@ from gan_core.measure.summary import TITLES, Line, lines
 Figures = dict[str, Any]
 BETTER = {"lower": "lower is better", "higher": "higher is better", "near": "near the floor is best", "": ""}
 FAKE, REAL = "synthetic", "real"
+COMPARTMENTS = {"narrower": "The narrower compartment", "medial": "Medial", "lateral": "Lateral"}
 MEANING = {
     "fd": "How far the synthetic images lie from the real ones, as the extractor sees them, in their centre and their "
     "spread. It grows as images get fewer: only figures of as many images compare.",
@@ -43,18 +44,24 @@ class Lead:
     form: str
     better: str
 
+    @property
+    def floor_is(self) -> str:
+        """What the floor is: not all of them are of reals."""
+        return "expected" if self.title in ("Copies", _GAIN) else "real against real"
+
     def text(self, number: float | None) -> str:
         return "–" if number is None else f"{number:{self.form}}"
 
 
 # Title, where the figure is and where its floor is, how it is written, which way is better. The first ones come first.
+_GAIN = "Gain by synthetic images (accuracy)"
 _LEADS = (
     ("Kernel distance", "kd.value", "kd.floor", "z.3f", "lower"),
     ("Coverage", "prdc.coverage.value", "prdc.coverage.floor", "z.3f", "near"),
-    ("Copies", "copying.copied.value", "copying.copied.expected", ".1%", "lower"),
-    ("Grade agreement (kappa)", "grade.value", "grade.floor", "z.3f", "higher"),
+    ("Copies", "copying.value", "copying.floor", ".1%", "lower"),
+    ("Grade agreement (kappa)", "grade.value", "grade.floor", "z.3f", "near"),
     ("Told from real (AUC)", "detect.value", "detect.floor", "z.3f", "lower"),
-    ("Gain by synthetic images (accuracy)", "useful.value", "useful.floor", "+z.3f", "higher"),
+    (_GAIN, "useful.value", "useful.floor", "+z.3f", "higher"),
     ("Recall", "prdc.recall.value", "prdc.recall.floor", "z.3f", "near"),
     ("Precision", "prdc.precision.value", "prdc.precision.floor", "z.3f", "near"),
     ("Fréchet distance", "fd.value", "fd.floor", ".2f", "lower"),
@@ -140,11 +147,14 @@ def confusions(figures: Figures) -> dict[str, list[list[int]]]:
     return {which: grade[key]["confusion"] for which, key in ((FAKE, "fake"), (REAL, "real")) if key in grade}
 
 
-def joint_space_rows(figures: Figures) -> list[Figures]:
-    """A row for each class and side that was measured: {"class", "which", "mean", "low", "high", "n"}, in pixels."""
+def joint_space_rows(figures: Figures, part: str = "narrower") -> list[Figures]:
+    """A row for each class and side that was measured: {"class", "which", "mean", "low", "high", "n"}, in pixels.
+
+    `part` is the compartment: "narrower", "medial" or "lateral".
+    """
     return [
         {"class": of_class, "which": which, **{k: sides[key][k] for k in ("mean", "low", "high", "n")}}
-        for of_class, sides in (figures.get("jsw", {}).get("per_class") or {}).items()
+        for of_class, sides in (_at(figures, f"jsw.{part}.per_class") or {}).items()  # type: ignore[union-attr]
         for which, key in ((FAKE, "fake"), (REAL, "real"))
         if sides.get(key) and sides[key].get("mean") is not None
     ]

@@ -101,8 +101,8 @@ class Trainer:
         some = np.random.default_rng(0).permutation(len(dataset.images))[: PROBE * 4]
         self.real_diversity = health.diversity(data.take(dataset.images, some))
         self.board: SummaryWriter | None = None
-        self.judge: Judge | None = None
-        self.judged = {t["nimg"]: t["kd_knee"] for t in self.ticks if "kd_knee" in t}
+        self.judge = Judge(dataset)
+        self.judged = self.game.nimg
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
@@ -167,19 +167,19 @@ class Trainer:
 
     def _judgement(self) -> dict[str, float]:
         """The distance of G_ema to the reals, where one is due; the nearest generator so far is kept."""
-        due = self.config.judge_kimg and _crossed(max(self.judged, default=0), self.game.nimg, self.config.judge_kimg)
+        due = self.config.judge_kimg and _crossed(self.judged, self.game.nimg, self.config.judge_kimg)
         if not due:
             return {}
-        self.judge = self.judge or Judge(self.dataset)
         if not self.judge.affordable():
             return {}
+        self.judged = self.game.nimg
         try:
             distance = self.judge(lambda seeds: self.game.sample(*self._fixed(seeds)))
-        except UserError:  # samples all alike, say: the training shows it in other ways
+        except UserError:  # no encoder here, too few images, samples all alike: no reason to end a training
             return {}
-        if distance.value < min(self.judged.values(), default=math.inf):
+        if distance.value < self.run.best_distance():
             self._export(self.run.best_path, self.game.G_ema)
-        self.judged[self.game.nimg] = distance.value
+            self.run.write_best(distance.value)
         return {"kd_knee": distance.value, "kd_knee_se": distance.se}
 
     def _check_finite(self) -> None:
