@@ -150,6 +150,8 @@ def _results(evaluation: EvaluationFolder, figures: dict[str, Any]) -> None:
         show = st.success if for_copies["clean"] else st.warning
         show(plain(for_copies["verdict"]), icon=":material/content_copy:")
     _about(about)
+    if said := tables.stand_ins(figures):
+        st.info(said)
     _sheets(evaluation)
     sections = {
         "Figures": lambda: _figures(figures),
@@ -180,6 +182,7 @@ def _about(about: dict[str, Any]) -> None:
         f"The floor: {about['others']:,} real ones of {plain(about['reference'])}. "
         f"Extractor {plain(about['extractor'])} ({about['extractor_digest'][:8]}). "
         f"Measured in {duration(about['seconds'])}."
+        + (f" {about['skipped']:,} files could not be read and were left out." if about["skipped"] else "")
     )
 
 

@@ -22,6 +22,7 @@ def about(**other):
         "fakes": 2000,
         "reals": 826,
         "others": 5778,
+        "skipped": 3,
         "class_names": list(GRADES),
         "label_name": "KL grade",
         "seconds": 48.2,

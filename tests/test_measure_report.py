@@ -166,3 +166,14 @@ def test_confusions_and_usefulness_come_through():
     first = useful_rows(figures())[0]
     assert first["Real images"] == "289"
     assert first["Difference"] == "+0.110 (+0.090 to +0.130)"
+
+
+def test_phantoms_are_not_passed_off_as_films():
+    assert "Phantoms" not in report_html(evaluation(figures()))
+    html = report_html(evaluation(figures() | {"about": about(data="a half of phantom, 2,000 images")}))
+    assert "Phantoms, drawn by this program, stand here for real images" in html
+
+
+def test_files_that_were_left_out_are_told():
+    assert "3 files that could not be read" in report_html(evaluation(figures()))
+    assert "could not be read" not in report_html(evaluation(figures() | {"about": about(skipped=0)}))

@@ -91,6 +91,8 @@ def evaluate(
     else:
         rows = [[line.title, line.value, line.floor, line.why or str(line.n or "")] for line in lines(figures)]
         print_table(["measure", "value", "floor", "n"], rows)
+    if skipped := figures["about"]["skipped"]:
+        print(f"{skipped:,} files could not be read and were left out", file=sys.stderr)
     print(f"kept in {folder.path}", file=sys.stderr)
 
 

@@ -36,6 +36,7 @@ class Comparison:
     learnt_from: str  # as the model's configuration has it
     real_name: str
     other_name: str
+    skipped: int  # files of the two sources that could not be read
 
     def fakes_and_floor(self) -> tuple[Sample, Sample]:
         """As many fakes as other reals: a distance between sets depends on their sizes, so a fair pair has one size."""
@@ -105,6 +106,7 @@ def compare(model: Model, extractor: Extractor, request: EvaluationRequest, prog
         learnt_from=model.config.data,
         real_name=real_name,
         other_name=other_name,
+        skipped=sum(len(d.skipped) for d in datasets),
     )
 
 

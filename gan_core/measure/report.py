@@ -38,6 +38,7 @@ def report_html(evaluation: Evaluation, made: date | None = None) -> str:
         made=made,
         took=duration(evaluation.about["seconds"]),
         note=NOT_FOR_DIAGNOSIS,
+        stand_ins=tables.stand_ins(figures),
         leads=tables.leads(figures)[:4],
         questions=tables.by_question(figures),
         better=tables.BETTER,

@@ -141,6 +141,14 @@ def class_gaps(figures: Figures) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def stand_ins(figures: Figures) -> str:
+    """A sentence where what is called real is no film of anybody; else ""."""
+    about = figures["about"]
+    if "phantom" not in (about["data"] + about["reference"]).lower():
+        return ""
+    return "Phantoms, drawn by this program, stand here for real images: where it says real, it means these."
+
+
 def confusions(figures: Figures) -> dict[str, list[list[int]]]:
     """Of fakes and of reals, counts [K][K]: a row is a grade given, a column a grade read. {} where not measured."""
     grade = figures.get("grade", {})
