@@ -124,7 +124,7 @@ def test_train_on_the_phantom_watch_stop_resume_and_open_in_the_gallery(visitor)
     tab.get_by_text("2,000 images", exact=True).wait_for()
     tab.get_by_text("More settings").click()
     tab.get_by_role("textbox", name="Any other setting").fill(
-        "tick_kimg=0.064\nsample_kimg=0.064\ng_channels=4\nd_channels=4"
+        "judge_kimg=0\ntick_kimg=0.064\nsample_kimg=0.064\ng_channels=4\nd_channels=4"
     )
     tab.keyboard.press("Control+Enter")
     tab.get_by_role("button", name="Start training").click()
