@@ -418,6 +418,18 @@ def test_an_encoder_learns_and_comes_back_from_its_folder(phantoms, tmp_path):
         assert np.abs(now[0] - kept[0]).max() < 0.02 * np.abs(now[0]).max()  # float16
 
 
+def test_the_command_trains_an_encoder_and_its_card_repeats_the_command(tmp_path, phantoms):
+    lessons, exam = phantoms("verb-lessons", 64, 110_000), phantoms("verb-exam", 40, 120_000)
+    out = tmp_path / "encoder"
+    words = ["encoder", "--data", lessons, "--val", exam, "--out", str(out), "--epochs", "1", "--resolution", "32"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    card = (out / "README.md").read_text()
+    assert f"--data {'/'.join(Path(lessons).parts[-2:])} --val {'/'.join(Path(exam).parts[-2:])}" in card
+    assert str(tmp_path) not in card
+    assert load_encoder(out).config.class_names == GRADES
+
+
 def test_an_encoder_needs_classes_and_fitting_weights(tmp_path):
     with pytest.raises(UserError, match="two classes"):
         train_encoder(data.load("phantom:8", 32), 1, resolution=32)

@@ -49,13 +49,16 @@ def evaluate(
         raise bad_call(f"--seen is data or reference, not {seen!r}")
     if report and report.is_dir():
         raise bad_call(f"{report} is a folder: give the file's name too")
+    names = tuple(part.strip() for part in only.split(",") if part.strip())
+    if unknown := [name for name in names if name not in TITLES]:
+        raise bad_call(f"there is no measure {unknown[0]!r}; there are {', '.join(TITLES)}")
+
     environment.restart_prepared()
+    from gan_core.measure.job import run_evaluation  # slow to load: after the call is known to be good
+
     if again:
         folder = EvaluationFolder(again)
     else:
-        names = tuple(part.strip() for part in only.split(",") if part.strip())
-        if unknown := [name for name in names if name not in TITLES]:
-            raise bad_call(f"there is no measure {unknown[0]!r}; there are {', '.join(TITLES)}")
         request = EvaluationRequest(
             model=absolute_source(model),
             data=absolute_source(data),
@@ -67,8 +70,6 @@ def evaluate(
             seen=seen,
         )
         folder = create_evaluation(request)
-    from gan_core.measure.job import run_evaluation
-
     try:
         with Stages() as stages:
             done = run_evaluation(folder, stages)
@@ -120,10 +121,13 @@ def encoder(
     train_set, val_set = (
         data_module.load(source, 2 * resolution, progress=Bar("reading the images")) for source in (data, val)
     )
-    command = f"python -m gan_core encoder --data {train_set.name} --val {val_set.name} --out {out.name} "
-    command += f"--epochs {epochs} --resolution {resolution} --seed {seed}" + (
-        f" --start {start.name}" if start else ""
+    places = " ".join(
+        f"--{name} {data_module.short_source(place)}"
+        for name, place in (("data", data), ("val", val), ("out", str(out)))
     )
+    command = f"python -m gan_core encoder {places} --epochs {epochs} --resolution {resolution} --seed {seed}"
+    if start:
+        command += f" --start {start.name}"
     began = time.monotonic()
 
     def keep(epoch: int, net: Encoder, loss: float) -> None:

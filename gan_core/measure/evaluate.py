@@ -24,7 +24,7 @@ from gan_core.measure.copying import copying, pixel_features
 from gan_core.measure.detect import detect
 from gan_core.measure.distances import frechet_distance, kernel_distance
 from gan_core.measure.extractors import open_extractor
-from gan_core.measure.joint_space import Spread, joint_space, per_grade
+from gan_core.measure.joint_space import JointSpace, Spread, joint_space, per_grade
 from gan_core.measure.joint_space import side as side_of
 from gan_core.measure.manifold import prdc
 from gan_core.measure.sample import Sample
@@ -266,7 +266,8 @@ def _jsw(c: Comparison, progress: Progress) -> Figures:
     _only_knees(c)
     fake, other = c.fakes_and_floor()
     sides = {"fake": fake, "real": c.real, "other": other}
-    widths = {side: _widths(s.images) for side, s in sides.items()}
+    spaces = {side: joint_space(s.images) for side, s in sides.items()}
+    widths = {side: _widths(spaces[side], s.images) for side, s in sides.items()}
     out: Figures = {"n": len(fake), "unit": "pixels"}
     for part in ("narrower", "medial", "lateral"):
         grades = {side: per_grade(widths[side][part], s.labels, len(c.class_names)) for side, s in sides.items()}
@@ -277,12 +278,11 @@ def _jsw(c: Comparison, progress: Progress) -> Figures:
                 name: {side: asdict(grades[side][i]) for side in sides} for i, name in enumerate(c.class_names)
             },
         }
-    missed = {side: float(np.isnan(widths[side]["narrower"]).mean()) for side in sides}
+    missed = {side: spaces[side].share_not_found for side in sides}
     return {"value": out["narrower"]["value"], "floor": out["narrower"]["floor"], **out, "not_found": missed}
 
 
-def _widths(images: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
-    space = joint_space(images)
+def _widths(space: JointSpace, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
     medial, lateral = space.medial_lateral(side_of(images))
     return {"narrower": space.narrower, "medial": medial, "lateral": lateral}
 

@@ -8,10 +8,8 @@ smaller copy are read alike. It is a measurement of images, for comparing sets o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 import numpy as np
 import torch
@@ -47,7 +45,6 @@ _MIN_STEEPNESS = 0.12
 _CHUNK = 64  # images at a time: their working arrays stay in the processor's cache
 
 _SIDE_SURE = 0.1  # of 6,604 real knees at 64 px 99.5% are past it, and of these 99.6% are told right
-_FILE_SIDE = re.compile(r"\d([LR])(?:\.[^.#]+)?(?:#\d+)?$")
 
 
 @dataclass(frozen=True)
@@ -72,16 +69,11 @@ class JointSpace:
         return np.minimum(self.left, self.right)
 
     @property
-    def wider(self) -> Array:
-        """The greater of an image's two widths, [N]."""
-        return np.maximum(self.left, self.right)
-
-    @property
     def share_not_found(self) -> float:
         return float(np.mean(~self.found))
 
     def medial_lateral(self, sides: Sequence[str] | NDArray[np.str_]) -> tuple[Array, Array]:
-        """Medial and lateral width, each [N], from each knee's side as `side` or `side_of_file` tells it.
+        """Medial and lateral width, each [N], from each knee's side as `side` tells it.
 
         NaN where the side is "".
         """
@@ -132,12 +124,6 @@ def side(images: NDArray[np.uint8]) -> NDArray[np.str_]:
     _check(images)
     scores = torch.cat([_lateral(_as_float(images[i : i + _CHUNK])) for i in range(0, len(images), _CHUNK)]).numpy()
     return np.where(scores > _SIDE_SURE, "L", np.where(scores < -_SIDE_SURE, "R", ""))
-
-
-def side_of_file(name: str) -> str:
-    """The side in a file name of the form `<patient><L|R>.png`: "L", "R", or "" for any other name."""
-    match = _FILE_SIDE.search(PurePosixPath(name).name)
-    return match[1] if match else ""
 
 
 @dataclass(frozen=True)

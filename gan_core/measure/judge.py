@@ -9,7 +9,7 @@ import numpy as np
 
 from gan_core.data import Dataset, take
 from gan_core.measure.distances import KernelDistance, kernel_distance
-from gan_core.measure.extractors import open_extractor
+from gan_core.measure.extractors import Extractor, open_extractor
 from gan_core.measure.features import features
 
 FAKES = 256
@@ -25,6 +25,7 @@ class Judge:
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
+        self.extractor: Extractor | None = None
         self.reals: np.ndarray | None = None
         self.cost = 0.0  # seconds that the last judgement took
         self.last = time.monotonic()
@@ -41,13 +42,13 @@ class Judge:
         """
         start = time.monotonic()
         try:
-            extractor = open_extractor("knee")
+            self.extractor = self.extractor or open_extractor("knee")
             if self.reals is None:
                 chosen = np.sort(np.random.default_rng(0).permutation(len(self.dataset.images))[:REALS])
                 images = take(self.dataset.images, chosen)
-                self.reals = features(extractor, images, f"{self.dataset.fingerprint}-{REALS}").values
+                self.reals = features(self.extractor, images, f"{self.dataset.fingerprint}-{REALS}").values
                 start = time.monotonic()  # what is done once is not held against the next
-            return kernel_distance(features(extractor, make(range(FAKES)), None).values, self.reals)
+            return kernel_distance(features(self.extractor, make(range(FAKES)), None).values, self.reals)
         finally:
             self.last = time.monotonic()
             self.cost = self.last - start

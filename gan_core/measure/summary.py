@@ -96,7 +96,7 @@ def _spectrum(f: Figures) -> Iterator[Line]:
 
 
 def _copying(f: Figures) -> Iterator[Line]:
-    for where, part in ((_named("", f).removeprefix(", "), f["features"]), ("pixels", f["pixels"])):
+    for where, part in ((f["extractor"], f["features"]), ("pixels", f["pixels"])):
         n = part["n_fake"]
         for name, title in (
             ("copied", "Nearer to one training image than likeness explains"),

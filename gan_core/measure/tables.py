@@ -43,31 +43,28 @@ class Lead:
     floor: float | None
     form: str
     better: str
-
-    @property
-    def floor_is(self) -> str:
-        """What the floor is: not all of them are of reals."""
-        return "expected" if self.title in ("Copies", _GAIN) else "real against real"
+    floor_is: str  # what the floor is of
 
     def text(self, number: float | None) -> str:
         return "–" if number is None else f"{number:{self.form}}"
 
 
-# Title, where the figure is and where its floor is, how it is written, which way is better. The first ones come first.
-_GAIN = "Gain by synthetic images (accuracy)"
+# Title, where the figure is and where its floor is, how it is written, which way is better, what the floor is of. The
+# first ones come first.
+REALS = "real against real"
 _LEADS = (
-    ("Kernel distance", "kd.value", "kd.floor", "z.3f", "lower"),
-    ("Coverage", "prdc.coverage.value", "prdc.coverage.floor", "z.3f", "near"),
-    ("Copies", "copying.value", "copying.floor", ".1%", "lower"),
-    ("Grade agreement (kappa)", "grade.value", "grade.floor", "z.3f", "near"),
-    ("Told from real (AUC)", "detect.value", "detect.floor", "z.3f", "lower"),
-    (_GAIN, "useful.value", "useful.floor", "+z.3f", "higher"),
-    ("Recall", "prdc.recall.value", "prdc.recall.floor", "z.3f", "near"),
-    ("Precision", "prdc.precision.value", "prdc.precision.floor", "z.3f", "near"),
-    ("Fréchet distance", "fd.value", "fd.floor", ".2f", "lower"),
-    ("Likeness (MS-SSIM)", "variety.value", "variety.floor", "z.3f", "near"),
-    ("Gap of spectra, dB", "spectrum.value", "spectrum.floor", ".2f", "lower"),
-    ("Joint space, px", "jsw.value", "jsw.floor", ".2f", "lower"),
+    ("Kernel distance", "kd.value", "kd.floor", "z.3f", "lower", REALS),
+    ("Coverage", "prdc.coverage.value", "prdc.coverage.floor", "z.3f", "near", REALS),
+    ("Copies", "copying.value", "copying.floor", ".1%", "lower", "expected"),
+    ("Grade agreement (kappa)", "grade.value", "grade.floor", "z.3f", "near", REALS),
+    ("Told from real (AUC)", "detect.value", "detect.floor", "z.3f", "lower", REALS),
+    ("Gain by synthetic images (accuracy)", "useful.value", "useful.floor", "+z.3f", "higher", "expected"),
+    ("Recall", "prdc.recall.value", "prdc.recall.floor", "z.3f", "near", REALS),
+    ("Precision", "prdc.precision.value", "prdc.precision.floor", "z.3f", "near", REALS),
+    ("Fréchet distance", "fd.value", "fd.floor", ".2f", "lower", REALS),
+    ("Likeness (MS-SSIM)", "variety.value", "variety.floor", "z.3f", "near", REALS),
+    ("Gap of spectra, dB", "spectrum.value", "spectrum.floor", ".2f", "lower", REALS),
+    ("Joint space, px", "jsw.value", "jsw.floor", ".2f", "lower", REALS),
 )
 _OF_CLASS = (
     ("Kernel distance", "kd", "", "z.3f"),
@@ -89,8 +86,8 @@ def _at(figures: Figures, path: str) -> float | None:
 def leads(figures: Figures) -> list[Lead]:
     """Those that were measured, the most telling first."""
     return [
-        Lead(title, value, _at(figures, floor), form, better)
-        for title, path, floor, form, better in _LEADS
+        Lead(title, value, _at(figures, floor), form, better, floor_is)
+        for title, path, floor, form, better, floor_is in _LEADS
         if (value := _at(figures, path)) is not None
     ]
 
