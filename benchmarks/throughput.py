@@ -1,4 +1,4 @@
-"""How fast each preset trains on this machine, and what share of the machine's measured matrix-product peak that is.
+"""How fast each preset trains on this machine, and what share that is of what the machine's measured limits allow.
 
 `python benchmarks/throughput.py` prints a Markdown table; `--json` prints the same as JSON. Every preset is measured in
 a process of its own, under tcmalloc where it is installed, on random images in memory: whole training steps as the
@@ -6,11 +6,17 @@ trainer takes them, without its pictures, statistics and saved states. Leave the
 
 - images/s: images shown to D a second; the median of several windows, each of whole cycles, so that a penalty that is
   due only every so many steps is in each. In brackets the slowest and the fastest window.
-- share of peak: the floating-point operations of the step's matrix products and convolutions, forward and backward, as
+- of peak: the floating-point operations of the step's matrix products and convolutions, forward and backward, as
   PyTorch's own counter gives them, a second, over the rate of a large matrix product in the same precision, with the
   same threads, in the same process.
+- of roofline: the least time that the step could take over what it takes. The least is the larger of its operations
+  over that rate, and its least traffic over the measured bandwidth of memory: every convolution, matrix product and
+  optimizer step reads its operands and writes its result once, and all else (activations, norms, penalties) rides along
+  for nothing.
+- where the time goes: by PyTorch's profiler, each operation's own time.
 - peak memory: of the process, with PyTorch itself in it; on a GPU also what the GPU held.
-- with --compare: the same steps the plain way: float32, contiguous tensors, the system's malloc, optimizers unfused.
+- with --compare: the same networks the plain way: float32, contiguous tensors, the system's malloc, optimizers unfused,
+  resampling apart from its convolution.
 """
 
 from __future__ import annotations
@@ -44,6 +50,28 @@ CLASSES = 5
 IMAGES = 2048
 WINDOWS = 5
 ORDER = ("dcgan", "wgan", "wgan-gp", "acgan", "knee-64")
+# Parts of operators' names, in the order in which they are tried, by the kind of work they are.
+KINDS = {
+    "convolution": ("conv",),
+    "normalisation": ("norm", "var", "std"),
+    "resampling": ("pool", "upsample"),
+    "optimizer": ("adam", "rmsprop", "foreach", "lerp", "addcdiv"),
+    "matrix product": ("mm", "linear", "matmul"),
+    "element by element": (
+        "relu",
+        "add",
+        "mul",
+        "div",
+        "sub",
+        "tanh",
+        "sigmoid",
+        "softplus",
+        "dropout",
+        "square",
+        "pow",
+    ),
+    "copies and fills": ("copy", "fill", "zero", "cat", "contiguous", "clone", "flip", "pad", "empty", "index"),
+}
 
 
 @dataclass(frozen=True)
@@ -88,10 +116,14 @@ def measure(preset: str, options: Options, plain: bool) -> dict[str, Any]:
     if not game.finite():
         raise SystemExit(f"{preset}: the networks' weights became infinite or undefined; no figure is given.")
 
-    flops = count_flops(game, cycle)
+    flops, traffic = count_work(game, cycle)
+    shares = time_shares(game, cycle)
     dtype = torch.bfloat16 if game.bfloat16 else torch.float32
     peak = matmul_rate(game.device, dtype, max(0.1, min(2.0, options.seconds / 4)))
-    flops_per_image = flops / (cycle * config.n_critic * config.batch)
+    bandwidth = copy_rate(game.device, max(0.1, min(1.0, options.seconds / 4)))
+    each = cycle * config.n_critic * config.batch
+    flops_per_image, bytes_per_image = flops / each, traffic / each
+    least = max(flops_per_image / peak, bytes_per_image / bandwidth)
     images_per_second = statistics.median(rates)
     return {
         "preset": preset,
@@ -101,6 +133,11 @@ def measure(preset: str, options: Options, plain: bool) -> dict[str, Any]:
         "gflops": images_per_second * flops_per_image / 1e9,
         "peak_gflops": peak / 1e9,
         "share_of_peak": images_per_second * flops_per_image / peak,
+        "megabytes_per_image": bytes_per_image / 1e6,
+        "bandwidth_gb": bandwidth / 1e9,
+        "bound_by": "operations" if flops_per_image / peak > bytes_per_image / bandwidth else "memory",
+        "share_of_roofline": images_per_second * least,
+        "time_shares": shares,
         "precision": "bfloat16" if game.bfloat16 else "float32",
         "peak_memory_mib": memory / 2**20,
         "gpu_memory_mib": None if gpu is None else gpu / 2**20,
@@ -131,27 +168,53 @@ def wait_for(device: torch.device) -> None:
         torch.accelerator.synchronize(device)
 
 
-def count_flops(game: Game, steps: int) -> int:
-    """Floating-point operations (a product and a sum are two) of `steps` whole steps, double backward included.
+def count_work(game: Game, steps: int) -> tuple[int, int]:
+    """Floating-point operations (a product and a sum are two) and least bytes of memory traffic of `steps` whole steps,
+    double backward included.
 
     By PyTorch's formulas for matrix products and convolutions. Its own FlopCounterMode also watches which module each
     belongs to, and that fails where a step asks for a gradient's gradient.
     """
+    import torch
     from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils._pytree import tree_leaves
     from torch.utils.flop_counter import flop_registry
 
+    def size(x: Any) -> int:
+        return sum(t.nbytes for t in tree_leaves(x) if isinstance(t, torch.Tensor))
+
     class Counter(TorchDispatchMode):
-        total = 0
+        flops = traffic = 0
 
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             out = func(*args, **(kwargs or {}))
             if formula := flop_registry.get(func._overloadpacket):
-                self.total += formula(*args, **(kwargs or {}), out_val=out)
+                self.flops += formula(*args, **(kwargs or {}), out_val=out)
+                self.traffic += size(args) + size(out)
+            elif "adam" in func.__name__:
+                self.traffic += 2 * size(args)  # parameters, gradients and moments, read and written in place
             return out
 
     with Counter() as counter:
         run_steps(game, steps)
-    return counter.total
+    return counter.flops, counter.traffic
+
+
+def time_shares(game: Game, steps: int) -> dict[str, float]:
+    """The share of the time of `steps` whole steps that each kind of work takes, the largest first."""
+    from torch.profiler import ProfilerActivity, profile
+
+    gpu = game.device.type == "cuda"
+    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if gpu else [])]
+    with profile(activities=activities, acc_events=True) as record:
+        run_steps(game, steps)
+    times: dict[str, float] = {}
+    for event in record.key_averages():
+        kind = next((k for k, parts in KINDS.items() if any(p in event.key.lower() for p in parts)), "the rest")
+        own = event.self_device_time_total if gpu else event.self_cpu_time_total
+        times[kind] = times.get(kind, 0.0) + own
+    whole = sum(times.values())
+    return {kind: t / whole for kind, t in sorted(times.items(), key=lambda item: -item[1])}
 
 
 def matmul_rate(device: torch.device, dtype: torch.dtype, seconds: float) -> float:
@@ -171,6 +234,22 @@ def matmul_rate(device: torch.device, dtype: torch.dtype, seconds: float) -> flo
     return 2 * side**3 / best
 
 
+def copy_rate(device: torch.device, seconds: float) -> float:
+    """The best rate, in bytes read and written a second, of copying what no cache holds, within about `seconds`."""
+    import torch
+
+    source = torch.ones(64 * 2**20, device=device)
+    target = torch.empty_like(source)
+    best, end = math.inf, time.perf_counter() + seconds
+    while best == math.inf or time.perf_counter() < end:
+        wait_for(device)
+        start = time.perf_counter()
+        target.copy_(source)
+        wait_for(device)
+        best = min(best, time.perf_counter() - start)
+    return 2 * source.nbytes / best
+
+
 def peak_memory() -> int:
     """The most memory that this process has held, in bytes.
 
@@ -187,8 +266,11 @@ def peak_memory() -> int:
 
 
 def make_plain(game: Game) -> None:
-    """Undoes, in place, the choices of layout and optimizer that make the game fast."""
+    """Undoes, in place, the choices of layout, optimizer and fused resampling that make the game fast."""
     import torch
+    from torch.nn import functional as F
+
+    from gan_core.networks.residual import DownConv, UpConv
 
     contiguous = torch.contiguous_format
 
@@ -202,6 +284,12 @@ def make_plain(game: Game) -> None:
             if isinstance(module, (torch.nn.Conv2d, torch.nn.ConvTranspose2d)):
                 module.weight.data = module.weight.detach().clone(memory_format=contiguous)
                 module.register_forward_pre_hook(relay)
+            if isinstance(module, UpConv):
+                module.forward = lambda x, m=module: F.conv2d(
+                    F.interpolate(x, scale_factor=2, mode="nearest"), m.weight, m.bias, padding=1
+                )
+            if isinstance(module, DownConv):
+                module.forward = lambda x, m=module: F.avg_pool2d(F.conv2d(x, m.weight, m.bias, padding=1), 2)
     for optimizer in (game.g_opt, game.d_opt):
         for group in optimizer.param_groups:
             group["fused"] = False
@@ -253,9 +341,9 @@ def markdown(results: list[dict[str, Any]], options: Options) -> str:
         "preset",
         "images/s",
         "GFLOP/image",
-        "GFLOP/s",
         "of peak",
-        "precision",
+        "of roofline",
+        "where the time goes",
         "peak memory",
         "parameters G + D",
     ]
@@ -265,10 +353,11 @@ def markdown(results: list[dict[str, Any]], options: Options) -> str:
         low, high = r["images_per_second_range"]
         gpu = f" + {r['gpu_memory_mib']:,.0f} on the GPU" if r["gpu_memory_mib"] is not None else ""
         row = [r["preset"], f"{r['images_per_second']:.1f} ({low:.1f} to {high:.1f})", f"{r['gflop_per_image']:.2f}"]
+        most = [f"{kind} {share:.0%}" for kind, share in r["time_shares"].items() if share >= 0.05]
         row += [
-            f"{r['gflops']:.1f}",
             f"{r['share_of_peak']:.0%}",
-            r["precision"],
+            f"{r['share_of_roofline']:.0%} ({r['bound_by']})",
+            ", ".join(most),
             f"{r['peak_memory_mib']:,.0f} MiB{gpu}",
         ]
         row += [f"{r['g_parameters'] / 1e6:.2f} M + {r['d_parameters'] / 1e6:.2f} M"]
@@ -285,7 +374,7 @@ def markdown(results: list[dict[str, Any]], options: Options) -> str:
     return (
         f"{options.resolution}x{options.resolution}, batch {options.batch}, on {where}, torch {one['torch']}, "
         f"{malloc}. "
-        f"Matrix products reach {rates}.\n\n{table}"
+        f"Matrix products reach {rates}, memory {max(r['bandwidth_gb'] for r in results):.0f} GB/s.\n\n{table}"
     )
 
 

@@ -26,7 +26,7 @@ class NetConfig(Settings):
     architecture: Literal["dcgan", "residual"]
     resolution: int = Field(64, ge=16, le=1024)
     num_classes: int = Field(0, ge=0, le=MAX_CLASSES)  # 0: unconditional
-    conditioning: Literal["none", "embedding", "projection", "classifier"] = "none"
+    conditioning: Literal["none", "embedding", "projection", "classifier", "projection+classifier"] = "none"
     channels: int = Field(32, ge=1, le=256)  # at full resolution
     max_channels: int = Field(512, ge=4, le=1024)  # at the coarsest
     norm: Literal["none", "batch", "layer", "pixel"] = "none"
@@ -40,7 +40,7 @@ class NetConfig(Settings):
         if self.role == "generator" and self.conditioning not in ("none", "embedding"):
             raise ValueError("a generator is conditioned by an embedding or not at all")
         if self.role == "discriminator" and self.conditioning == "embedding":
-            raise ValueError("a discriminator is conditioned by projection, by a classifier or not at all")
+            raise ValueError("a discriminator is conditioned by projection, by a classifier, by both or not at all")
         return self
 
 
@@ -59,7 +59,7 @@ class TrainConfig(Settings):
     seed: int = Field(0, ge=0, lt=2**31)
 
     # Networks
-    init: str = Field("", max_length=1000)  # a model folder or run of the same networks whose weights to start from
+    init: str = Field("", max_length=1000)  # a model folder or run to start from, as large or smaller: it is grown
     architecture: Literal["dcgan", "residual"] = "dcgan"
     z_dim: int = Field(100, ge=1, le=1024)
     g_channels: int = Field(64, ge=1, le=256)
@@ -68,7 +68,7 @@ class TrainConfig(Settings):
     g_norm: Literal["none", "batch", "layer", "pixel"] = "batch"
     d_norm: Literal["none", "batch", "layer"] = "batch"
     d_dropout: float = Field(0.0, ge=0, lt=1)
-    conditioning: Literal["none", "projection", "classifier"] = "none"  # how D learns of the label
+    conditioning: Literal["none", "projection", "classifier", "projection+classifier"] = "none"  # how D learns labels
 
     # The game
     loss: Literal["non-saturating", "wasserstein", "relativistic"] = "non-saturating"
@@ -77,9 +77,10 @@ class TrainConfig(Settings):
     gp_weight: float = Field(0.0, ge=0)  # WGAN-GP: weight of (|grad| - 1)^2 between real and fake; 0 is off
     r1_gamma: float = Field(0.0, ge=0)  # zero-centred penalty on reals; 0 is off
     r2_gamma: float = Field(0.0, ge=0)  # the same on fakes
+    gamma_final: float = Field(1.0, ge=0, le=1)  # R1 and R2 fall to this share of themselves along a cosine
     penalty_every: int = Field(1, ge=1, le=64)  # lazy regularisation: R1 and R2 each so many D steps, as much stronger
-    class_weight: float = Field(1.0, ge=0)  # AC-GAN: weight of the class loss
-    class_on_fakes: bool = False  # AC-GAN: D also learns classes from fakes (hurts on small data)
+    class_weight: float = Field(1.0, ge=0)  # classifier: weight of the class loss
+    class_on_fakes: bool = False  # classifier: D also learns classes from fakes (hurts on small data)
 
     # Stabilisers
     label_smoothing: float = Field(0.0, ge=0, lt=0.5)  # one-sided: s = 0.1 asks 0.9 of reals; for WGAN -0.9 and 1.1

@@ -18,9 +18,9 @@ def to_uint8(x: Tensor) -> np.ndarray:
     return x.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).cpu().contiguous().numpy()
 
 
-def to_float(images: np.ndarray) -> Tensor:
-    """uint8 images, any shape, as float in [-1, 1]."""
-    return torch.from_numpy(images).float().div_(127.5).sub_(1)
+def to_float(images: np.ndarray, device: torch.device | None = None) -> Tensor:
+    """uint8 images, any shape, as float in [-1, 1] on `device`, which gets them as bytes."""
+    return torch.from_numpy(images).to(device).float().div_(127.5).sub_(1)
 
 
 def grid(images: np.ndarray, columns: int) -> np.ndarray:

@@ -143,13 +143,14 @@ def load_model(folder: Path, role: str = "generator") -> Model:
 
 
 def shipped_generators() -> list[Path]:
-    """The folders of the generators in weights/, the last by name first; there are other models too."""
+    """The folders of the generators in weights/, the largest images first; there are other models too."""
     found = []
-    for folder in sorted(SHIPPED.glob("*"), reverse=True):
+    for folder in sorted(SHIPPED.glob("*")):
         with suppress(UserError):
-            if read_config(folder).net.role == "generator":
-                found.append(folder)
-    return found
+            net = read_config(folder).net
+            if net.role == "generator":
+                found.append((-net.resolution, folder))
+    return [folder for _, folder in sorted(found)]
 
 
 def find_generator(name: str) -> Path:

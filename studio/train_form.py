@@ -65,10 +65,19 @@ def _show(found: sources.Summary) -> None:
                 st.dataframe([{"file": s.file, "why": s.reason} for s in found.skipped[:200]])
 
 
+def _take_side() -> None:
+    """A recipe made for a side of its own brings it along."""
+    st.session_state.side = PRESETS[st.session_state.recipe].settings.get("resolution", 64)
+
+
 def _recipe() -> str:
     """The chosen preset's name, with its additions."""
     base = st.selectbox(
-        "Recipe", list(PRESETS), help="What the two networks look like and by which rule they play against each other."
+        "Recipe",
+        list(PRESETS),
+        key="recipe",
+        on_change=_take_side,
+        help="What the two networks look like and by which rule they play against each other.",
     )
     st.caption(PRESETS[base].summary)
     fits = list(ADDITIONS) if PRESETS[base].settings.get("loss") != "relativistic" else ["augment"]
@@ -131,7 +140,7 @@ def new_training() -> None:
         st.subheader("1. Images")
         source = _source()
         with st.container(horizontal=True):
-            resolution = st.selectbox("Side in pixels", RESOLUTIONS, index=RESOLUTIONS.index(64), width=140)
+            resolution = st.selectbox("Side in pixels", RESOLUTIONS, index=RESOLUTIONS.index(64), key="side", width=140)
             shape = st.segmented_control("If not square", list(FITS), default="Cut the edges", required=True)
             fit = FITS[shape]
         if source is None:

@@ -4,11 +4,13 @@ import itertools
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from gan_core import networks
 from gan_core.config import NetConfig
 from gan_core.errors import UserError
 from gan_core.networks.common import PixelNorm, minibatch_stddev, norm_layer, sizes, widths
+from gan_core.networks.residual import DownConv, UpConv
 
 RESOLUTIONS = [16, 28, 64, 126]
 ARCHITECTURES = ["dcgan", "residual"]
@@ -214,3 +216,107 @@ def test_a_huge_network_is_refused_before_memory_is_taken(monkeypatch):
 def test_count_parameters_by_hand():
     D = discriminator("dcgan", 16, channels=4, max_channels=8, norm="none")  # 16 -> 8 -> 4
     assert networks.count_parameters(D) == (16 * 4 + 4) + (4 * 8 * 16 + 8) + (8 * 16 + 1)
+
+
+# Resampling in one with its convolution
+
+
+def test_the_fused_convolutions_equal_resampling_and_convolving():
+    torch.manual_seed(0)
+    up, down = UpConv(3, 5, 3), DownConv(3, 5, 3)
+    x = torch.randn(2, 3, 9, 9)
+    apart = F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest"), up.weight, up.bias, padding=1)
+    torch.testing.assert_close(up(x), apart)
+    apart = F.avg_pool2d(F.conv2d(x, down.weight, down.bias, padding=1), 2)
+    torch.testing.assert_close(down(x), apart)
+
+
+# Mixtures of classes
+
+
+@pytest.mark.parametrize("truncation", [1.0, 0.5])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_mixture_of_one_class_is_that_class(architecture, truncation):
+    G = generator(architecture, num_classes=3, conditioning="embedding", norm="pixel").eval()
+    z, c = torch.randn(4, 8), torch.tensor([0, 1, 2, 1])
+    pure = F.one_hot(c, 3).float()
+    torch.testing.assert_close(G(z, pure, truncation), G(z, c, truncation))
+    mixed = G(z, (pure + pure.roll(1, 1)) / 2, truncation)
+    assert not torch.allclose(mixed, G(z, c, truncation), atol=1e-4)
+
+
+# Growing
+
+
+def grown(small, seed=1, **settings):
+    large = small.config.model_copy(update=settings)
+    torch.manual_seed(seed)
+    net = networks.build(large).eval()
+    networks.grow(small, net)
+    return net
+
+
+def test_more_channels_change_nothing_at_first():
+    G = generator("residual", 32, num_classes=3, conditioning="embedding", norm="batch").eval()
+    D = discriminator("residual", 32, num_classes=3, conditioning="projection").eval()
+    torch.nn.init.normal_(D.embed.weight)
+    z, c = torch.randn(8, 8), torch.arange(8) % 3
+    larger = grown(G, channels=8)
+    assert networks.count_parameters(larger) > 1.3 * networks.count_parameters(G)
+    torch.testing.assert_close(larger(z, c), G(z, c))
+    x = G(z, c)
+    # The spread of the batch, which the critic also looks at, is a mean over more channels than before.
+    torch.testing.assert_close(grown(D, channels=8)(x, c).score, D(x, c).score)
+
+
+@pytest.mark.parametrize("channels", [4, 8])
+@pytest.mark.parametrize("resolution", [64, 128])
+def test_a_larger_side_begins_with_the_same_features(resolution, channels):
+    G = generator("residual", 32, norm="batch").eval()
+    larger = grown(G, resolution=resolution, channels=channels)
+    seen = []
+    for net in (G, larger):
+        net.last_norm.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+        net(torch.ones(2, 8))
+    small, large = seen
+    torch.testing.assert_close(large[:, :4], F.interpolate(small, resolution, mode="nearest"))
+
+
+def test_new_channels_and_blocks_learn():
+    G = generator("residual", 32, norm="batch").eval()
+    larger = grown(G, resolution=64, channels=8)
+    optimizer = torch.optim.SGD(larger.parameters(), lr=0.1)
+    before = [p.clone() for p in larger.parameters()]
+    for _ in range(3):  # what begins at zero lets a gradient through once it has moved
+        optimizer.zero_grad()
+        larger(torch.randn(8, 8)).square().sum().backward()
+        optimizer.step()
+    assert all((a != b).any() for a, b in zip(before, larger.parameters(), strict=True))
+
+
+def test_other_classes_are_learnt_afresh():
+    G = generator("residual", num_classes=5, conditioning="embedding", norm="batch")
+    D = discriminator("residual", num_classes=5, conditioning="projection")
+    for classes, of_g, of_d in ((2, "embedding", "projection+classifier"), (0, "none", "none")):
+        g = grown(G, num_classes=classes, conditioning=of_g)
+        d = grown(D, num_classes=classes, conditioning=of_d)
+        torch.testing.assert_close(g.blocks[0].conv1.weight, G.blocks[0].conv1.weight)
+        torch.testing.assert_close(d.score.weight, D.score.weight)
+        c = torch.zeros(4, dtype=torch.long) if classes else None
+        assert d(g(torch.randn(4, 8), c), c).score.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"resolution": 48}, "doubling"),
+        ({"resolution": 16}, "doubling"),
+        ({"channels": 2}, "fewer"),
+        ({"norm": "none"}, "norm"),
+        ({"z_dim": 9}, "z_dim"),
+        ({"architecture": "dcgan"}, "residual"),
+    ],
+)
+def test_what_cannot_grow_is_said(settings, words):
+    with pytest.raises(UserError, match=words):
+        grown(generator("residual", 32, norm="batch"), **settings)

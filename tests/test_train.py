@@ -73,7 +73,7 @@ def tensors(tree):
 
 def recipes():
     for preset in PRESETS:
-        fitting = [a for a in ADDITIONS if preset != "knee-64" or a == "augment"]
+        fitting = [a for a in ADDITIONS if not preset.startswith("knee") or a == "augment"]
         for n in range(len(fitting) + 1):
             for added in itertools.combinations(fitting, n):
                 yield preset, "".join(f"+{a}" for a in added), n == len(fitting) or n == 0
@@ -102,7 +102,7 @@ def test_every_recipe_plays(recipe, resolution):
     assert all(np.isfinite(v) for v in stats.values())
     assert {"d_loss", "g_loss", "d_grad", "g_grad", "d_accuracy_real", "d_accuracy_fake"} <= stats.keys()
     assert ("wasserstein" in stats) == ("wgan" in recipe)
-    assert ("penalty" in stats) == (recipe.startswith(("wgan-gp", "knee-64")))
+    assert ("penalty" in stats) == (recipe.startswith(("wgan-gp", "knee")))
     assert ("class_accuracy" in stats) == ("acgan" in recipe)
     assert 0 <= stats["d_accuracy_real"] <= 1
     assert stats["d_grad"] > 0
@@ -362,8 +362,31 @@ def test_a_training_can_start_from_anothers_weights(finished, tiny, tmp_path):
     train(run, config, World())
     assert run.samples()[0].read_bytes() == first.samples()[400].read_bytes()
     other = tiny("acgan", init=str(first.path), g_channels=8)
-    with pytest.raises(UserError, match="another network"):
+    with pytest.raises(UserError, match="cannot be this run's start"):
         train(run_of(tmp_path / "other", other), other, World())
+
+
+def test_a_training_can_grow_out_of_a_smaller_model(tiny, tmp_path):
+    small = tiny("knee-64", kimg=0.2)
+    first = run_of(tmp_path / "small", small)
+    train(first, small, World())
+    large = small.model_copy(update={"resolution": 2 * small.resolution, "init": str(first.path), "kimg": 0.1})
+    run = run_of(tmp_path / "large", large)
+    status = train(run, large, World())
+    assert (status.state, status.images_seen) == ("finished", 104)
+    before, after = (np.asarray(Image.open(r.samples()[n]), float) for r, n in ((first, 200), (run, 0)))
+    smaller = after.reshape(before.shape[0], 2, before.shape[1], 2).mean((1, 3))
+    assert np.corrcoef(before.ravel(), smaller.ravel())[0, 1] > 0.7
+
+
+def test_the_penalty_falls_along_a_cosine(tiny, monkeypatch):
+    game = Game(tiny("knee-64", penalty_every=1, gamma_final=0.25), batches(), 3)
+    monkeypatch.setattr("gan_core.losses.squared_gradient_norm", lambda score, x: score * 0 + 2.0)
+    for done, scale in ((0, 1.0), (0.5, 0.625), (1, 0.25)):
+        game.nimg = round(done * game.config.kimg * 1000)
+        reals, c = game._reals()
+        game._d_step(reals, game.G(game._z(), c).detach(), c)
+        assert game.take_stats()["penalty"] == pytest.approx(2.0 * scale)
 
 
 # Resuming

@@ -219,6 +219,7 @@ def _critic_parts(config: NetConfig, trace: _Trace, largest: int, most: int) -> 
     answer = {
         "projection": f"score for\nclass ({config.num_classes})",
         "classifier": f"score and\nclass ({config.num_classes})",
+        "projection+classifier": f"score for\nand class ({config.num_classes})",
     }
     return [*parts, _Part("dot", answer.get(config.conditioning, "score\n1"), 0.24, 0.24, CRITIC)]
 

@@ -55,10 +55,13 @@ def norm_layer(kind: str, channels: int, *, affine: bool = True) -> nn.Module:
 
 
 def label_vector(c: Tensor | None, num_classes: int) -> Tensor:
-    """Labels c [N] as one-hot float [N, num_classes]. Raises ValueError where labels are missing."""
+    """Labels c [N] as one-hot float [N, num_classes]; c [N, num_classes] is a mixture of classes and stays as it is.
+
+    Raises ValueError where labels are missing.
+    """
     if c is None:
         raise ValueError("this network is conditional: give it labels c [N]")
-    return F.one_hot(c, num_classes).float()
+    return F.one_hot(c, num_classes).float() if c.dim() == 1 else c
 
 
 class Critic(nn.Module):
@@ -66,22 +69,22 @@ class Critic(nn.Module):
 
     def add_head(self, features: int, config: NetConfig) -> None:
         """Layers from `features` numbers an image to its `Scores`."""
-        self.conditioning = config.conditioning
+        self.projects, self.classifies = (how in config.conditioning for how in ("projection", "classifier"))
         self.score = nn.Linear(features, 1)
-        if config.conditioning == "projection":
+        if self.projects:
             self.embed = nn.Embedding(config.num_classes, features)
             nn.init.zeros_(self.embed.weight)
-        elif config.conditioning == "classifier":
+        if self.classifies:
             self.classify = nn.Linear(features, config.num_classes)
 
     def answer(self, h: Tensor, c: Tensor | None) -> Scores:
         """h [N, features], c [N] or None -> Scores. Raises ValueError where labels are missing."""
         score = self.score(h).squeeze(1)
-        if self.conditioning == "projection":
+        if self.projects:
             if c is None:
                 raise ValueError("this critic is conditional: give it labels c [N]")
             score = score + (self.embed(c) * h).sum(1)
-        classes = self.classify(h).float() if self.conditioning == "classifier" else None
+        classes = self.classify(h).float() if self.classifies else None
         return Scores(score.float(), classes)
 
 

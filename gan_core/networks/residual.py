@@ -32,7 +32,8 @@ def _init(module: nn.Module) -> None:
 
 
 class Mapping(nn.Module):
-    """(z [N, z_dim], c [N] or None) -> w [N, z_dim]: two layers; labels join as an embedding of z's size."""
+    """(z [N, z_dim], c [N], [N, num_classes] or None) -> w [N, z_dim]: two layers; labels join as an embedding of z's
+    size, mixed where c is a mixture."""
 
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
@@ -61,8 +62,8 @@ class Mapping(nn.Module):
         z = torch.randn(CENTRE_SAMPLES, self.z_dim, generator=torch.Generator().manual_seed(0)).to(like)
         if c is None:
             return self._map(z, None).mean(0, keepdim=True)
-        labels, place = c.unique(return_inverse=True)
-        means = [self._map(z, label.expand(CENTRE_SAMPLES)).mean(0) for label in labels]
+        labels, place = c.unique(dim=0, return_inverse=True)
+        means = [self._map(z, label.expand(CENTRE_SAMPLES, *label.shape)).mean(0) for label in labels]
         return torch.stack(means)[place]
 
 
@@ -79,6 +80,26 @@ class Style(nn.Module):
         return torch.addcmul(shift, self.norm(x), 1 + scale)
 
 
+def doubled(weight: Tensor) -> Tensor:
+    """A 3x3 kernel [O, I, 3, 3] as seen from twice or half the resolution: [O, I, 4, 4], its sum over a sliding 2x2."""
+    p = F.pad(weight, (1, 1, 1, 1))
+    return p[..., 1:, 1:] + p[..., 1:, :-1] + p[..., :-1, 1:] + p[..., :-1, :-1]
+
+
+class UpConv(nn.Conv2d):
+    """x [N, I, s, s] -> [N, O, 2s, 2s]: nearest upsampling, then this 3x3 convolution, in one of 16 taps for 36."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv_transpose2d(x, doubled(self.weight).transpose(0, 1).flip(2, 3), self.bias, stride=2, padding=1)
+
+
+class DownConv(nn.Conv2d):
+    """x [N, I, s, s] -> [N, O, floor(s / 2), floor(s / 2)]: this 3x3 convolution, then the mean of each 2x2, in one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, doubled(self.weight) / 4, self.bias, stride=2, padding=1)
+
+
 class UpBlock(nn.Module):
     """x [N, inp, s, s] -> [N, out, size, size], with size 2s or 2s - 1."""
 
@@ -86,18 +107,16 @@ class UpBlock(nn.Module):
         super().__init__()
         self.size = size
         self.style1, self.style2 = (Style(config.norm, ch, config.z_dim) for ch in (inp, out))
-        self.conv1 = nn.Conv2d(inp, out, 3, padding=1)
+        self.conv1 = UpConv(inp, out, 3)
         self.conv2 = nn.Conv2d(out, out, 3, padding=1)
         self.skip = nn.Conv2d(inp, out, 1, bias=False)
 
-    def _up(self, x: Tensor) -> Tensor:
-        return crop(F.interpolate(x, scale_factor=2, mode="nearest"), self.size)
-
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        h = self.conv1(self._up(F.leaky_relu(self.style1(x, w), 0.2)))
+        h = crop(self.conv1(F.leaky_relu(self.style1(x, w), 0.2)), self.size)
         h = self.conv2(F.leaky_relu(self.style2(h, w), 0.2))
         # A 1x1 convolution and nearest upsampling commute: convolve at the small size.
-        return (self._up(self.skip(x)) + h) * SUM_GAIN
+        skip = F.interpolate(self.skip(x), scale_factor=2, mode="nearest")
+        return (crop(skip, self.size) + h) * SUM_GAIN
 
 
 class Generator(nn.Module):
@@ -140,14 +159,14 @@ class DownBlock(nn.Module):
     def __init__(self, inp: int, out: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inp, inp, 3, padding=1)
-        self.conv2 = nn.Conv2d(inp, out, 3, padding=1)
+        self.conv2 = DownConv(inp, out, 3)
         self.skip = nn.Conv2d(inp, out, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(F.leaky_relu(x, 0.2))
         h = self.conv2(F.leaky_relu(h, 0.2))
         # The skip pools first: the 1x1 convolution commutes with the mean and is four times cheaper there.
-        return (F.avg_pool2d(h, 2) + self.skip(F.avg_pool2d(x, 2))) * SUM_GAIN
+        return (h + self.skip(F.avg_pool2d(x, 2))) * SUM_GAIN
 
 
 class Discriminator(Critic):

@@ -45,6 +45,11 @@ def pick_precision(name: str, device: torch.device) -> str:
     return "bfloat16" if fast else "float32"
 
 
+def _cosine(final: float, phase: float) -> float:
+    """From 1 at phase 0 to `final` at phase 1, along half a cosine."""
+    return final + (1 - final) * (1 + math.cos(math.pi * phase)) / 2
+
+
 class Batches:
     """The endless stream of shuffled epochs: position i of it depends on (seed, i) alone.
 
@@ -143,7 +148,7 @@ class Game:
         """The next real images [n, 1, R, R] in [-1, 1] and their labels [n], or None for an unconditional game."""
         share = self.world.share(self.config.batch)
         images, labels = self.batches(self.nimg + share.start, share.stop - share.start)
-        x = to_float(images).to(self.device)
+        x = to_float(images, self.device)
         if self.config.mirror:
             flip = (self._uniform() < 0.5).view(-1, 1, 1, 1)
             x = torch.where(flip, x.flip(3), x)
@@ -152,8 +157,7 @@ class Game:
 
     def _seen(self, x: Tensor) -> Tensor:
         """x as D sees it: noise fades to nothing over the run."""
-        fade = max(0.0, 1 - self.nimg / (self.config.kimg * 1000))
-        return augment(x, self.config.augment, self.config.input_noise * fade)
+        return augment(x, self.config.augment, self.config.input_noise * (1 - self._progress()))
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
@@ -161,31 +165,34 @@ class Game:
     # -- the step -----------------------------------------------------------------------------------------------------
 
     def step(self) -> None:
-        """`n_critic` steps of D on fresh images, then one of G."""
+        """`n_critic` steps of D on fresh images, then one of G, which answers for the last fakes that D has seen."""
         self._set_rates()
-        for _ in range(self.config.n_critic):
+        for remaining in reversed(range(self.config.n_critic)):
             self._seed_step()
             reals, c = self._reals()
-            self._d_step(reals, c)
+            with torch.set_grad_enabled(remaining == 0), self._autocast():
+                fakes = self.G(self._z(), c)
+            self._d_step(reals, fakes.detach(), c)
             self.nimg += self.config.batch
             self.d_steps += 1
-        self._g_step(reals, c)
+        self._g_step(reals, fakes, c)
         self._average()
+
+    def _progress(self) -> float:
+        """The share of the run that is done, 0 to 1."""
+        return min(1.0, self.nimg / (self.config.kimg * 1000))
 
     def _set_rates(self) -> None:
         cfg = self.config
-        done = min(1.0, self.nimg / (cfg.kimg * 1000))
-        phase = max(0.0, (done - cfg.lr_decay_from) / max(1e-9, 1 - cfg.lr_decay_from))
-        scale = cfg.lr_final + (1 - cfg.lr_final) * (1 + math.cos(math.pi * phase)) / 2
+        phase = max(0.0, (self._progress() - cfg.lr_decay_from) / max(1e-9, 1 - cfg.lr_decay_from))
+        scale = _cosine(cfg.lr_final, phase)
         for opt, lr in ((self.g_opt, cfg.g_lr), (self.d_opt, cfg.d_lr)):
             for group in opt.param_groups:
                 group["lr"] = lr * scale
 
-    def _d_step(self, reals: Tensor, c: Tensor | None) -> None:
+    def _d_step(self, reals: Tensor, fakes: Tensor, c: Tensor | None) -> None:
         cfg = self.config
         n = len(reals)
-        with torch.no_grad(), self._autocast():
-            fakes = self.G(self._z(), c)
         real_x, fake_x = self._seen(reals), self._seen(fakes)
         lazy = bool(cfg.r1_gamma or cfg.r2_gamma) and self.d_steps % cfg.penalty_every == 0
         with self._autocast():
@@ -199,11 +206,12 @@ class Game:
                 real, fake = (networks.Scores(*pair) for pair in zip(*halves, strict=True))
         loss = self._d_loss(real.score, fake.score)
         self._note(d_loss=loss, **self._judgement(real.score, fake.score))
-        if cfg.conditioning == "classifier":
+        if real.classes is not None:
             loss = loss + self._class_loss(real, fake, c)
         if lazy:
             squared = losses.squared_gradient_norm(both.score, x)
             penalty = cfg.r1_gamma / 2 * squared[:n].mean() + cfg.r2_gamma / 2 * squared[n:].mean()
+            penalty = penalty * _cosine(cfg.gamma_final, self._progress())
             self._note(penalty=penalty)
             loss = loss + cfg.penalty_every * penalty
         if cfg.gp_weight:
@@ -239,11 +247,11 @@ class Game:
             loss = loss + nn.functional.cross_entropy(fake.classes, c)
         return self.config.class_weight * loss
 
-    def _g_step(self, reals: Tensor, c: Tensor | None) -> None:
+    def _g_step(self, reals: Tensor, fakes: Tensor, c: Tensor | None) -> None:
         cfg = self.config
         self.D.requires_grad_(False)
         with self._autocast():
-            fake = self.D(self._seen(self.G(self._z(), c)), c)
+            fake = self.D(self._seen(fakes), c)
             if cfg.loss == "relativistic":
                 with torch.no_grad():
                     real = self.D(self._seen(reals), c)
@@ -252,8 +260,7 @@ class Game:
                 g_loss = losses.g_wasserstein if cfg.loss == "wasserstein" else losses.g_non_saturating
                 loss = g_loss(fake.score)
         self._note(g_loss=loss)
-        if cfg.conditioning == "classifier":
-            assert fake.classes is not None
+        if fake.classes is not None:
             assert c is not None
             loss = loss + cfg.class_weight * nn.functional.cross_entropy(fake.classes, c)
         self._update(self.G, self.g_opt, loss, "g_grad")

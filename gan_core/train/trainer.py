@@ -24,7 +24,7 @@ from gan_core.config import TrainConfig, check_data
 from gan_core.errors import UserError
 from gan_core.files import replacing
 from gan_core.measure.judge import Judge
-from gan_core.model import ModelConfig, find_generator, load_model, save_model
+from gan_core.model import Model, ModelConfig, find_generator, load_model, save_model
 from gan_core.presets import configure
 from gan_core.runs import Run, Status, list_runs
 from gan_core.seeds import latents, own_labels
@@ -280,17 +280,24 @@ class Trainer:
         self.last_save = time.monotonic()
 
     def _start_from(self, folder: Path) -> None:
-        """G, and D where it lies beside or below, take the weights of a model folder. Raises `UserError` where these
-        are of other networks."""
-        generator = load_model(folder)
-        if generator.config.net != self.game.G.config:
-            raise UserError(f"{folder} is another network than this run's, so its weights cannot be its start.")
-        for net in (self.game.G, self.game.G_ema):
-            net.load_state_dict(generator.net.state_dict())
+        """G, and D where it lies beside or below, take over from a model folder, growing where these are larger.
+
+        Raises `UserError` where the networks do not go together.
+        """
+        self._take_over(load_model(folder), self.game.G)
+        self.game.G_ema.load_state_dict(self.game.G.state_dict())
         critics = [folder.parent / "discriminator", folder / "discriminator"]
-        critic = next((load_model(p, "discriminator") for p in critics if p.is_dir()), None)
-        if critic and critic.config.net == self.game.D.config:
-            self.game.D.load_state_dict(critic.net.state_dict())
+        if critic := next((p for p in critics if p.is_dir()), None):
+            self._take_over(load_model(critic, "discriminator"), self.game.D)
+
+    def _take_over(self, model: Model, net: nn.Module) -> None:
+        if model.config.net == net.config:
+            net.load_state_dict(model.net.state_dict())
+            return
+        try:
+            networks.grow(model.net, net)
+        except UserError as e:
+            raise UserError(f"{model.path} cannot be this run's start. {e} Set init to nothing to start afresh.") from e
 
     def _load_state(self) -> None:
         """Goes on from the run's state, if there is one. Raises `UserError` where it is damaged or does not fit."""

@@ -1,0 +1,251 @@
+"""What each choice of the knee recipe gives in the same processor time: the search behind the presets knee-*.
+
+`python benchmarks/recipe.py --data knees/train --unseen knees/val --out FOLDER` trains each trial for `--minutes` of
+processor time on one thread, measures it, and goes on where it was cut off. Processor time, not the clock's: a machine
+that is shared does not favour the trial that had it alone. Then `--write` puts the table into benchmarks/RECIPE.md and
+each trial's knees (the same twelve seeds, a row a trial) into benchmarks/recipe.png.
+
+A trial differs from the base of its group in the one thing it is named for. The group "start" begins from nothing, the
+group "late" goes on from the shipped knee-64: what helps a fresh network may hurt one that already draws.
+
+The figures are those of `gan_core evaluate`, in the features of the shipped knee encoder, against knees of patients
+that no trial has seen; one seed each, so differences of a tenth are noise.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from gan_core import environment  # noqa: E402
+from gan_core.files import write_text  # noqa: E402
+
+PAPER = Path(__file__).with_name("RECIPE.md")
+MARKS = "<!-- the table: written by recipe.py --write -->", "<!-- the end of the table -->"
+
+FAKES = 1656
+SHOWN = 12
+LATE: dict[str, Any] = {
+    "init": "knee-64",
+    "g_lr": 5e-4,
+    "d_lr": 5e-4,
+    "r1_gamma": 0.1,
+    "r2_gamma": 0.1,
+    "class_balance": 0.5,
+    "lr_final": 0.05,
+    "lr_decay_from": 0.2,
+}
+
+
+def one_convolution() -> None:
+    """Blocks of one 3x3 convolution beside the skip, in place of two."""
+    from torch.nn import functional as F
+
+    from gan_core.networks import residual
+    from gan_core.networks.common import crop
+
+    def up(self: Any, x: Any, w: Any) -> Any:
+        h = crop(self.conv1(F.leaky_relu(self.style1(x, w), 0.2)), self.size)
+        skip = F.interpolate(self.skip(x), scale_factor=2, mode="nearest")
+        return (crop(skip, self.size) + h) * residual.SUM_GAIN
+
+    def down(self: Any, x: Any) -> Any:
+        h = self.conv2(F.leaky_relu(x, 0.2))
+        return (h + self.skip(F.avg_pool2d(x, 2))) * residual.SUM_GAIN
+
+    residual.UpBlock.forward, residual.DownBlock.forward = up, down  # type: ignore[method-assign]
+
+
+@dataclass(frozen=True)
+class Trial:
+    name: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    patch: Callable[[], None] | None = None  # for what is no setting, because it did not earn one
+
+
+TRIALS: dict[str, tuple[Trial, ...]] = {
+    "start": (
+        Trial("the preset knee-64, gamma 1 throughout", {"gamma_final": 1.0}),
+        Trial("gamma falls to a tenth", {"gamma_final": 0.1}),
+        Trial("gamma 0.1 throughout", {"gamma_final": 1.0, "r1_gamma": 0.1, "r2_gamma": 0.1}),
+        Trial("twice the channels", {"gamma_final": 1.0, "g_channels": 16, "d_channels": 16, "max_channels": 256}),
+        Trial("no normalisation in G", {"gamma_final": 1.0, "g_norm": "none"}),
+        Trial("one convolution a block", {"gamma_final": 1.0}, one_convolution),
+        Trial("critic also names the grade", {"gamma_final": 1.0, "conditioning": "projection+classifier"}),
+        Trial("DiffAugment", {"gamma_final": 1.0, "augment": ("brightness", "contrast", "translation", "cutout")}),
+        Trial("without grades", {"gamma_final": 1.0, "conditioning": "none"}),
+    ),
+    "late": (
+        Trial("as the shipped model's last stage", {}),
+        Trial(
+            "critic also names the grade, weight 0.1", {"conditioning": "projection+classifier", "class_weight": 0.1}
+        ),
+        Trial("critic also names the grade, weight 1", {"conditioning": "projection+classifier"}),
+        Trial("gamma 1", {"r1_gamma": 1.0, "r2_gamma": 1.0}),
+        Trial("gamma 0.02", {"r1_gamma": 0.02, "r2_gamma": 0.02}),
+        Trial("batch 64, rate doubled", {"batch": 64, "g_lr": 1e-3, "d_lr": 1e-3}),
+        Trial("DiffAugment", {"augment": ("brightness", "contrast", "translation", "cutout")}),
+        Trial("grown to twice the channels", {"g_channels": 16, "d_channels": 16}),
+    ),
+}
+
+
+def configure(group: str, trial: Trial, data: str, kimg: float) -> Any:
+    from gan_core.presets import configure as preset
+
+    base = LATE if group == "late" else {}
+    quiet = {"threads": 1, "judge_kimg": 0.0, "sample_kimg": 1e6, "tick_kimg": 1.0, "samples": SHOWN}
+    return preset("knee-64", **{"data": data, "kimg": kimg, **quiet, **base, **trial.settings})
+
+
+def images_a_second(config: Any) -> float:
+    """Images that a second of processor time shows to this trial's critic."""
+    import numpy as np
+
+    from gan_core.train.game import Batches, Game
+
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (1024, 1, config.resolution, config.resolution), np.uint8)
+    game = Game(config, Batches(images, rng.integers(0, 5, len(images)), 0), 5)
+    rates = []
+    for _ in range(4):  # of whole cycles; the first finds its kernels
+        start = time.process_time()
+        for _ in range(2 * config.penalty_every):
+            game.step()
+        rates.append(2 * config.penalty_every * config.batch / (time.process_time() - start))
+    return max(rates)
+
+
+def run_trial(group: str, trial: Trial, data: str, unseen: str, minutes: float, folder: Path) -> dict[str, Any]:
+    """Trains and measures one trial in this process."""
+    import torch
+
+    from gan_core import images, networks
+    from gan_core.evaluations import EvaluationRequest
+    from gan_core.generate import generate
+    from gan_core.measure.evaluate import evaluate
+    from gan_core.model import load_model
+    from gan_core.runs import Run
+    from gan_core.train.distributed import World
+    from gan_core.train.trainer import train
+
+    torch.set_num_threads(1)
+    if trial.patch:
+        trial.patch()
+    kimg_path = folder / "kimg"
+    if not kimg_path.exists():
+        rate = images_a_second(configure(group, trial, data, 1e3))
+        write_text(kimg_path, str(round(rate * minutes * 60 / 1000, 3)))
+    config = configure(group, trial, data, float(kimg_path.read_text(encoding="utf-8")))
+    run = Run(folder / "run")
+    start = time.process_time()
+    status = train(run, config, World())
+    spent = time.process_time() - start
+    model = load_model(run.generator_path)
+    request = EvaluationRequest(
+        model=str(run.generator_path), data=unseen, reference=data, n=FAKES, only=("fd", "kd", "prdc", "grade")
+    )
+    figures = evaluate(request).as_json()
+    sheet = generate(model, range(SHOWN), truncation=1.0)
+    images.save_png(folder / "knees.png", images.grid(sheet, SHOWN))
+    return {
+        "group": group,
+        "name": trial.name,
+        "images": status.images_seen,
+        "minutes": spent / 60,
+        "parameters": networks.count_parameters(model.net),
+        **{k: {"value": figures[k]["value"], "floor": figures[k]["floor"]} for k in ("fd", "kd")},
+        **{k: figures["prdc"][k] for k in ("precision", "recall", "coverage")},
+        "grade": {"value": figures["grade"].get("value"), "floor": figures["grade"].get("floor")},
+        "diverged": not all(abs(t["g_loss"]) < 1e3 for t in run.stats()),
+    }
+
+
+def slug(text: str) -> str:
+    return "".join(ch if ch.isalnum() else "-" for ch in text.lower())
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    columns = ("FD", "KD", "precision", "recall", "coverage", "grade kappa")
+    keys = ("fd", "kd", "precision", "recall", "coverage", "grade")
+    digits = (1, 3, 2, 2, 2, 2)
+    lines = []
+    for group in TRIALS:
+        of_group = [r for r in results if r["group"] == group]
+        if not of_group:
+            continue
+        lines += ["", f"### {group}", "", f"| trial | images | minutes | {' | '.join(columns)} |"]
+        lines += [f"| --- |{' ---: |' * (2 + len(columns))}"]
+        for r in of_group:
+            values = [
+                "-" if r[k]["value"] is None else f"{r[k]['value']:.{d}f}" for k, d in zip(keys, digits, strict=True)
+            ]
+            lines.append(f"| {r['name']} | {r['images']:,} | {r['minutes']:.1f} | {' | '.join(values)} |")
+        floor = next((r for r in of_group if r["grade"]["floor"] is not None), of_group[0])
+        values = [
+            "-" if floor[k]["floor"] is None else f"{floor[k]['floor']:.{d}f}"
+            for k, d in zip(keys, digits, strict=True)
+        ]
+        lines.append(f"| *real against real* | | | {' | '.join(values)} |")
+    return "\n".join(lines).strip()
+
+
+def write_paper(text: str, sheets: list[Path]) -> None:
+    """The table between its marks, and the trials' knees below each other."""
+    import numpy as np
+    from PIL import Image
+
+    from gan_core.images import save_png
+
+    before, rest = PAPER.read_text(encoding="utf-8").split(MARKS[0])
+    after = rest.split(MARKS[1])[1]
+    write_text(PAPER, f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}")
+    save_png(PAPER.with_name("recipe.png"), np.concatenate([np.asarray(Image.open(p)) for p in sheets]))
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Where the runs and results are kept.")],
+    data: Annotated[str, typer.Option(help="Knees to learn from.")] = "knees/train",
+    unseen: Annotated[str, typer.Option(help="Knees of other patients, to measure against.")] = "knees/val",
+    minutes: Annotated[float, typer.Option(min=0.01, help="Processor time of each trial.")] = 8.0,
+    only: Annotated[str, typer.Option(help="Only the group, or GROUP/TRIAL, of this name.")] = "",
+    write: Annotated[bool, typer.Option("--write", help="Put what there is into benchmarks/RECIPE.md.")] = False,
+    here: Annotated[bool, typer.Option("--here", hidden=True)] = False,
+) -> None:
+    """Compare choices of the knee recipe at equal processor time."""
+    results = []
+    for group, trials in TRIALS.items():
+        for trial in trials:
+            key = f"{group}/{slug(trial.name)}"
+            folder = out / key
+            result = folder / "result.json"
+            if not write and only in ("", group, key) and not result.exists():
+                if here:
+                    found = run_trial(group, trial, data, unseen, minutes, folder)
+                    write_text(result, json.dumps(found, indent=2))
+                    return
+                print(f"{group}: {trial.name} ...", file=sys.stderr)
+                options = ["--data", data, "--unseen", unseen, "--minutes", str(minutes), "--only", key]
+                command = [sys.executable, str(Path(__file__).resolve()), "--out", str(out), *options, "--here"]
+                subprocess.run(command, env=environment.for_training(), check=False)
+            if result.exists():
+                results.append(json.loads(result.read_text(encoding="utf-8")))
+    print(table(results))
+    if write:
+        sheets = [out / r["group"] / slug(r["name"]) / "knees.png" for r in results]
+        write_paper(table(results), sheets)
+
+
+if __name__ == "__main__":
+    typer.run(main)
