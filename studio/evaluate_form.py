@@ -35,7 +35,7 @@ OF_CLASSES = ("useful",)
 OF_TRAINING = ("copying",)
 
 
-def _source(label: str, kinds: list[str], before: str, key: str) -> str:
+def image_source(label: str, kinds: list[str], before: str, key: str) -> str:
     """A source as the person names it; "" while nothing is. `before` is what was named the last time."""
     kind = st.segmented_control(label, kinds, default=kinds[0], required=True, key=f"{key}-kind", persist_state="page")
     if kind == PHANTOM:
@@ -101,8 +101,8 @@ def _images() -> tuple[str, str]:
     """The real images, and others for the floor."""
     last = _last()
     st.subheader("2. Real images")
-    data = _source("Held against", [FOLDER, UPLOAD, PHANTOM], last.data if last else "", "data")
-    reference = _source("Reference", [FOLDER, UPLOAD, NONE], last.reference if last else "", "reference")
+    data = image_source("Held against", [FOLDER, UPLOAD, PHANTOM], last.data if last else "", "data")
+    reference = image_source("Reference", [FOLDER, UPLOAD, NONE], last.reference if last else "", "reference")
     st.caption(
         "The reference shows other patients than the real images: how far real lies from real is the floor for every "
         "figure. With one of the two being what the model learnt from, copies can be told. Without a reference the "

@@ -22,6 +22,24 @@ page = st.navigation(
                 default=True,
                 help="Knee radiographs that no patient has.",
             ),
+            st.Page(
+                PAGES / "explore.py",
+                title="Explore",
+                icon=":material/explore:",
+                help="What lies between and around the knees that a model makes.",
+            ),
+            st.Page(
+                PAGES / "compare.py",
+                title="Compare",
+                icon=":material/compare:",
+                help="Real and synthetic side by side, and the real ones nearest to each synthetic one.",
+            ),
+            st.Page(
+                PAGES / "study.py",
+                title="Reader study",
+                icon=":material/visibility:",
+                help="Can you tell synthetic images from real ones?",
+            ),
         ],
         "Make": [
             st.Page(
@@ -35,6 +53,14 @@ page = st.navigation(
                 title="Evaluate",
                 icon=":material/straighten:",
                 help="Measure a model: is it good, diverse, new and useful?",
+            ),
+        ],
+        "Learn": [
+            st.Page(
+                PAGES / "learn.py",
+                title="Learn",
+                icon=":material/school:",
+                help="Watch two networks play against each other, and see why some games go wrong.",
             ),
         ],
     }

@@ -1,0 +1,111 @@
+"""The two sides of a comparison: reals of a data set, and as many fakes of the same classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gan_core.data import Dataset, take
+from gan_core.errors import UserError
+from gan_core.generate import generate, labels
+from gan_core.model import Model
+from gan_core.seeds import MAX_SEED
+
+MOST = 400  # images a side: so many a map can show and a person wait for
+
+
+@dataclass(frozen=True)
+class Side:
+    """Images of one origin."""
+
+    images: NDArray[np.uint8]  # [N, 1, R, R]
+    classes: tuple[str, ...]  # the name of each image's class; "" where it has none
+    names: tuple[str, ...]  # of the file, or "seed 7"
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """As many fakes as reals. Where both know the classes, fake i is of the class of real i."""
+
+    fake: Side
+    real: Side
+    first_seed: int  # fake i is of seed first_seed + i
+    learnt: bool  # the reals are drawn from what the model says that it has learnt from
+
+    @property
+    def about_copies(self) -> str:
+        """Whether nearness may mean copying here, in words."""
+        if self.learnt:
+            return (
+                f"The real images are {len(self.real):,} of those that the model has learnt from. Two pictures that "
+                "are the same would be a copy; that none is among these few proves nothing. Evaluate looks among all."
+            )
+        return (
+            "The real images are not those that the model has learnt from, as far as it says: what is near here is "
+            "alike, and this is no test of copying. Evaluate has one."
+        )
+
+
+def shared_classes(model: Model, dataset: Dataset) -> tuple[str, ...]:
+    """The classes that both have, in the model's order; none where the reals have a class that the model lacks, since
+    its classes then are of something else."""
+    of_reals = set(dataset.class_names)
+    return tuple(name for name in model.class_names if name in of_reals) if of_reals <= set(model.class_names) else ()
+
+
+def sides(
+    model: Model,
+    dataset: Dataset,
+    class_name: str | None = None,
+    n: int = 100,
+    first_seed: int = 0,
+    truncation: float = 1.0,
+) -> Sides:
+    """Draws up to `n` reals, always the same ones, and makes a fake for each, from `first_seed` on.
+
+    `dataset` is at the model's resolution. Where there are fewer than `n` reals, there are as few fakes.
+
+    Raises:
+        UserError: if a number is out of range, or a class is asked for that not both have or no real is of.
+    """
+    if not 1 <= n <= MOST:
+        raise UserError(f"A comparison takes 1 to {MOST} images a side, not {n}.")
+    if not 0 <= first_seed <= MAX_SEED - MOST:
+        raise UserError(f"The first seed is a whole number from 0 to {MAX_SEED - MOST}.")
+    shared = shared_classes(model, dataset)
+    index = np.arange(len(dataset.images))
+    if class_name is not None:
+        if class_name not in shared:
+            both = f"both have {', '.join(shared)}" if shared else "they have none in common"
+            raise UserError(f"{class_name!r} is not a class of the model and of the real images: {both}.")
+        index = np.flatnonzero(dataset.labels == dataset.class_names.index(class_name))
+        if not len(index):
+            raise UserError(f"None of the real images is of the class {class_name}. Choose another one.")
+    index = np.random.default_rng(0).permutation(index)[:n]  # a data set comes sorted by class
+    names = dataset.class_names
+    of_reals = tuple(names[i] if names else "" for i in dataset.labels[index])
+    return Sides(
+        fake=_fakes(model, first_seed, of_reals if shared else ("",) * len(index), truncation),
+        real=Side(take(dataset.images, index), of_reals, tuple(dataset.files[i] for i in index)),
+        first_seed=first_seed,
+        learnt=bool(model.config.data) and dataset.about == model.config.data,
+    )
+
+
+def _fakes(model: Model, first_seed: int, wanted: Sequence[str], truncation: float) -> Side:
+    """One for each class wanted; "" leaves the class to the seed."""
+    seeds = np.arange(first_seed, first_seed + len(wanted))
+    side = model.config.net.resolution
+    images = np.empty((len(seeds), 1, side, side), np.uint8)
+    classes = np.empty(len(seeds), object)
+    for name in sorted(set(wanted)):
+        of_class = np.array([w == name for w in wanted])
+        images[of_class] = generate(model, seeds[of_class].tolist(), name or None, truncation)
+        classes[of_class] = labels(model, seeds[of_class].tolist(), name or None)
+    return Side(images, tuple(classes), tuple(f"seed {s}" for s in seeds))

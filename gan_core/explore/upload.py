@@ -1,0 +1,40 @@
+"""One image from somewhere else, on its way to a model: decoded as data sets are, trusting nothing."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gan_core.data.decode import frames
+from gan_core.data.limits import MAX_FILE_BYTES, Unusable
+from gan_core.data.pixels import Fit, square
+from gan_core.errors import UserError
+
+
+def read_image(content: bytes, name: str, resolution: int, fit: Fit = "crop") -> NDArray[np.uint8]:
+    """The first image of a PNG, JPEG, TIFF or DICOM file as a model sees it: gray, [resolution, resolution].
+
+    Raises `UserError` where it is no image, is damaged, or asks for too much.
+    """
+    short = name[-80:]
+    if len(content) > MAX_FILE_BYTES:
+        raise UserError(f"{short} is larger than {MAX_FILE_BYTES // 2**20} MiB: give a single image.")
+    try:
+        for image, _ in frames(BytesIO(content), name, resolution):
+            return square(image, resolution, fit)
+    except Unusable as e:
+        raise UserError(f"{short} cannot be read: {e}. Give a PNG, JPEG, TIFF or DICOM image.") from e
+    raise UserError(f"{short} holds no image. Give a PNG, JPEG, TIFF or DICOM image.")
+
+
+def read_image_file(path: Path, resolution: int, fit: Fit = "crop") -> NDArray[np.uint8]:
+    """`read_image` of a file on the disk."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as e:
+        raise UserError(f"{path} cannot be read: {e.strerror}.") from e
+    return read_image(content, path.name, resolution, fit)

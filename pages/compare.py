@@ -1,0 +1,181 @@
+"""Compare: reals and fakes side by side, their tones, the nearest reals of a fake, and a map of both.
+
+The link holds the view, but not a folder of real images: a link from elsewhere must not make this computer read one.
+"""
+
+import re
+
+import streamlit as st
+
+from gan_core.compare.sides import MOST, shared_classes
+from gan_core.errors import UserError
+from gan_core.measure.tables import stand_ins
+from gan_core.seeds import MAX_SEED
+from studio import compare, compare_view, evaluate_form, models
+from studio.text import plain
+
+SIDE, NEAREST, TONES, MAP = VIEWS = "Side by side", "Nearest real", "Brightness and detail", "Map"
+SHOWN = 12  # of each side, at first
+state, link = st.session_state, st.query_params
+
+st.title("Compare real and synthetic")
+offered = {entry.name: entry for entry in models.entries()}
+if not offered:
+    st.info("There is no model yet. Train one: a first result takes a few minutes.", icon=":material/model_training:")
+    st.page_link("../pages/train.py", label="Go to Train", icon=":material/arrow_forward:")
+    st.stop()
+
+
+def from_link(name: str, pattern: str) -> str:
+    """What the link says of `name`; "" where that is nothing this page would write."""
+    value = link.get(name, "")
+    return value if re.fullmatch(pattern, value, re.ASCII) else ""
+
+
+def to_link(name: str, value: str) -> None:
+    if value:
+        link[name] = value
+    else:
+        link.pop(name, None)
+
+
+# -- what is compared -------------------------------------------------------------------------------------------------
+
+left, right = st.columns(2, gap="medium")
+with right, st.container(border=True):
+    st.markdown("**Real**")
+    source = evaluate_form.image_source(
+        "From", [evaluate_form.PHANTOM, evaluate_form.FOLDER, evaluate_form.UPLOAD], "", "real"
+    )
+with left, st.container(border=True):
+    st.markdown("**Synthetic**")
+    name = st.selectbox(
+        "Model", list(offered), key="model", bind="query-params", help="The shipped models, then your runs."
+    )
+    entry = offered[name]
+    model = models.loaded(entry)
+    choosing = st.container()
+if not source:
+    st.info("Say where the real images are, or take the phantom, and they stand beside the synthetic ones.")
+    st.stop()
+resolution = model.config.net.resolution
+dataset = compare.read(source, resolution)
+shared = shared_classes(model, dataset)
+label = model.config.label_name
+with choosing, st.container(horizontal=True, vertical_alignment="bottom"):
+    chosen = None
+    if shared:
+        chosen = st.segmented_control(
+            label.capitalize() if label.islower() else label,
+            list(shared),
+            key="grade",
+            bind="query-params",
+            help="Of both sides. None chosen: each synthetic image is of the same one as the real image beside it.",
+        )
+    with st.popover("More", icon=":material/tune:"):
+        n = st.slider("Images a side", 20, MOST, 100, 20, key="n", bind="query-params")
+        seed = st.number_input("First seed", 0, MAX_SEED - MOST, 0, key="seed", bind="query-params")
+        truncation = st.slider(
+            "Variety",
+            0.0,
+            1.0,
+            1.0,
+            0.05,
+            key="variety",
+            bind="query-params",
+            help="Below 1, images come closer to the average one: less varied, more typical (truncation).",
+        )
+if model.class_names and not shared:
+    st.caption("The real images do not have the model's classes, so neither side can be held to one.")
+if words := stand_ins({"about": {"data": dataset.name, "reference": ""}}):
+    st.caption(words)
+if dataset.skipped:
+    st.caption(f"{len(dataset.skipped):,} files could not be read and were left out.")
+
+choice = compare.Choice(model.digest, dataset.fingerprint, chosen, n, seed, truncation)
+found = compare.both(choice, model, dataset)
+if len(found.real) < n:
+    st.caption(f"There are only {len(found.real):,} such real images, so there are as few synthetic ones.")
+
+# -- one window for all -----------------------------------------------------------------------------------------------
+
+
+def keep_light() -> None:
+    now = state.light.light
+    values = [now["brightness"], now["contrast"], int(now["invert"])]
+    to_link("light", "" if values == [100, 100, 0] else "-".join(map(str, values)))
+
+
+asked = [int(part) for part in from_link("light", r"\d{1,4}-\d{1,4}-[01]").split("-") if part] or [100, 100, 0]
+brightness, contrast = (min(max(v, compare.LEAST_LIGHT), compare.MOST_LIGHT) for v in asked[:2])
+compare.light({"brightness": brightness, "contrast": contrast, "invert": bool(asked[2])}, keep_light)
+
+# -- the views --------------------------------------------------------------------------------------------------------
+
+
+def show_nearest(fake: int) -> None:
+    state.view, state.fake = NEAREST, found.first_seed + fake
+
+
+def show_more() -> None:
+    link["pages"] = str(pages + 1)
+
+
+if (view := state.setdefault("view", link.get("view", SIDE))) not in VIEWS:
+    view = state.view = SIDE
+to_link("view", view if view != SIDE else "")
+tabs = dict(zip(VIEWS, st.tabs(VIEWS, key="view", on_change="rerun"), strict=True))
+
+if tabs[SIDE].open:
+    with tabs[SIDE]:
+        pages = min(int(from_link("pages", r"\d{1,2}") or 1), -(-len(found.real) // SHOWN)) or 1
+        compare.sheet(found, pages * SHOWN, label, lambda: show_nearest(int(state.films.picked)))
+        if pages * SHOWN < len(found.real):
+            with st.container(horizontal=True, horizontal_alignment="center"):
+                st.button(f"Show {SHOWN} more", icon=":material/expand_more:", on_click=show_more)
+
+if tabs[NEAREST].open:
+    with tabs[NEAREST]:
+        near = compare.near(choice, found)
+        seeds = compare_view.fakes_by_nearness(found, near)
+        state.setdefault("fake", int(from_link("fake", r"\d{1,10}") or seeds[0]))
+        if state.fake not in seeds:
+            state.fake = seeds[0]
+        fake = st.selectbox(
+            "Synthetic image",
+            seeds,
+            key="fake",
+            persist_state="page",
+            format_func=lambda s: compare.caption(found.fake, s - found.first_seed, label),
+            help="The first in the list is the one that comes nearest to a real image.",
+            width=300,
+        )
+        to_link("fake", str(fake))
+        compare_view.one_fake(found, near, fake - found.first_seed, label)
+
+if tabs[TONES].open:
+    with tabs[TONES]:
+        compare_view.tones(found)
+
+if tabs[MAP].open:
+    with tabs[MAP]:
+        point = from_link("point", r"(real|synthetic)-\d{1,3}")
+        kind, _, i = point.partition("-")
+        if point and int(i) >= len(found.real):
+            point = ""
+        try:
+            compare_view.atlas(choice, found, point, label, lambda: to_link("point", state.atlas.chosen))
+        except UserError as error:
+            st.info(plain(str(error)))
+        if point.startswith("synthetic"):
+            st.button(
+                "What is nearest to this synthetic one", icon=":material/search:", on_click=show_nearest, args=[int(i)]
+            )
+
+st.caption(
+    f"{len(found.fake):,} synthetic images by **{plain(name)}** beside {len(found.real):,} of "
+    f"**{plain(dataset.about)}**, {resolution} × {resolution} pixels, shown with the same window and never stretched "
+    "one by one."
+)
+with st.expander("The same from the command line", icon=":material/terminal:"):
+    st.code(compare.command_line(name, source, choice), language="bash", wrap_lines=True)

@@ -1,0 +1,127 @@
+"""Learn: four short lessons to project in a class. The link holds the lesson and what is played."""
+
+import numpy as np
+import streamlit as st
+
+from gan_core.toy.game import GAMES
+from gan_core.toy.record import SEEDS
+from gan_core.toy.seen import seen
+from studio import learn
+from studio.learn_recipes import RECIPES, SEEN
+
+PLAY, DISTANCE, LOSSES, STEADY = "Watch a game", "How far apart?", "The losses", "Steadying the game"
+ALONE = "nothing"
+
+st.title("How a GAN learns")
+play, distance, formulas, steady = st.tabs(
+    [PLAY, DISTANCE, LOSSES, STEADY], key="lesson", on_change="rerun", bind="query-params"
+)
+
+if play.open:
+    with play:
+        st.markdown(
+            "Two networks play against each other. The **generator** makes :orange[fakes] from nothing but random "
+            "numbers; the **critic** learns to tell them from the :blue[real] points. The generator never sees a real "
+            "point: all it gets is which way the critic finds *more real*. It should end up on **every** clump. A "
+            "generator that leaves clumps out has lost variety: *mode collapse*."
+        )
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            left = st.selectbox("Game", GAMES, key="game", bind="query-params", width=180)
+            right = st.selectbox(
+                "Beside it",
+                [*GAMES, ALONE],
+                index=GAMES.index("knee-64"),
+                key="beside",
+                bind="query-params",
+                width=180,
+            )
+            target = st.segmented_control(
+                "The real points",
+                list(learn.TARGETS),
+                default="Grid",
+                required=True,
+                key="target",
+                bind="query-params",
+            )
+            seed = st.selectbox(
+                "Seed", SEEDS, key="seed", bind="query-params", width=90, help="Chance: other seeds, other games."
+            )
+        learn.toy(list(dict.fromkeys(name for name in (left, right) if name != ALONE)), learn.TARGETS[target], seed)
+        with st.expander("What exactly is played here"):
+            st.markdown(
+                "The losses and penalties are the very functions that train the knee networks. Only the networks are "
+                "small (three layers, 64 wide), the points two numbers instead of thousands of pixels, and rates and "
+                "penalties scaled to that; both WGANs play two critic steps to each of the generator's instead of "
+                "five. The same seed gives the same game. **Look at several seeds before you believe in a "
+                "difference**: one game is an anecdote.\n\nA clump counts as found when it holds at least a fifth of "
+                "its fair share of 1,000 fakes; a fake is on a clump within three standard deviations of its centre. "
+                "`python -m gan_core toy` writes the same game as a GIF or as numbers."
+            )
+
+if distance.open:
+    with distance:
+        st.markdown(
+            "A generator improves by making a distance between fakes and reals smaller. **Which** distance decides "
+            "whether it feels anything when it is far off. A perfect true-or-false critic measures *Jensen-Shannon*: "
+            "once the two no longer overlap it can only say *different*, however far they are, and pulls no more. "
+            "*Wasserstein* asks how far the fakes must be carried: it goes on growing, and pulls as hard from afar as "
+            "from near."
+        )
+        kind = st.segmented_control(
+            "Shape", list(learn.SHAPES), default="Bells", required=True, key="shape", bind="query-params"
+        )
+        learn.apart(learn.SHAPES[kind])
+        st.caption(
+            "Two points are the hard case of Arjovsky et al. (2017): real images are so thin a part of all possible "
+            "pictures that fakes and reals hardly ever overlap."
+        )
+
+if formulas.open:
+    with formulas:
+        name = st.segmented_control(
+            "Recipe", list(RECIPES), default="dcgan", required=True, key="recipe", bind="query-params"
+        )
+        recipe = RECIPES[name]
+        st.subheader(recipe.title, anchor=False)
+        st.markdown(f"**{recipe.plain}**")
+        for who, formula in (("The critic lowers", recipe.critic), ("The generator lowers", recipe.generator)):
+            st.markdown(f"**{who}**")
+            st.latex(formula)
+        for term, sentence in recipe.terms:
+            st.markdown(f"- ${term}$ {sentence}")
+        st.caption(
+            f"{recipe.paper}. $x$ is a real image, $z$ random numbers, $G(z)$ a fake, $D$ the critic's score, "
+            r"$\sigma$ turns a score into a probability, $\nabla D$ is the critic's slope, $\mathbb{E}$ an average."
+        )
+
+
+@st.cache_data(max_entries=1, show_spinner=False)
+def _seen() -> dict:
+    return seen(0)
+
+
+if steady.open:
+    with steady:
+        pictures = _seen()
+        knee, words = st.columns([1, 4])
+        knee.image(pictures["as it is"][0], "A phantom knee: computed, of no patient", alt="A phantom knee")
+        words.markdown(
+            "A critic that is too sure teaches nothing, and of few films it learns each by heart. These hold it back: "
+            "it sees every film changed, differently each time.\n\n"
+            "Reals **and** fakes are changed alike: were it only the reals, the generator would learn to make the "
+            "changes."
+        )
+        columns = st.columns(3)
+        for i, (name, (title, sentence)) in enumerate(SEEN.items()):
+            with columns[i % 3]:
+                st.image(np.hstack(pictures[name]), width="stretch", alt=f"The phantom three times: {title.lower()}")
+                st.markdown(f"**{title}**: {sentence}")
+        st.markdown(
+            "**Smoothing** (+smooth) changes no picture: the critic is asked for 0.9 where it would say 1 of a real, "
+            "so that certainty costs it something and its slope does not die out. With WGAN it is -0.9 and 1.1."
+        )
+        st.latex(r"-0.9\,\log \sigma(D(x)) - 0.1\,\log(1 - \sigma(D(x)))")
+        st.markdown(
+            "**Augmentation** is what helps most where films are few: with 100 images it took a Fréchet distance from "
+            "80 to 47 (Zhao et al. 2020). **Flips** are left out on purpose: they turn left knees into right ones."
+        )

@@ -1,0 +1,36 @@
+"""Reader study: tell real from synthetic. The link holds the study, so that it goes on where it was left."""
+
+import streamlit as st
+
+from gan_core.errors import UserError
+from gan_core.study import store
+from studio import study_start, study_view
+from studio.study_room import room
+from studio.text import plain
+
+st.title("Reader study")
+asked = {name: st.query_params.get(name, "") for name in ("study", "results", "set")}
+try:
+    if asked["study"]:
+        study = store.find_study(asked["study"])
+        if study.ended:
+            study_view.of_study(study)
+        else:
+            if study.round == 2:
+                study_view.clues(study)
+            elif store.find_set(study.set_id).rehearsal:
+                st.caption(":material/info: A rehearsal: the “real” images are phantoms, drawn from physics.")
+            room(study)
+    elif asked["results"]:
+        study_view.of_set(asked["results"])
+    elif asked["set"]:
+        study_start.join(asked["set"])
+except UserError as error:
+    st.warning(plain(str(error)))
+    asked = {}
+if any(asked.values()):
+    if st.button("New study", icon=":material/add:", type="tertiary"):
+        study_start.go_to()
+else:
+    study_start.new_study()
+    study_start.earlier()

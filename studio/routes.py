@@ -1,0 +1,8 @@
+"""What the server answers beside the pages: pictures and figures that a component asks for without a rerun."""
+
+from starlette.routing import BaseRoute
+
+from studio import explore_routes, learn_games
+from studio.study_api import study_routes
+
+routes: list[BaseRoute] = [explore_routes.route, learn_games.route, *study_routes()]

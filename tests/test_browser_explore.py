@@ -1,0 +1,149 @@
+"""The Explore page in a real browser: sliders without a rerun, never behind themselves, by keyboard and on a phone."""
+
+# ruff: noqa: F811  a fixture's name as a test's argument
+import json
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from test_browser import CHROMIUM, ROOT, server, sync_api, visitor  # noqa: F401
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed"),
+    pytest.mark.skipif(not (ROOT / "weights/knee-64").is_dir(), reason="no model is shipped"),
+]
+expect = sync_api.expect
+
+
+def canvas_pixels(tab):
+    return tab.locator(".film canvas").evaluate("c => c.toDataURL()")
+
+
+def wait_for_picture(tab, **query):
+    """Until the picture of this very state is on the screen."""
+    for name, value in query.items():
+        expect(tab.locator(".film canvas")).to_have_attribute(
+            "data-shown", re.compile(rf"(^|&){name}={re.escape(value)}(&|$)"), timeout=60_000
+        )
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"viewport": {"width": 1360, "height": 900}},
+        {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
+    ],
+    ids=["desktop", "phone-dark"],
+)
+def test_the_grade_moves_the_knee_and_the_link_brings_it_back(visitor, window):
+    tab = visitor("/explore?model=knee-64&seed=4&grade=0", **window)
+    wait_for_picture(tab, seed="4", grade="0")
+    healthy = canvas_pixels(tab)
+    grade = tab.get_by_role("slider", name="KL grade")
+    grade.focus()
+    for _ in range(3):
+        tab.keyboard.press("ArrowRight")
+    wait_for_picture(tab, grade="0.15")
+    grade.fill("3.5")
+    wait_for_picture(tab, grade="3.5")
+    sick = canvas_pixels(tab)
+    assert sick != healthy
+    tab.get_by_text("What each direction was measured to change").wait_for()
+    tab.wait_for_url(re.compile(r"grade=3\.5"))
+    assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
+
+    address = urlsplit(tab.url)
+    other = visitor(f"{address.path}?{address.query}", **window)
+    wait_for_picture(other, grade="3.5")
+    assert canvas_pixels(other) == sick
+
+    tab.get_by_role("button", name="Undo").click()
+    tab.get_by_role("button", name="Reset").click()
+    wait_for_picture(tab, grade="0")
+    assert canvas_pixels(tab) == healthy
+
+
+def test_a_drag_has_one_question_out_at_a_time_and_ends_on_the_last_place(visitor):
+    tab = visitor("/explore?model=knee-64&seed=4&grade=0")
+    wait_for_picture(tab, grade="0")
+    tab.get_by_text("What each direction was measured to change").wait_for()
+    tab.evaluate(
+        """() => {
+          const ask = window.fetch
+          let out = 0
+          window.most = window.asked = 0
+          window.fetch = async (...given) => {
+            if (!String(given[0]).includes("explore/image")) return ask(...given)
+            window.asked += 1
+            window.most = Math.max(window.most, ++out)
+            try { return await ask(...given) } finally { out -= 1 }
+          }
+        }"""
+    )
+    tab.get_by_role("slider", name="Variety").evaluate(
+        """async (slider) => {
+          for (let i = 0; i < 60; i++) {
+            slider.value = i / 100
+            slider.dispatchEvent(new Event("input", { bubbles: true }))
+            await new Promise((done) => setTimeout(done, 5))
+          }
+        }"""
+    )
+    wait_for_picture(tab, truncation="0.59")
+    assert tab.evaluate("window.most") == 1
+    assert 1 < tab.evaluate("window.asked") <= 61
+
+
+def test_downloads_bring_the_same_knee_back(visitor, tmp_path):
+    tab = visitor("/explore?model=knee-64&seed=9&grade=2.5&truncation=0.8")
+    wait_for_picture(tab, seed="9")
+    with tab.expect_download() as image:
+        tab.get_by_role("button", name="Download image").click()
+    assert image.value.suggested_filename == "synthetic_knee-64_seed9.png"
+    with tab.expect_download() as latent:
+        tab.get_by_role("button", name="Download latent").click()
+    kept = tmp_path / latent.value.suggested_filename
+    latent.value.save_as(kept)
+    assert json.loads(kept.read_text())["grade"] == 2.5
+    tab.get_by_text("The command that makes it").click()
+    expect(tab.locator("code", has_text="seed=9&grade=2.5&truncation=0.8")).to_be_visible()
+
+
+def test_the_loop_plays_and_the_plane_follows_the_hand(visitor):
+    tab = visitor("/explore?model=knee-64&view=Between knees&seeds=1,2,3&at=0&grade=1")
+    wait_for_picture(tab, at="0")
+    tab.get_by_role("button", name="Play").click()
+    expect(tab.locator(".film canvas")).not_to_have_attribute("data-shown", re.compile(r"at=0(&|$)"), timeout=60_000)
+    tab.get_by_role("button", name="Pause").click()
+    tab.get_by_text("Take the loop away").wait_for()
+
+    tab = visitor("/explore?model=knee-64&view=Plane&seeds=1,2,3,4&x=0.5&y=0.5&grade=1")
+    wait_for_picture(tab, x="0.5")
+    pad = tab.get_by_role("application")
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    tab.mouse.move(box["x"] + 10, box["y"] + 10)
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 0.2 * box["height"], steps=5)
+    tab.mouse.up()
+    wait_for_picture(tab, x="0.9")
+    pad.focus()
+    tab.keyboard.press("ArrowLeft")
+    wait_for_picture(tab, x="0.88")
+    tab.get_by_role("button", name="Edit the knee shown").wait_for()
+    tab.wait_for_url(lambda url: parse_qs(urlsplit(url).query).get("x") == ["0.88"])
+
+
+def test_a_phantom_is_found_stopped_and_edited(visitor):
+    tab = visitor("/explore?model=knee-64&view=Find a knee")
+    tab.get_by_role("button", name="Or try a phantom").click()
+    tab.get_by_role("button", name="Find this knee").click()
+    tab.get_by_text(re.compile(r"Step \d+ of")).wait_for()
+    page = tab.get_by_test_id("stMainBlockContainer")  # Streamlit's header has a Stop of its own while a script runs
+    page.get_by_role("button", name="Stop").click()
+    tab.get_by_text(re.compile("Stopped after")).wait_for()
+    tab.get_by_role("button", name="Edit this knee").click()
+    expect(tab.locator(".film canvas")).to_have_attribute("data-shown", re.compile("z="), timeout=90_000)
+    tab.get_by_text("A knee that was found or opened").wait_for()
