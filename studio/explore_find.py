@@ -100,12 +100,15 @@ def _told(found: Found, own: float | None) -> None:
     with st.container(border=True):
         st.markdown(f"**On the whole {_error(found)}** (root mean square).")
         if own is not None:
-            st.markdown(f"Of images that the model made itself: {own:.1f}. {likeness(found.error, own)}")
+            st.markdown(
+                f"Of a knee picked blindly: {found.chance:.1f}. Of images that the model made itself: {own:.1f}. "
+                f"{likeness(found, own)}"
+            )
         if found.grades:
             given, there = found.grades
             st.markdown(
-                f"The knee encoder reads grade {given:.1f} in your image and {there:.1f} in what was found. It is a "
-                "small network, not a reader: not for diagnosis."
+                f"The knee encoder reads grade {given:.1f} in the image given and {there:.1f} in what was found. It is "
+                "a small network, not a reader: not for diagnosis."
             )
         if found.done < found.total:
             st.caption(f"Stopped after {found.done} of {found.total} steps.")

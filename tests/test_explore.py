@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -286,7 +287,9 @@ def test_search_comes_near_to_an_image_of_the_model_s_own_and_the_latent_is_that
     assert told[0].error > found.error
     assert np.array_equal(draw(load_latent(dump(found.latent).encode(), model), model)[0, 0], found.image)
     assert found.error == pytest.approx(np.sqrt(np.square(found.image.astype(float) - target).mean()))
-    assert likeness(3.0, 3.0) != likeness(9.0, 3.0)
+    assert found.error < found.chance
+    told = [likeness(replace(found, error=e, chance=30.0), 2.0) for e in (3.0, 12.0, 28.0)]
+    assert ["can draw" in told[0], "of this kind" in told[1], "cannot draw" in told[2]] == [True] * 3
 
 
 def test_a_search_that_is_stopped_has_told_what_it_had(make):

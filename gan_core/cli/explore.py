@@ -178,14 +178,14 @@ def project(
     write_text(out / "latent.json", dump(best.latent))
     images.save_png(out / "found.png", best.image)
     images.save_png(out / "compare.png", np.hstack([target, best.image]))
-    told: dict[str, Any] = {"error": best.error, "steps": best.done, "grades": best.grades}
+    told: dict[str, Any] = {"error": best.error, "chance": best.chance, "steps": best.done, "grades": best.grades}
     if compare:
         own = search.own_error(loaded, steps, Bar("finding images of its own"))
-        told |= {"own_error": own, "likeness": search.likeness(best.error, own)}
+        told |= {"own_error": own, "likeness": search.likeness(best, own)}
     if as_json:
         print_json(told)
         return
-    print(f"A pixel differs by {best.error:.1f} of 255 gray levels (root mean square).")
+    print(f"A pixel differs by {best.error:.1f} of 255 gray levels (root mean square); by {best.chance:.1f} blindly.")
     if compare:
         print(f"Of images that the model made itself: {told['own_error']:.1f}. {told['likeness']}")
     if best.grades:

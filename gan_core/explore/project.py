@@ -39,6 +39,7 @@ FEATURES = 0.1  # weight of the features' distance, beside a mean squared error 
 SMALL = 0.002  # weight of the offset's square
 OWN_SEEDS = (1_000_003, 1_000_033)  # of the model's own images, for comparison: no candidates
 SHOW_EVERY = 5  # steps
+_LIKE, _NEAR = 0.9, 0.5  # shares of the way from a blind choice to the model's own images
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Found:
     latent: Latent
     image: NDArray[np.uint8]  # [R, R]
     error: float  # root mean square difference to the target, in gray levels of 255
+    chance: float  # the same of a seed picked blindly: the median over many
     done: int  # steps, of ...
     total: int
     grades: tuple[float, float] | None = None  # as the encoder reads them, in the target and in what was found
@@ -115,14 +117,14 @@ def own_error(model: Model, steps: int = STEPS, progress: Callable[[int, int], N
     return error
 
 
-def likeness(error: float, own: float) -> str:
-    """What an error means, in a sentence."""
-    ratio = error / max(own, 0.5)
-    if ratio < 1.5:
-        return "As near as to images of its own: the model can draw this knee."
-    if ratio < 3:
+def likeness(found: Found, own: float) -> str:
+    """What an error means, in a sentence: where it lies between that of a seed picked blindly and `own_error`."""
+    way = (found.chance - found.error) / max(found.chance - own, 1.0)
+    if way > _LIKE:
+        return "About as near as to images of its own: the model can draw this knee."
+    if way > _NEAR:
         return "Near, though not as near as to images of its own: a knee of this kind, not this very one."
-    return "Far: the model cannot draw this image. What it shows is the nearest that it has."
+    return "Far: the model cannot draw this image, and what it shows is the nearest that it has."
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,7 @@ class _Search:
             self.candidates = torch.cat([torch.zeros_like(sample[:1]), sample])
             self.labels = self._labels()
             own = self.space.points(self.candidates, self.labels)
+        self.chance = math.inf
         self.scale = own.std(0).mean()  # of the model's points: what an offset is small against
 
     def _read(self, x: Tensor) -> tuple[Tensor | None, Tensor | None]:
@@ -180,7 +183,9 @@ class _Search:
         """z [n, z_dim] and c of the candidates nearest to the target."""
         c = self.labels
         images = to_float(self.space.images(self.space.points(self.candidates, c), c))
-        near = (images - self.target).square().mean((1, 2, 3)).argsort()[:SHORTLIST]
+        squares = (images - self.target).square().mean((1, 2, 3))
+        self.chance = float(squares.sqrt().median()) * 127.5
+        near = squares.argsort()[:SHORTLIST]
         best = near[self.losses(images[near]).argsort()[:n]]
         return self.candidates[best].clone(), None if c is None else c[best].clone()
 
@@ -225,7 +230,7 @@ class _Search:
             assert read is not None
             grades = float(self.grade), float(read)
         error = float(np.square(image.astype(float) - to_uint8(self.target)).mean() ** 0.5)
-        return Found(latent, image[0, 0], error, done, total, grades)
+        return Found(latent, image[0, 0], error, self.chance, done, total, grades)
 
 
 def _better(a: _At, b: _At) -> _At:
