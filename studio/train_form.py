@@ -67,7 +67,8 @@ def _show(found: sources.Summary) -> None:
 
 def _take_side() -> None:
     """A recipe made for a side of its own brings it along."""
-    st.session_state.side = PRESETS[st.session_state.recipe].settings.get("resolution", 64)
+    if own := PRESETS[st.session_state.recipe].settings.get("resolution"):
+        st.session_state.side = own
 
 
 def _recipe() -> str:
