@@ -1,11 +1,26 @@
 """What all tests share: one thread, folders of their own, and the smallest training that has every part."""
 
 import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["KNEE_GAN_PREPARED"] = "1"  # else a training inside a test replaces pytest's own process by a faster one
 
+import psutil
 import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# Streamlit asks once below a deep link for what it then finds at the root: harmless.
+EXPECTED = re.compile(r"404 \(Not Found\)")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -42,3 +57,74 @@ def tiny():
         return configure(preset, **(base | settings))
 
     return make
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """call(word, ...): what the command line does with them, as (exit code, stdout, stderr)."""
+
+    from gan_core import cli
+
+    def run(*words):
+        monkeypatch.setattr("sys.argv", ["gan_core", *map(str, words)])
+        with pytest.raises(SystemExit) as done:
+            cli.main()
+        out, err = capsys.readouterr()
+        return done.value.code, out, err
+
+    return run
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """The address of an app of its own, with runs of its own."""
+    from gan_core.runs import list_runs
+
+    monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "runs"))
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    options = [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true"]
+    env = dict(os.environ)
+    env.pop("KNEE_GAN_PREPARED", None)
+    with (tmp_path / "server.log").open("wb") as log:
+        command = [sys.executable, "-m", "streamlit", "run", "app.py", *options]
+        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(480):
+            try:
+                urlopen(f"{url}/_stcore/health", timeout=1)
+                break
+            except (URLError, OSError):
+                time.sleep(0.25)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
+        # A training outlives its server by design; not its test.
+        for run in list_runs(tmp_path / "runs"):
+            if run.alive():
+                psutil.Process(run.status().pid).kill()
+
+
+@pytest.fixture
+def visitor(server):
+    """visitor(path, ...): a page of a fresh browser window; at the end its console must hold no error."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        errors = []
+
+        def visit(path="/", **options):
+            tab = browser.new_context(**options).new_page()
+            tab.set_default_timeout(120_000)
+            tab.on("pageerror", lambda e: errors.append(str(e)))
+            tab.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+            tab.goto(server + path)
+            return tab
+
+        yield visit
+        browser.close()
+        assert not [e for e in errors if not EXPECTED.search(e)]

@@ -1,83 +1,18 @@
 """One walk through the app in a real browser: see knees, train on the phantom, watch, stop, find it in the gallery."""
 
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
-from urllib.error import URLError
 from urllib.parse import urlsplit
-from urllib.request import urlopen
 
-import psutil
 import pytest
-
-from gan_core.runs import list_runs
+from conftest import CHROMIUM, ROOT
 
 sync_api = pytest.importorskip("playwright.sync_api")
-
-ROOT = Path(__file__).resolve().parent.parent
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-# Streamlit asks once below a deep link for what it then finds at the root: harmless.
-EXPECTED = re.compile(r"404 \(Not Found\)")
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed"),
 ]
-
-
-@pytest.fixture
-def server(tmp_path):
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    options = [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true"]
-    env = os.environ | {"KNEE_GAN_RUNS": str(tmp_path / "runs")}
-    env.pop("KNEE_GAN_PREPARED", None)
-    with (tmp_path / "server.log").open("wb") as log:
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", *options]
-        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(240):
-            try:
-                urlopen(f"{url}/_stcore/health", timeout=1)
-                break
-            except (URLError, OSError):
-                time.sleep(0.25)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(20)
-        # A training outlives its server by design; not its test.
-        for run in list_runs(tmp_path / "runs"):
-            if run.alive():
-                psutil.Process(run.status().pid).kill()
-
-
-@pytest.fixture
-def visitor(server):
-    """visitor(path, ...): a page of a fresh browser window; at the end its console must hold no error."""
-    with sync_api.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
-        errors = []
-
-        def visit(path="/", **options):
-            tab = browser.new_context(**options).new_page()
-            tab.set_default_timeout(90_000)
-            tab.on("pageerror", lambda e: errors.append(str(e)))
-            tab.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-            tab.goto(server + path)
-            return tab
-
-        yield visit
-        browser.close()
-        assert not [e for e in errors if not EXPECTED.search(e)]
 
 
 def test_a_link_to_any_page_opens_first_on_a_fresh_server(visitor):

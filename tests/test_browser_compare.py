@@ -1,11 +1,12 @@
 """The Compare page in a real browser: one window for all films, the slider and the map by mouse, touch and keys."""
 
-# ruff: noqa: F811  a fixture's name as a test's argument
 import re
 import time
 
 import pytest
-from test_browser import CHROMIUM, ROOT, server, sync_api, visitor  # noqa: F401
+from conftest import CHROMIUM, ROOT
+
+sync_api = pytest.importorskip("playwright.sync_api")
 
 pytestmark = [
     pytest.mark.browser,

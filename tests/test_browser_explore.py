@@ -1,12 +1,13 @@
 """The Explore page in a real browser: sliders without a rerun, never behind themselves, by keyboard and on a phone."""
 
-# ruff: noqa: F811  a fixture's name as a test's argument
 import json
 import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from test_browser import CHROMIUM, ROOT, server, sync_api, visitor  # noqa: F401
+from conftest import CHROMIUM, ROOT
+
+sync_api = pytest.importorskip("playwright.sync_api")
 
 pytestmark = [
     pytest.mark.browser,

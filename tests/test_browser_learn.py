@@ -1,10 +1,11 @@
 """The page Learn in a real browser: a game the server computes, by mouse and keys; a slider without a rerun."""
 
-# ruff: noqa: F811  a fixture's name as a test's argument
 import re
 
 import pytest
-from test_browser import CHROMIUM, server, sync_api, visitor  # noqa: F401
+from conftest import CHROMIUM
+
+sync_api = pytest.importorskip("playwright.sync_api")
 
 pytestmark = [
     pytest.mark.browser,

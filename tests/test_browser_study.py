@@ -1,26 +1,13 @@
 """The reader study in a real browser: by keyboard alone, by finger on a phone, with a reload and a second tab."""
 
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
+from conftest import CHROMIUM, ROOT
 
 from gan_core.study import store
 
 sync_api = pytest.importorskip("playwright.sync_api")
-
-ROOT = Path(__file__).resolve().parent.parent
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-# Streamlit asks once below a deep link for what it then finds at the root: harmless.
-EXPECTED = re.compile(r"404 \(Not Found\)")
 
 pytestmark = [
     pytest.mark.browser,
@@ -28,50 +15,6 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed"),
     pytest.mark.skipif(not (ROOT / "weights/knee-64").is_dir(), reason="no model is shipped"),
 ]
-
-
-@pytest.fixture
-def server(tmp_path, monkeypatch):
-    monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "runs"))
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    options = [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true"]
-    with (tmp_path / "server.log").open("wb") as log:
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", *options]
-        process = subprocess.Popen(command, cwd=ROOT, env=os.environ, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(480):
-            try:
-                urlopen(f"{url}/_stcore/health", timeout=1)
-                break
-            except (URLError, OSError):
-                time.sleep(0.25)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-@pytest.fixture
-def visitor(server):
-    """visitor(path, ...): a page of a fresh browser window; at the end its console must hold no error."""
-    with sync_api.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
-        errors = []
-
-        def visit(path="/study", **options):
-            tab = browser.new_context(**options).new_page()
-            tab.set_default_timeout(120_000)
-            tab.on("pageerror", lambda e: errors.append(str(e)))
-            tab.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-            tab.goto(server + path)
-            return tab
-
-        yield visit
-        browser.close()
-        assert not [e for e in errors if not EXPECTED.search(e)]
 
 
 def enter(tab):
@@ -95,7 +38,7 @@ def fits(tab, selector):
 
 
 def test_a_study_by_keyboard_alone_with_a_pause_a_reload_and_a_second_tab(visitor):
-    tab = visitor(viewport={"width": 1280, "height": 720})
+    tab = visitor("/study", viewport={"width": 1280, "height": 720})
     seen = []
     tab.on("response", lambda r: seen.append(r) if "/api/study" in r.url else None)
     tab.get_by_role("button", name="Start").focus()
@@ -151,7 +94,7 @@ def test_a_study_by_keyboard_alone_with_a_pause_a_reload_and_a_second_tab(visito
 
 
 def test_pairs_by_finger_on_a_phone_then_clues(visitor):
-    tab = visitor(viewport={"width": 390, "height": 844}, has_touch=True, color_scheme="dark")
+    tab = visitor("/study", viewport={"width": 390, "height": 844}, has_touch=True, color_scheme="dark")
     tab.get_by_text("In pairs").click()
     sync_api.expect(tab.get_by_role("radio", name="In pairs")).to_be_checked(timeout=120_000)
     tab.get_by_role("button", name="Start").click()

@@ -27,20 +27,6 @@ def root(tmp_path, monkeypatch):
     return tmp_path / "runs"
 
 
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """call(word, ...): what the command line does with them, as (exit code, stdout, stderr)."""
-
-    def run(*words):
-        monkeypatch.setattr("sys.argv", ["gan_core", *map(str, words)])
-        with pytest.raises(SystemExit) as done:
-            cli.main()
-        out, err = capsys.readouterr()
-        return done.value.code, out, err
-
-    return run
-
-
 def train_words(*more, preset="acgan", data="digits"):
     return ["train", "--preset", preset, "--data", data, "--kimg", "0.1", *SETTINGS, *more]
 

@@ -14,6 +14,7 @@ from gan_core.cli.common import app
 from gan_core.errors import UserError
 from gan_core.images import save_png
 from gan_core.media import animation as animation_module
+from gan_core.media import video
 from gan_core.media.diagram import _figure, _trace
 from gan_core.model import ModelConfig, save_model
 from gan_core.presets import configure
@@ -116,7 +117,7 @@ def test_the_mp4_is_one(run):
 
 
 def test_without_ffmpeg_the_mp4_is_refused_in_words(run, monkeypatch):
-    monkeypatch.setattr(animation_module.shutil, "which", lambda name: None)
+    monkeypatch.setattr(video.shutil, "which", lambda name: None)
     save_png(run.sample_path(0), picture(0))
     assert not media.has_ffmpeg()
     with pytest.raises(UserError, match="ffmpeg"):

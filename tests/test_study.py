@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from gan_core import cli, networks
+from gan_core import networks
 from gan_core.config import NetConfig
 from gan_core.errors import UserError
 from gan_core.model import ModelConfig, load_model, save_model
@@ -559,18 +559,6 @@ def test_another_site_cannot_answer_and_unknown_ids_get_words(server):
 
 
 # The command line
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    def run(*words):
-        monkeypatch.setattr("sys.argv", ["gan_core", *map(str, words)])
-        with pytest.raises(SystemExit) as done:
-            cli.main()
-        out, err = capsys.readouterr()
-        return done.value.code, out, err
-
-    return run
 
 
 def test_the_command_line_makes_lists_counts_exports_and_deletes(call, model, tmp_path):

@@ -11,7 +11,7 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from gan_core import cli, losses
+from gan_core import losses
 from gan_core.errors import UserError
 from gan_core.presets import configure
 from gan_core.toy import record as film
@@ -32,18 +32,6 @@ def short(monkeypatch):
     for module in (film, learn_games):
         monkeypatch.setattr(module, "FRAMES", 3)
     monkeypatch.setattr(film, "EACH", 2)
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    def run(*words):
-        monkeypatch.setattr("sys.argv", ["gan_core", *map(str, words)])
-        with pytest.raises(SystemExit) as done:
-            cli.main()
-        out, err = capsys.readouterr()
-        return done.value.code, out, err
-
-    return run
 
 
 # Targets

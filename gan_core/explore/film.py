@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,6 +15,7 @@ from gan_core.explore import paths
 from gan_core.explore.directions import Direction
 from gan_core.explore.latent import Latent, points
 from gan_core.explore.space import Space
+from gan_core.media import video
 from gan_core.model import Model
 from gan_core.seeds import latents
 
@@ -82,27 +78,10 @@ def _captioned(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def gif(film: Film) -> bytes:
     """The film as a GIF that plays for ever."""
-    first, *rest = [Image.fromarray(f) for f in film.frames[::2]]
-    out = io.BytesIO()
-    first.save(out, "GIF", save_all=True, append_images=rest, duration=round(2000 / film.rate), loop=0)
-    return out.getvalue()
+    frames = film.frames[::2]
+    return video.gif(frames, [round(2000 / film.rate)] * len(frames))
 
 
 def mp4(film: Film) -> bytes:
-    """The same in H.264. Raises `UserError` without ffmpeg, or where it refuses."""
-    ffmpeg = shutil.which("ffmpeg")
-    if ffmpeg is None:
-        raise UserError("An MP4 needs ffmpeg, which is not installed here: install it, or take the GIF.")
-    height, width = film.frames[0].shape
-    with tempfile.TemporaryDirectory() as folder:
-        # To a file and not to a pipe: the index goes to the front, so that a browser plays it while it loads.
-        path = Path(folder) / "loop.mp4"
-        command = [ffmpeg, "-v", "error", "-f", "rawvideo", "-pix_fmt", "gray", "-s", f"{width}x{height}"]
-        command += ["-framerate", f"{film.rate:.6f}", "-i", "-", "-c:v", "libx264", "-crf", "18", "-pix_fmt", "yuv420p"]
-        command += ["-movflags", "+faststart", str(path)]
-        try:
-            subprocess.run(command, input=b"".join(f.tobytes() for f in film.frames), check=True, capture_output=True)
-            return path.read_bytes()
-        except (OSError, subprocess.CalledProcessError) as e:
-            lines = (getattr(e, "stderr", None) or b"").decode(errors="replace").strip().splitlines()
-            raise UserError(f"ffmpeg could not make the MP4 ({lines[-1] if lines else e}): take the GIF.") from e
+    """The same in H.264. Raises `UserError` as `video.mp4` does."""
+    return video.mp4(film.frames, film.rate)

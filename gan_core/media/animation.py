@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from gan_core.errors import UserError
+from gan_core.media import video
 from gan_core.runs import Run
 
 MAX_FRAMES = 120
@@ -22,7 +19,6 @@ MAX_SIDE = 720  # a larger picture is scaled down to it
 MIN_SIDE = 320  # a smaller one is enlarged by a whole factor, so that its pixels stay square and the caption legible
 HOLD_SECONDS = 2.0  # the last frame stays so long
 FRAME_SECONDS = (0.02, 0.5)  # browsers slow a GIF down below the first; few pictures do not crawl past the second
-VIDEO_RATE = 25  # frames a second of an MP4
 BACKGROUND, INK = 12, 170
 SYNTHETIC = "synthetic"
 
@@ -31,10 +27,6 @@ SYNTHETIC = "synthetic"
 class _Film:
     frames: list[np.ndarray]  # uint8 [H, W], all of one size, both sides even as video needs
     seconds: float  # of each frame
-
-
-def has_ffmpeg() -> bool:
-    return shutil.which("ffmpeg") is not None
 
 
 def animation_gif(run: Run, seconds: float = 6.0) -> bytes:
@@ -46,34 +38,14 @@ def animation_gif(run: Run, seconds: float = 6.0) -> bytes:
     film = _film(run, seconds)
     durations = [round(film.seconds * 1000)] * len(film.frames)
     durations[-1] += round(HOLD_SECONDS * 1000)
-    first, *rest = [Image.fromarray(f, "L") for f in film.frames]
-    out = io.BytesIO()
-    first.save(out, "GIF", save_all=True, append_images=rest, duration=durations, loop=0)
-    return out.getvalue()
+    return video.gif(film.frames, durations)
 
 
 def animation_mp4(run: Run, seconds: float = 6.0) -> bytes:
-    """The same film as `animation_gif`'s in H.264. Raises `UserError` without ffmpeg, or where it refuses."""
-    ffmpeg = shutil.which("ffmpeg")
-    if ffmpeg is None:
-        raise UserError("An MP4 needs ffmpeg, which is not installed here: install it, or take the GIF.")
+    """The same film as `animation_gif`'s in H.264. Raises `UserError` as `video.mp4` does."""
     film = _film(run, seconds)
-    height, width = film.frames[0].shape
     held = film.frames[-1:] * round(HOLD_SECONDS / film.seconds)
-    with tempfile.TemporaryDirectory() as folder:
-        # To a file and not to a pipe: the index goes to the front, so that a browser plays it while it loads.
-        path = Path(folder) / "animation.mp4"
-        command = [ffmpeg, "-v", "error", "-f", "rawvideo", "-pix_fmt", "gray", "-s", f"{width}x{height}"]
-        command += ["-framerate", f"{1 / film.seconds:.6f}", "-i", "-", "-r", str(VIDEO_RATE)]
-        command += ["-c:v", "libx264", "-crf", "18", "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(path)]
-        try:
-            subprocess.run(
-                command, input=b"".join(f.tobytes() for f in [*film.frames, *held]), check=True, capture_output=True
-            )
-            return path.read_bytes()
-        except (OSError, subprocess.CalledProcessError) as e:
-            lines = getattr(e, "stderr", b"").decode(errors="replace").strip().splitlines()
-            raise UserError(f"ffmpeg could not make the MP4 ({lines[-1] if lines else e}): take the GIF.") from e
+    return video.mp4([*film.frames, *held], 1 / film.seconds)
 
 
 def _film(run: Run, seconds: float) -> _Film:
