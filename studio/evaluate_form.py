@@ -39,7 +39,7 @@ def image_source(label: str, kinds: list[str], before: str, key: str) -> str:
     """A source as the person names it; "" while nothing is. `before` is what was named the last time."""
     kind = st.segmented_control(label, kinds, default=kinds[0], required=True, key=f"{key}-kind", persist_state="page")
     if kind == PHANTOM:
-        st.caption("Drawn from physics by this program, with no patient: for a model that learnt from them.")
+        st.caption("Drawn from physics by this program, with no patient: they stand in for films.")
         return PHANTOMS
     if kind == FOLDER:
         path = st.text_input(
