@@ -6,13 +6,12 @@ and a game is a preset of `gan_core.presets` whose rates and weights are scaled 
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gan_core import losses
+from gan_core import losses, schedules
 from gan_core.config import TrainConfig
 from gan_core.errors import UserError
 from gan_core.presets import configure
@@ -97,11 +96,8 @@ class Game:
         self.steps += 1
 
     def _set_rates(self) -> None:
-        """Rates fall to their last share along half a cosine, as in the trainings."""
-        cfg = self.config
-        phase = max(0.0, (self.steps / STEPS - cfg.lr_decay_from) / (1 - cfg.lr_decay_from))
-        scale = cfg.lr_final + (1 - cfg.lr_final) * (1 + math.cos(math.pi * phase)) / 2
-        for opt, lr in ((self.g_opt, cfg.g_lr), (self.d_opt, cfg.d_lr)):
+        scale = schedules.rate(self.config, self.steps / STEPS)
+        for opt, lr in ((self.g_opt, self.config.g_lr), (self.d_opt, self.config.d_lr)):
             opt.param_groups[0]["lr"] = lr * scale
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:

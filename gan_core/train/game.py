@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gan_core import losses, networks
+from gan_core import losses, networks, schedules
 from gan_core.augment import augment
 from gan_core.config import TrainConfig
 from gan_core.data import take
@@ -43,11 +42,6 @@ def pick_precision(name: str, device: torch.device) -> str:
     else:
         fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
     return "bfloat16" if fast else "float32"
-
-
-def _cosine(final: float, phase: float) -> float:
-    """From 1 at phase 0 to `final` at phase 1, along half a cosine."""
-    return final + (1 - final) * (1 + math.cos(math.pi * phase)) / 2
 
 
 class Batches:
@@ -184,8 +178,7 @@ class Game:
 
     def _set_rates(self) -> None:
         cfg = self.config
-        phase = max(0.0, (self._progress() - cfg.lr_decay_from) / max(1e-9, 1 - cfg.lr_decay_from))
-        scale = _cosine(cfg.lr_final, phase)
+        scale = schedules.rate(cfg, self._progress())
         for opt, lr in ((self.g_opt, cfg.g_lr), (self.d_opt, cfg.d_lr)):
             for group in opt.param_groups:
                 group["lr"] = lr * scale
@@ -211,7 +204,7 @@ class Game:
         if lazy:
             squared = losses.squared_gradient_norm(both.score, x)
             penalty = cfg.r1_gamma / 2 * squared[:n].mean() + cfg.r2_gamma / 2 * squared[n:].mean()
-            penalty = penalty * _cosine(cfg.gamma_final, self._progress())
+            penalty = penalty * schedules.gamma(cfg, self._progress())
             self._note(penalty=penalty)
             loss = loss + cfg.penalty_every * penalty
         if cfg.gp_weight:
