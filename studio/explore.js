@@ -50,7 +50,7 @@ class Explorer {
     if (!fresh) return
     this.start = { ...data.query }
     this.query = { ...data.query }
-    this.undone = []
+    this.undone = [JSON.stringify(this.query)]
     this.build()
     this.changed()
   }
@@ -417,10 +417,8 @@ class Explorer {
   }
 
   back() {
-    this.undone.pop()
-    const text = this.undone.pop()
-    if (!text) return
-    this.query = JSON.parse(text)
+    if (this.undone.length > 1 && this.undone.at(-1) === JSON.stringify(this.query)) this.undone.pop()
+    this.query = JSON.parse(this.undone.at(-1))
     if (this.rescale) this.rescale()
     this.changed()
   }
