@@ -23,7 +23,7 @@ class NetConfig(Settings):
     """A generator's or a critic's architecture. Channels are those at full resolution; they double at each halving."""
 
     role: Literal["generator", "discriminator"]
-    architecture: Literal["dcgan", "residual"]
+    architecture: Literal["dcgan", "residual", "style"]
     resolution: int = Field(64, ge=16, le=1024)
     num_classes: int = Field(0, ge=0, le=MAX_CLASSES)  # 0: unconditional
     conditioning: Literal["none", "embedding", "projection", "classifier", "projection+classifier"] = "none"
@@ -32,6 +32,7 @@ class NetConfig(Settings):
     norm: Literal["none", "batch", "layer", "pixel"] = "none"
     z_dim: int = Field(128, ge=1, le=1024)  # generator only
     dropout: float = Field(0.0, ge=0, lt=1)  # dcgan discriminator only
+    levels: int = Field(0, ge=0, le=8)  # dcgan discriminator only: its convolutions; 0: as many as leave 4 to 7 pixels
 
     @model_validator(mode="after")
     def _fits(self) -> NetConfig:
@@ -41,6 +42,10 @@ class NetConfig(Settings):
             raise ValueError("a generator is conditioned by an embedding or not at all")
         if self.role == "discriminator" and self.conditioning == "embedding":
             raise ValueError("a discriminator is conditioned by projection, by a classifier, by both or not at all")
+        if self.role == "generator" and self.architecture == "style" and self.norm != "none":
+            raise ValueError("a style-based generator has its own normalisation: set norm to none")
+        if self.resolution >> self.levels < 2:
+            raise ValueError(f"{self.levels} halvings leave nothing of {self.resolution} pixels")
         return self
 
 
@@ -60,7 +65,7 @@ class TrainConfig(Settings):
 
     # Networks
     init: str = Field("", max_length=1000)  # a model folder or run to start from, as large or smaller: it is grown
-    architecture: Literal["dcgan", "residual"] = "dcgan"
+    architecture: Literal["dcgan", "residual", "style"] = "dcgan"  # style: its critic is the residual one
     z_dim: int = Field(100, ge=1, le=1024)
     g_channels: int = Field(64, ge=1, le=256)
     d_channels: int = Field(64, ge=1, le=256)
@@ -68,6 +73,7 @@ class TrainConfig(Settings):
     g_norm: Literal["none", "batch", "layer", "pixel"] = "batch"
     d_norm: Literal["none", "batch", "layer"] = "batch"
     d_dropout: float = Field(0.0, ge=0, lt=1)
+    d_levels: int = Field(0, ge=0, le=8)  # dcgan: convolutions of D; 0: as many as leave 4 to 7 pixels
     conditioning: Literal["none", "projection", "classifier", "projection+classifier"] = "none"  # how D learns labels
 
     # The game
@@ -84,6 +90,7 @@ class TrainConfig(Settings):
 
     # Stabilisers
     label_smoothing: float = Field(0.0, ge=0, lt=0.5)  # one-sided: s = 0.1 asks 0.9 of reals; for WGAN -0.9 and 1.1
+    smooth_fakes: bool = False  # two-sided: fakes are asked for s in place of 0
     label_flip: float = Field(0.0, ge=0, le=0.5)  # share of D's targets swapped
     input_noise: float = Field(0.0, ge=0, le=1)  # standard deviation of noise on all that D sees, fading to 0
     augment: tuple[Literal["brightness", "contrast", "translation", "cutout"], ...] = ()  # DiffAugment, reals and fakes
@@ -118,10 +125,15 @@ class TrainConfig(Settings):
             )
         if self.loss == "relativistic" and (self.label_smoothing or self.label_flip):
             raise ValueError("the relativistic loss compares pairs and has no targets to smooth or flip")
-        if self.architecture == "residual" and (self.d_norm != "none" or self.d_dropout):
-            raise ValueError("the residual critic has neither normalisation nor dropout: set d_norm=none, d_dropout=0")
-        if self.architecture == "residual" and self.batch % 4:
+        if self.architecture != "dcgan" and (self.d_norm != "none" or self.d_dropout or self.d_levels):
+            raise ValueError(
+                "the residual critic has neither normalisation nor dropout, nor a choice of levels: "
+                "set d_norm=none, d_dropout=0, d_levels=0"
+            )
+        if self.architecture != "dcgan" and self.batch % 4:
             raise ValueError("the residual critic compares images in groups of four: make batch a multiple of 4")
+        if self.architecture == "style" and self.g_norm != "none":
+            raise ValueError("a style-based generator has its own normalisation: set g_norm=none")
         if self.clip and self.loss != "wasserstein":
             raise ValueError("weight clipping belongs to the wasserstein loss")
         return self
@@ -161,6 +173,7 @@ class TrainConfig(Settings):
             channels=self.d_channels,
             norm=self.d_norm,
             dropout=self.d_dropout,
+            levels=self.d_levels,
             **shared,
         )
         return g, d

@@ -9,12 +9,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def d_targets(loss: str, smoothing: float) -> tuple[float, float]:
+def d_targets(loss: str, smoothing: float, two_sided: bool = False) -> tuple[float, float]:
     """What D is asked to say of (a real, a fake): 1 and 0, or -1 and 1 in WGAN's Keras convention; both smoothed.
 
-    Smoothing is one-sided for cross-entropy (Salimans et al. 2016): 0.9 and 0. For WGAN it is -0.9 and 1.1.
+    Smoothing is one-sided for cross-entropy (Salimans et al. 2016), 0.9 and 0, or `two_sided`, 0.9 and 0.1. For WGAN it
+    is -0.9 and 1.1.
     """
-    return (smoothing - 1, 1 + smoothing) if loss == "wasserstein" else (1 - smoothing, 0.0)
+    if loss == "wasserstein":
+        return smoothing - 1, 1 + smoothing
+    return 1 - smoothing, smoothing if two_sided else 0.0
 
 
 def swap(real_target: Tensor, fake_target: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:

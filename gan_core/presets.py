@@ -63,6 +63,29 @@ def _grown(resolution: int, start: str, gamma: float, kimg: float) -> dict[str, 
     }
 
 
+_WGAN_GP: dict[str, Any] = {
+    "loss": "wasserstein",
+    "gp_weight": 10.0,
+    "n_critic": 5,
+    "d_norm": "layer",
+    "g_lr": 1e-4,
+    "d_lr": 1e-4,
+    "beta1": 0.0,
+    "beta2": 0.9,
+}
+
+# One pair of networks for all that are compared at 28 pixels: two convolutions each, the critic with dropout.
+_SMALL: dict[str, Any] = {
+    "resolution": 28,
+    "g_channels": 32,
+    "d_channels": 32,
+    "d_norm": "none",
+    "d_dropout": 0.25,
+    "batch": 32,
+    "kimg": 45.0,
+    "judge_kimg": 0.0,
+}
+
 PRESETS: dict[str, Preset] = {
     "knee-64": Preset(
         "The modern recipe, and the one to start with: thin residual networks, a loss that compares each real with a "
@@ -99,20 +122,50 @@ PRESETS: dict[str, Preset] = {
     "wgan-gp": Preset(
         "WGAN with a penalty on the critic's slope in place of clipping: the steadiest of the classics, at five critic "
         "steps for each of the generator's.",
-        {
-            "loss": "wasserstein",
-            "gp_weight": 10.0,
-            "n_critic": 5,
-            "d_norm": "layer",
-            "g_lr": 1e-4,
-            "d_lr": 1e-4,
-            "beta1": 0.0,
-            "beta2": 0.9,
-        },
+        _WGAN_GP,
+    ),
+    "wgan-clip-gp": Preset(
+        "WGAN with its weights clipped and its slope penalised, both at once: to see what each of the two does.",
+        _WGAN_GP | {"clip": 0.01},
     ),
     "acgan": Preset(
         "DCGAN whose critic also names the class, so that images can be asked for by class. Needs labelled data.",
         {"conditioning": "classifier", "d_dropout": 0.25},
+    ),
+    "style-256": Preset(
+        "A style-based generator (as in StyleGAN2) at 256 pixels against the modern recipe's critic: a learned "
+        "constant, and w at every level. For a GPU, or a night on a processor.",
+        _KNEE | {"architecture": "style", "g_norm": "none", "resolution": 256, "r1_gamma": 4.0, "r2_gamma": 4.0},
+    ),
+    "dcgan-126": Preset(
+        "The plainest of games, at 126 pixels: a critic of three convolutions and one unit, without normalisation. "
+        "Apt to undo what it has learnt.",
+        {"resolution": 126, "d_levels": 3, "d_norm": "none", "g_channels": 16, "d_channels": 32, "batch": 32},
+    ),
+    "chest-800": Preset(
+        "Chest films of 800 pixels from a few hundred images: the thinnest networks that still reach the whole film, "
+        "with augmentation. From nothing it takes days on a processor; grown from 100 pixels, hours.",
+        _KNEE
+        | {
+            "conditioning": "none",
+            "label_name": "class",
+            "resolution": 800,
+            "g_channels": 4,
+            "d_channels": 4,
+            "max_channels": 64,
+            "batch": 8,
+            "r1_gamma": 10.0,
+            "r2_gamma": 10.0,
+            "augment": ("brightness", "contrast", "translation"),
+        },
+    ),
+    "dcgan-28": Preset("DCGAN for the 28 pixels of digits and clothing. Minutes on a processor.", _SMALL),
+    "acgan-28": Preset(
+        "AC-GAN for 28 pixels: asks for a digit or a garment by its class.", _SMALL | {"conditioning": "classifier"}
+    ),
+    "wgan-gp-28": Preset(
+        "WGAN-GP for 28 pixels, with five critic steps for each of the generator's.",
+        _SMALL | _WGAN_GP | {"d_dropout": 0.0, "kimg": 225.0},
     ),
 }
 
@@ -120,6 +173,14 @@ ADDITIONS: dict[str, Preset] = {
     "smooth": Preset("the critic is asked for 0.9 rather than certainty", {"label_smoothing": 0.1}),
     "noise": Preset(
         "noise on what the critic sees, and a few swapped labels", {"input_noise": 0.1, "label_flip": 0.001}
+    ),
+    "stabilise": Preset(
+        "the critic is asked for 0.9 and 0.1 (Wasserstein: -0.9 and 1.1), and a thousandth of its labels are swapped",
+        {"label_smoothing": 0.1, "smooth_fakes": True, "label_flip": 0.001},
+    ),
+    "penalty": Preset(
+        "the critic is kept smooth around the reals (R1), without batch normalisation",
+        {"d_norm": "none", "r1_gamma": 1.0, "penalty_every": 8},
     ),
     "augment": Preset(
         "images are shifted, partly hidden and re-exposed before the critic, reals and fakes alike: for small data",

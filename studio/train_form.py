@@ -94,7 +94,7 @@ def _recipe() -> str:
 def _settings(preset: str, source: str, resolution: int, fit: Fit, count: int, classes: int) -> TrainConfig:
     """The settings of the run, from the form. Raises `UserError` where they do not fit."""
     recipe = preset.split("+")[0]  # what was typed stays when an addition is chosen
-    unlabelled = {"conditioning": "none"} if classes < 2 and recipe != "acgan" else {}
+    unlabelled = {"conditioning": "none"} if classes < 2 and not recipe.startswith("acgan") else {}
     base = configure(preset, **unlabelled)
     kimg = st.number_input(
         "Length, in thousands of images shown",

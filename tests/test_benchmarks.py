@@ -1,3 +1,4 @@
+import importlib
 import importlib.util
 import json
 import math
@@ -7,12 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
+from PIL import Image
 from torch import nn
 
 from gan_core.presets import configure
+from gan_core.runs import Run
 from gan_core.train.game import Batches, Game
 
-PROGRAM = Path(__file__).resolve().parent.parent / "benchmarks" / "throughput.py"
+PROGRAM = ROOT / "benchmarks" / "throughput.py"
 
 
 def call(*arguments):
@@ -99,3 +103,52 @@ def test_the_plain_game_takes_the_same_steps_without_channels_last(throughput):
     assert all(seen)
     assert game.nimg == 8
     assert game.finite()
+
+
+def test_the_seeds_systems_run_resume_and_are_written_down(tmp_path, monkeypatch):
+    """One of them, on made images: from nothing to the folder that the Runs page reads."""
+    folder = ROOT / "benchmarks"
+    monkeypatch.syspath_prepend(str(folder))
+    seeds, paper = importlib.import_module("seeds"), importlib.import_module("seeds_paper")
+    rng = np.random.default_rng(0)
+    for c in range(2):
+        (tmp_path / "data/clothing" / str(c)).mkdir(parents=True)
+        for i in range(40):
+            image = Image.fromarray(rng.integers(0, 256, (28, 28), np.uint8))
+            image.save(tmp_path / "data/clothing" / str(c) / f"{i}.png")
+    out = tmp_path / "work"
+    seeds.main(tmp_path / "data", out, "clothing-acgan-28", 1.0, quick=True, write=False, here=False)
+    result = out / "clothing-acgan-28" / "result.json"
+    found = json.loads(result.read_text())
+    assert {"is", "fd", "d_loss", "class_accuracy"} <= found["figures"].keys()
+    assert 1 <= found["figures"]["is"]["value"] <= 2
+    before = result.stat().st_mtime_ns
+    seeds.main(tmp_path / "data", out, "clothing-acgan-28", 1.0, quick=True, write=False, here=False)
+    assert result.stat().st_mtime_ns == before  # what is finished is not done again
+
+    monkeypatch.setattr(paper, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(paper, "PAPER", tmp_path / "SEEDS.md")
+    (tmp_path / "SEEDS.md").write_text("above\n" + "\n".join(paper.MARKS) + "\nbelow\n")
+    paper.write_all(out, seeds.SYSTEMS)
+    text = (tmp_path / "SEEDS.md").read_text()
+    assert text.startswith("above")
+    assert text.rstrip().endswith("below")
+    assert "| AC-GAN, bare |" in text
+    assert "Not run yet: DCGAN, bare" in text
+    shipped = tmp_path / "shipped" / "clothing-acgan-28"
+    kept = {p.name for p in shipped.iterdir()}
+    assert kept == {"config.json", "result.json", "samples", "stats.jsonl", "status.json"}
+    assert Run(shipped).status().state == "finished"
+    assert str(tmp_path) not in "".join(p.read_text() for p in shipped.glob("*.json*"))
+    assert (tmp_path / "seeds-clothing-28.png").exists()
+
+
+def test_every_system_of_the_seeds_is_a_preset_with_a_name_of_its_own(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    seeds, systems = importlib.import_module("seeds"), importlib.import_module("seeds_systems").SYSTEMS
+    assert len({s.name for s in systems}) == len(systems)
+    for system in systems:
+        config = seeds.configure(system, Path("data"), 10.0)
+        assert config.preset == system.preset
+        assert bool(system.minutes) != bool(system.epochs)
+        assert not system.start or any(s.name == system.start for s in systems)

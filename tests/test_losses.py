@@ -26,16 +26,18 @@ def full(value, like=REAL):
 
 
 @pytest.mark.parametrize(
-    ("loss", "smoothing", "targets"),
+    ("loss", "smoothing", "two_sided", "targets"),
     [
-        ("non-saturating", 0.0, (1.0, 0.0)),
-        ("non-saturating", 0.1, (0.9, 0.0)),  # one-sided: the fakes' target stays
-        ("wasserstein", 0.0, (-1.0, 1.0)),
-        ("wasserstein", 0.1, (-0.9, 1.1)),
+        ("non-saturating", 0.0, False, (1.0, 0.0)),
+        ("non-saturating", 0.1, False, (0.9, 0.0)),  # one-sided: the fakes' target stays
+        ("non-saturating", 0.1, True, (0.9, 0.1)),
+        ("wasserstein", 0.0, False, (-1.0, 1.0)),
+        ("wasserstein", 0.1, False, (-0.9, 1.1)),
+        ("wasserstein", 0.1, True, (-0.9, 1.1)),
     ],
 )
-def test_targets(loss, smoothing, targets):
-    assert losses.d_targets(loss, smoothing) == pytest.approx(targets)
+def test_targets(loss, smoothing, two_sided, targets):
+    assert losses.d_targets(loss, smoothing, two_sided) == pytest.approx(targets)
 
 
 @pytest.mark.parametrize("target", [1.0, 0.9])

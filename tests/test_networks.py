@@ -13,12 +13,14 @@ from gan_core.networks.common import PixelNorm, minibatch_stddev, norm_layer, si
 from gan_core.networks.residual import DownConv, UpConv
 
 RESOLUTIONS = [16, 28, 64, 126]
-ARCHITECTURES = ["dcgan", "residual"]
+ARCHITECTURES = ["dcgan", "residual", "style"]
 
 
 def net(role, architecture, resolution=16, seed=0, **settings):
     torch.manual_seed(seed)
     small = {"channels": 4, "max_channels": 16} | ({"z_dim": 8} if role == "generator" else {})
+    if (role, architecture) == ("generator", "style"):
+        settings["norm"] = "none"  # it has its own
     return networks.build(NetConfig(role=role, architecture=architecture, resolution=resolution, **(small | settings)))
 
 
@@ -280,6 +282,30 @@ def test_a_larger_side_begins_with_the_same_features(resolution, channels):
         net(torch.ones(2, 8))
     small, large = seen
     torch.testing.assert_close(large[:, :4], F.interpolate(small, resolution, mode="nearest"))
+
+
+@pytest.mark.parametrize("channels", [4, 8])
+def test_a_style_based_generator_begins_with_the_same_pictures(channels):
+    G = generator("style", 32).eval()
+    larger = grown(G, resolution=64, channels=channels)
+    z = torch.randn(4, 8)
+    small = F.interpolate(torch.atanh(G(z).double()), scale_factor=2, mode="bilinear", align_corners=False)
+    torch.testing.assert_close(torch.atanh(larger(z).double()), small, atol=1e-4, rtol=1e-4)
+
+
+def test_the_styles_of_a_style_based_generator_leave_the_size_of_its_features():
+    layer = networks.style.StyledConv(64, 64, 8, up=False)
+    w, x = 3 * torch.randn(32, 8), torch.randn(32, 64, 16, 16)
+    sizes = [layer(x, many * w).std().item() for many in (0.0, 1.0, 10.0)]
+    assert max(sizes) < 1.2 * min(sizes)
+
+
+def test_a_critic_of_so_many_levels():
+    D = discriminator("dcgan", 126, levels=3)
+    assert [tuple(conv.weight.shape[:2]) for conv in D.convs] == [(4, 1), (8, 4), (16, 8)]
+    assert D.score.in_features == 16 * 15**2
+    with pytest.raises(ValueError, match="nothing"):
+        discriminator("dcgan", 28, levels=5)
 
 
 def test_new_channels_and_blocks_learn():

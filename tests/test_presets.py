@@ -13,12 +13,13 @@ from gan_core.presets import ADDITIONS, PRESETS, configure
 from gan_core.train.trainer import command_line
 
 CLASSICS = ["dcgan", "wgan", "wgan-gp", "acgan"]
-COMBINATIONS = ["".join(f"+{a}" for a in c) for n in range(4) for c in itertools.combinations(ADDITIONS, n)]
+FREE = ("smooth", "noise", "augment")
+COMBINATIONS = ["".join(f"+{a}" for a in c) for n in range(4) for c in itertools.combinations(FREE, n)]
 
 
 def test_the_presets_asked_for_are_there():
     assert {*CLASSICS, "knee-64"} <= PRESETS.keys()
-    assert {"smooth", "noise", "augment"} <= ADDITIONS.keys()
+    assert {*FREE, "stabilise", "penalty"} <= ADDITIONS.keys()
 
 
 @pytest.mark.parametrize("preset", CLASSICS)
@@ -53,6 +54,14 @@ def test_recipes_are_those_of_their_papers():
     assert acgan.conditioning == "classifier"
     assert not acgan.class_on_fakes
     assert configure("knee-64").loss == "relativistic"
+    both = configure("wgan-clip-gp")
+    assert (both.clip, both.gp_weight) == (wgan.clip, gp.gp_weight)
+    stabilised = configure("dcgan-28+stabilise")
+    assert (stabilised.label_smoothing, stabilised.smooth_fakes, stabilised.label_flip) == (0.1, True, 0.001)
+    assert (stabilised.resolution, stabilised.batch, stabilised.input_noise) == (28, 32, 0.0)
+    plain = configure("dcgan-126")
+    assert (plain.resolution, plain.d_levels, plain.d_norm) == (126, 3, "none")
+    assert configure("dcgan+penalty").r1_gamma > 0
 
 
 def test_settings_change_a_preset():
@@ -81,6 +90,8 @@ def test_settings_change_a_preset():
         ("knee-64+noise", {}, "no targets"),
         ("knee-64", {"batch": 18}, "multiple of 4"),
         ("knee-64", {"d_norm": "layer"}, "residual"),
+        ("knee-64", {"d_levels": 3}, "d_levels"),
+        ("style-256", {"g_norm": "batch"}, "g_norm=none"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_words(preset, settings, words):

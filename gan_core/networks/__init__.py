@@ -7,7 +7,7 @@ from torch import nn
 
 from gan_core.config import NetConfig
 from gan_core.errors import UserError
-from gan_core.networks import dcgan, residual
+from gan_core.networks import dcgan, residual, style
 from gan_core.networks.common import Scores
 from gan_core.networks.grow import grow
 
@@ -20,6 +20,8 @@ _CLASSES = {
     ("dcgan", "discriminator"): dcgan.Discriminator,
     ("residual", "generator"): residual.Generator,
     ("residual", "discriminator"): residual.Discriminator,
+    ("style", "generator"): style.Generator,
+    ("style", "discriminator"): residual.Discriminator,
 }
 
 

@@ -58,7 +58,7 @@ class Discriminator(Critic):
         super().__init__()
         self.config = config
         side = config.resolution
-        levels = len(sizes(config.resolution)) - 1
+        levels = config.levels or len(sizes(config.resolution)) - 1
         chans = widths(levels, config.channels, config.max_channels)[::-1]
         self.convs, self.norms = nn.ModuleList(), nn.ModuleList()
         for i, (inp, out) in enumerate(zip([1, *chans[:-1]], chans, strict=True)):

@@ -1,4 +1,4 @@
-"""Growing: a residual network takes over what a smaller one has learnt, at twice the side, with more channels, or both.
+"""Growing: a network takes over what a smaller one has learnt, at twice the side, with more channels, or both.
 
 The old weights fill the corner of the new tensors and see nothing of the new channels at first; a block at a resolution
 that is new begins by passing its input on. So the grown generator draws the small one's images, only larger, and learns
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from gan_core.config import NetConfig
 from gan_core.errors import UserError
+from gan_core.networks import style
 from gan_core.networks.common import sizes, widths
 from gan_core.networks.residual import SUM_GAIN, Discriminator, DownBlock, Generator, UpBlock
 
@@ -25,18 +26,24 @@ def grow(small: nn.Module, large: nn.Module) -> None:
 
     Raises `UserError` where `large` does not contain `small`.
     """
-    if not isinstance(small, (Generator, Discriminator)) or type(small) is not type(large):
-        raise UserError("Only a residual network can start from another, and only from a residual one.")
+    if not isinstance(small, (Generator, Discriminator, style.Generator)) or type(small) is not type(large):
+        raise UserError("Only a residual or style network can start from another, and only from one of its own kind.")
     _check(small.config, large.config)
-    if isinstance(large, Generator):
+    if isinstance(large, (Generator, style.Generator)):
         old, new = large.blocks[: len(small.blocks)], large.blocks[len(small.blocks) :]
     else:
         new, old = large.blocks[: -len(small.blocks)], large.blocks[-len(small.blocks) :]
     for name, module in small.named_children():
         if hasattr(large, name):
             _fill(module, old if name == "blocks" else getattr(large, name))
+    if isinstance(large, style.Generator):
+        large.start.copy_(small.start)
     for block in new:
-        _pass_on(block, small.config.channels)
+        if isinstance(block, style.Level):  # the enlarged picture so far stays as it is
+            nn.init.zeros_(block.draw.weight)
+            nn.init.zeros_(block.draw.bias)
+        else:
+            _pass_on(block, small.config.channels)
 
 
 def _check(small: NetConfig, large: NetConfig) -> None:

@@ -22,7 +22,7 @@ SUM_GAIN = math.sqrt(0.5)  # keeps the variance where two branches of equal vari
 CENTRE_SAMPLES = 512  # of z, whose mean w is the centre that truncation pulls towards
 
 
-def _init(module: nn.Module) -> None:
+def init(module: nn.Module) -> None:
     """He's initialisation. With PyTorch's own a dozen layers let a hundredth of the signal through, and the critic
     starts blind."""
     if isinstance(module, (nn.Conv2d, nn.Linear)) and not module.weight.is_meta:
@@ -134,7 +134,7 @@ class Generator(nn.Module):
         )
         self.last_norm = norm_layer(config.norm, chans[-1])
         self.last = nn.Conv2d(chans[-1], 1, 3, padding=1)
-        self.apply(_init)
+        self.apply(init)
         for module in self.modules():
             if (
                 isinstance(module, Style) and not module.affine.weight.is_meta
@@ -183,7 +183,7 @@ class Discriminator(Critic):
         self.last = nn.Conv2d(chans[-1] + 1, chans[-1], 3, padding=1)
         self.hidden = nn.Linear(chans[-1] * side**2, chans[-1])
         self.add_head(chans[-1], config)
-        self.apply(_init)
+        self.apply(init)
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> Scores:
         h = self.first(x)

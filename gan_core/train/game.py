@@ -223,7 +223,9 @@ class Game:
         cfg = self.config
         if cfg.loss == "relativistic":
             return losses.d_relativistic(real, fake)
-        real_target, fake_target = (torch.full_like(real, t) for t in losses.d_targets(cfg.loss, cfg.label_smoothing))
+        real_target, fake_target = (
+            torch.full_like(real, t) for t in losses.d_targets(cfg.loss, cfg.label_smoothing, cfg.smooth_fakes)
+        )
         if cfg.label_flip:
             which = torch.stack([self._uniform(), self._uniform()]) < cfg.label_flip
             real_target, fake_target = losses.swap(real_target, fake_target, which)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -13,6 +14,8 @@ from gan_core.images import to_float
 COLLAPSED = 0.35  # diversity below this share of the reals'
 SATURATED = 0.98  # D right this often on both reals and fakes
 PATIENCE = 3  # ticks in a row
+UNDONE = 1.25  # times the best distance so far: what had been learnt is being lost
+ERRORS = 3  # standard errors that this must be past
 
 
 def diversity(images: np.ndarray) -> float:
@@ -23,6 +26,31 @@ def diversity(images: np.ndarray) -> float:
     x: Tensor = to_float(images)
     small = F.adaptive_avg_pool2d(x, min(16, x.shape[-1]))
     return float(small.var(dim=0, correction=0).mean().sqrt() * 127.5)
+
+
+class Setbacks(NamedTuple):
+    """How a training's distance to the reals went back up."""
+
+    times: int  # how often it rose past `UNDONE` of its best so far
+    worst: float  # the largest such rise, as a ratio
+    best: float  # kernel distance
+    last: float
+    down: bool  # whether the last judgement is such a rise
+
+
+def setbacks(ticks: Sequence[dict]) -> Setbacks | None:
+    """None where the training has been judged fewer than three times."""
+    found = [(t["kd_knee"], t["kd_knee_se"]) for t in ticks if "kd_knee" in t]
+    if len(found) < 3:
+        return None
+    best, times, worst, down = found[0][0], 0, 1.0, False
+    for value, se in found[1:]:
+        undone = value > UNDONE * best and value - best > ERRORS * se
+        times += undone and not down
+        down = undone
+        worst = max(worst, value / best) if best > 0 else worst
+        best = min(best, value)
+    return Setbacks(times, worst, best, found[-1][0], down)
 
 
 def warnings(ticks: Sequence[dict], loss: str) -> list[str]:
@@ -46,5 +74,12 @@ def warnings(ticks: Sequence[dict], loss: str) -> list[str]:
         out.append(
             "The critic is right nearly always, so the generator learns little from it. "
             "Try +smooth or +noise, a lower d_lr, or more r1_gamma."
+        )
+    back = setbacks(ticks)
+    if back and back.down:
+        out.append(
+            "This training is undoing what it had learnt: its distance to the reals has risen from "
+            f"{back.best:.3f} to {back.last:.3f}. The generator at its best is kept (generator-best). "
+            "Try +penalty or +augment, or a lower d_lr."
         )
     return out

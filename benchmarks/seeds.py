@@ -1,0 +1,266 @@
+"""Every system that the five seeds describe, trained by name on real images, and what came out beside what they report.
+
+`python benchmarks/seeds.py --data FOLDER --out WORK` trains and measures one system after the other, each in a process
+of its own on one thread, and goes on where it was cut off; FOLDER holds knees/train, knees/val, chest, clothing and
+digits, a folder for each class. `--only NAME` takes those whose names begin so, `--quick` smoke-tests all in two
+minutes, `--scale 0.3` gives each a share of its time. `--write` then puts figures and pictures of fakes of all that is
+finished into benchmarks/seeds/, where the Runs page finds them, and the tables into benchmarks/SEEDS.md.
+
+Time is that of the processor, so that a shared machine favours none; seeds_systems.py says how much each has.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from seeds_systems import SYSTEMS, System  # noqa: E402
+
+from gan_core import environment  # noqa: E402
+from gan_core.files import write_text  # noqa: E402
+
+SEEN, UNSEEN = {"knees": "knees/train"}, {"knees": "knees/val"}  # of the others there is one folder
+FAKES = 1600
+SNAPSHOTS = 5  # of a run that is counted in minutes, after its beginning
+SMALL = 28
+
+
+def configure(system: System, data: Path, kimg: float, quick: bool = False, **more: Any) -> Any:
+    from gan_core.presets import configure as preset
+
+    each: dict[str, Any] = {"threads": 1, "data": str(data / SEEN.get(system.data, system.data)), "kimg": kimg}
+    if system.data == "chest":
+        each["fit"] = "pad"  # the letter stands near the edge
+    if system.epochs:
+        epoch = kimg / system.epochs
+        each |= {"tick_kimg": epoch, "sample_kimg": epoch, "samples": 20}
+    else:
+        each |= {"tick_kimg": max(0.1, kimg / 100), "sample_kimg": kimg / SNAPSHOTS, "judge_kimg": kimg / 20}
+        each |= {"samples": 20 if system.preset == "knee-64" else 12 if system.data == "knees" else 4}
+    if quick:
+        each |= {"batch": 4, "samples": 4, "judge_kimg": 0.0}
+    return preset(system.preset, **(each | system.settings | more))
+
+
+def images_a_second(config: Any) -> tuple[float, float]:
+    """(images that a second of processor time shows to the critic, seconds a cycle of one step of G takes)."""
+    import numpy as np
+
+    from gan_core.train.game import Batches, Game
+
+    rng = np.random.default_rng(0)
+    n = 64 if config.resolution > 300 else 1024
+    images = rng.integers(0, 256, (n, 1, config.resolution, config.resolution), np.uint8)
+    game = Game(config, Batches(images, rng.integers(0, 5, n), 0), 5)
+    cycle = config.penalty_every if config.r1_gamma else 1
+    rates = []
+    start = time.process_time()
+    while len(rates) < 2 or (time.process_time() - start < 20 and len(rates) < 4):
+        before, at = game.nimg, time.process_time()
+        for _ in range(max(cycle, 1)):
+            game.step()
+        rates.append((game.nimg - before) / (time.process_time() - at))
+    return max(rates), config.batch * config.n_critic / max(rates)
+
+
+def length(system: System, data: Path, scale: float, folder: Path) -> tuple[float, dict[str, float]]:
+    """How many thousand images the system sees, and what was measured to know it."""
+    from gan_core import data as data_module
+
+    if system.epochs:
+        count = data_module.inspect(str(data / system.data))["count"]
+        config = configure(system, data, 1.0)
+        return system.epochs * count * config.n_critic / 1000, {}
+    path = folder / "length.json"
+    minutes = system.minutes * scale
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if "rate" not in known:
+        rate, step = images_a_second(configure(system, data, 1e3))
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        known = {"rate": rate, "step_seconds": step, "memory_gib": memory}
+        write_text(path, json.dumps(known))
+    return round(known["rate"] * minutes * 60 / 1000, 3), known
+
+
+def figure(name: str, value: float | None, digits: int, floor: float | None = None, better: str = "") -> dict[str, Any]:
+    return {"name": name, "value": value, "digits": digits, "floor": floor, "better": better}
+
+
+def last_epoch(ticks: list[dict[str, Any]]) -> dict[str, float]:
+    """Means over the last tenth of a run: one batch is noise."""
+    tail = ticks[-max(1, len(ticks) // 10) :]
+    keys = {k for t in tail for k, v in t.items() if isinstance(v, float)}
+    return {k: sum(t[k] for t in tail if k in t) / sum(k in t for t in tail) for k in keys}
+
+
+def measure(system: System, run: Any, data: Path, n: int) -> dict[str, dict[str, Any]]:
+    from gan_core import data as data_module
+    from gan_core.evaluations import EvaluationRequest
+    from gan_core.generate import generate
+    from gan_core.measure.evaluate import evaluate
+    from gan_core.measure.inception_score import class_scores
+    from gan_core.measure.letters import marked
+    from gan_core.model import load_model
+
+    seen, unseen = (str(data / which.get(system.data, system.data)) for which in (SEEN, UNSEEN))
+    if system.epochs:
+        reals = data_module.load(seen, SMALL)
+        fakes = generate(load_model(run.generator_path), range(len(reals.images)), truncation=1.0)
+        steps = {"steps": 5} if n < FAKES else {}
+        found = class_scores(reals.images, reals.labels, len(reals.class_names), fakes, **steps)
+        return {
+            "is": figure("Inception score (own classifier)", found.score, 2, found.score_of_reals, "higher"),
+            "fd": figure("Fréchet distance (own classifier)", found.fd, 1, found.fd_of_reals, "lower"),
+            "classifier": figure("That classifier's accuracy on unseen reals", found.accuracy, 2),
+        }
+    names = ("fd", "kd", "prdc")
+    reference = seen if seen != unseen else ""
+    request = EvaluationRequest(model=str(run.generator_path), data=unseen, reference=reference, n=n, only=names)
+    got = evaluate(request).as_json()
+    out = {
+        "fd": figure("Fréchet distance (knee encoder)", got["fd"]["value"], 1, got["fd"]["floor"], "lower"),
+        "kd": figure("Kernel distance (knee encoder)", got["kd"]["value"], 3, got["kd"]["floor"], "lower"),
+    }
+    for key in ("precision", "recall", "coverage"):
+        out[key] = figure(key.capitalize(), got["prdc"].get(key), 2, got["prdc"].get("floor", {}).get(key), "higher")
+    if system.data == "chest":
+        model = load_model(run.generator_path)
+        reals = data_module.load(seen, model.config.net.resolution, fit="pad").images[:100]
+        fakes = generate(model, range(100), truncation=1.0)
+        for key, right in (("letter_left", False), ("letter_right", True)):
+            title = f"Share with a bright small mark on the {'right' if right else 'left'}"
+            out[key] = figure(title, float(marked(fakes, right).mean()), 2, float(marked(reals, right).mean()))
+    return out
+
+
+def run_system(system: System, data: Path, out: Path, scale: float, quick: bool) -> dict[str, Any]:
+    """Trains and measures one system in this process."""
+    import torch
+
+    from gan_core import networks
+    from gan_core.model import load_model
+    from gan_core.runs import Run
+    from gan_core.train.distributed import World
+    from gan_core.train.health import setbacks
+    from gan_core.train.trainer import train
+
+    torch.set_num_threads(1)
+    folder = out / system.name
+    run = Run(folder / "run")
+    more = {"init": str(out / system.start / "run")} if system.start else {}
+    kimg, known = (0.016, {}) if quick else length(system, data, scale, folder)
+    config = configure(system, data, kimg, quick, **more)
+    if run.state_path.exists() and not goes_on(run.config(), config):
+        shutil.rmtree(run.path)
+    run.path.mkdir(parents=True, exist_ok=True)
+    run.write_config(config)
+    start = time.process_time()
+    status = train(run, config, World())
+    if status.state != "finished":
+        raise SystemExit(status.message)
+    spent = json.loads((folder / "spent.json").read_text()) if (folder / "spent.json").exists() else 0.0
+    spent += time.process_time() - start
+    write_text(folder / "spent.json", json.dumps(spent))
+    ticks = run.stats()
+    means = last_epoch(ticks)
+    figures = measure(system, run, data, 50 if quick else FAKES)
+    # Each loss as Keras reports it, the mean over reals and fakes; ours is their sum.
+    half = 2 if config.loss == "non-saturating" else 1
+    figures["d_loss"] = figure("D loss, last tenth", means["d_loss"] / half, 2)
+    figures["g_loss"] = figure("G loss, last tenth", means["g_loss"], 2)
+    accuracy = (means["d_accuracy_real"] + means["d_accuracy_fake"]) / 2
+    figures["d_accuracy"] = figure("D accuracy, last tenth", accuracy, 2)
+    if "class_accuracy" in means:
+        figures["class_loss"] = figure("D class loss, last tenth", means["d_class_loss"], 2)
+        figures["class_accuracy"] = figure("D class accuracy on reals, last tenth", means["class_accuracy"], 2)
+    figures["diversity"] = figure("Diversity of the samples (the reals' is 1)", means["diversity"], 2)
+    if back := setbacks(ticks):
+        figures["setbacks"] = figure("Times it undid what it had learnt", back.times, 0)
+        figures["worst_setback"] = figure("Distance at worst, over its best until then", back.worst, 2)
+    figures["minutes"] = figure("Processor minutes", spent / 60, 1)
+    figures["speed"] = figure("Images a second of processor time", status.images_seen / max(spent, 1e-9), 1)
+    for key, title, digits in (("step_seconds", "Seconds a step", 3), ("memory_gib", "Memory of a step, GiB", 2)):
+        if key in known:
+            figures[key] = figure(title, known[key], digits)
+    count = networks.count_parameters(load_model(run.generator_path).net)
+    figures["parameters"] = figure("Parameters of G", float(count), 0)
+    return {
+        "title": system.title,
+        "group": system.group,
+        "source": f"Seed {system.seed}" if system.seed != "-" else "This project",
+        "figures": figures,
+        "reported": system.reported,
+        "remarks": status.warnings,
+        "columns": columns(config, len(run_labels(run))),
+        "scale": scale,
+    }
+
+
+def goes_on(old: Any, new: Any) -> bool:
+    """Whether a longer run may go on from a shorter one: not where something fades along the whole of it."""
+    fades = new.input_noise or new.lr_final < 1 or new.gamma_final < 1
+    # Ticks and pictures come as often as the length says; they change nothing that is learnt.
+    often = {name: getattr(new, name) for name in ("tick_kimg", "sample_kimg", "judge_kimg", "samples")}
+    return old.kimg == new.kimg or (not fades and old.model_copy(update=often).same_run(new))
+
+
+def run_labels(run: Any) -> tuple[str, ...]:
+    from gan_core.model import read_config
+
+    return read_config(run.generator_path).class_names
+
+
+def columns(config: Any, classes: int) -> int:
+    """Of the sample sheets, as the trainer lays them out."""
+    import math
+
+    return classes if 2 <= classes <= 12 else max(1, math.isqrt(config.samples))
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Holds knees/train, knees/val, chest, clothing, digits.")] = Path(),
+    out: Annotated[Path, typer.Option(help="Where runs and results are kept.")] = Path("seeds-work"),
+    only: Annotated[str, typer.Option(help="Only systems whose names begin so.")] = "",
+    scale: Annotated[float, typer.Option(min=0.001, max=10, help="Share of each system's time.")] = 1.0,
+    quick: Annotated[bool, typer.Option("--quick", help="A few steps of each: does everything run?")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Put what is finished into benchmarks/.")] = False,
+    here: Annotated[bool, typer.Option("--here", hidden=True)] = False,
+) -> None:
+    """Train every system of the seeds and write down what comes of it."""
+    chosen = [s for s in SYSTEMS if s.name.startswith(only)]
+    if here:
+        (system,) = (s for s in SYSTEMS if s.name == only)
+        found = run_system(system, data, out, scale, quick)
+        write_text(out / system.name / "result.json", json.dumps(found, indent=1, ensure_ascii=False))
+        return
+    for system in () if write else chosen:
+        result = out / system.name / "result.json"
+        if result.exists() and json.loads(result.read_text(encoding="utf-8"))["scale"] >= scale:
+            continue
+        print(f"{system.name} ...", file=sys.stderr, flush=True)
+        if quick:  # in this process: what takes longest is to start one
+            found = run_system(system, data, out, scale, quick)
+            write_text(result, json.dumps(found, indent=1, ensure_ascii=False))
+            continue
+        command = [sys.executable, str(Path(__file__).resolve()), "--data", str(data), "--out", str(out)]
+        command += ["--only", system.name, "--scale", str(scale), "--here"]
+        subprocess.run(command, env=environment.for_training(), check=False)
+    if write:
+        from seeds_paper import write_all
+
+        write_all(out, SYSTEMS)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,376 @@
+"""What seeds.py writes down: the folders for the Runs page, pictures of each group, and the tables of SEEDS.md."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+from seeds_systems import System
+
+from gan_core.files import write_text
+from gan_core.images import ungrid
+from gan_core.media.style import CRITIC, GENERATOR, GRID, INK, MUTED
+from gan_core.presets import change
+from gan_core.runs import Run, Status
+from gan_core.status import ProcessStatus
+
+SHIPPED = Path(__file__).with_name("seeds")
+PAPER = Path(__file__).with_name("SEEDS.md")
+README = Path(__file__).resolve().parent.parent / "README.md"
+MARKS = "<!-- the tables: written by seeds.py --write -->", "<!-- the end of the tables -->"
+TILE = 56  # pixels of an image in a strip, at least
+WIDE = 1500  # pixels of a strip, about
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished system: its run and what was measured of it."""
+
+    system: System
+    run: Run
+    told: dict[str, Any]  # result.json
+
+    def value(self, key: str) -> float:
+        """NaN where it was not or could not be measured."""
+        found = self.told["figures"].get(key, {}).get("value")
+        return math.nan if found is None else float(found)
+
+    def cell(self, key: str) -> str:
+        """The figure for a table, that of reals in brackets."""
+        f = self.told["figures"].get(key)
+        if f is None or f["value"] is None:
+            return "-"
+        text = f"{f['value']:,.{f['digits']}f}"
+        return text if f["floor"] is None else f"{text} ({f['floor']:,.{f['digits']}f})"
+
+    def epochs(self) -> float:
+        """Passes of the generator's batches over the data."""
+        return self.run.stats()[-1]["epoch"] / self.run.config().n_critic
+
+    def swing(self) -> float:
+        """Standard deviation of the critic's loss from tick to tick over the run's second half."""
+        losses = [t["d_loss"] for t in self.run.stats()]
+        tail = losses[len(losses) // 2 :]
+        return statistics.pstdev(b - a for a, b in pairwise(tail)) if len(tail) > 2 else math.nan
+
+    def snapshots(self) -> dict[float, Path]:
+        """Epoch -> sheet of samples, of those that are shown."""
+        config = self.run.config()
+        epoch = self.run.stats()[-1]["nimg"] / self.run.stats()[-1]["epoch"] * config.n_critic
+        all_of_them = {nimg / epoch: path for nimg, path in self.run.samples().items()}
+        if not self.system.shown:
+            return all_of_them
+        near = [min(all_of_them, key=lambda e: abs(e - wanted)) for wanted in self.system.shown]
+        return {e: all_of_them[e] for e in near}
+
+
+def finished(out: Path, systems: Sequence[System]) -> list[Result]:
+    return [
+        Result(system, Run(out / system.name / "run"), json.loads(path.read_text(encoding="utf-8")))
+        for system in systems
+        if (path := out / system.name / "result.json").exists()
+    ]
+
+
+def ship(result: Result) -> None:
+    """What the Runs page needs of a run: no networks, no state, no path of the machine that made it."""
+    target = SHIPPED / result.system.name
+    shutil.rmtree(target, ignore_errors=True)
+    (target / "samples").mkdir(parents=True)
+    run, own = result.run, Run(target)
+    own.write_config(change(run.config(), data=result.system.data, init=result.system.start))
+    of_process = set(ProcessStatus.model_fields) - {"state", "message"}
+    own.write_status(Status(**run.status().model_dump(exclude=of_process)))
+    for tick in run.stats():
+        own.add_stats({k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in tick.items()})
+    for path in result.snapshots().values():
+        shutil.copy(path, target / "samples")
+    write_text(target / "result.json", json.dumps(result.told, indent=1, ensure_ascii=False) + "\n")
+
+
+# -- pictures ----------------------------------------------------------------------------------------------------------
+
+
+def strips(results: Sequence[Result], path: Path) -> None:
+    """A row a system, a block of the same seeds at each snapshot."""
+    per_row = max(len(r.snapshots()) for r in results)
+    side = results[-1].run.config().resolution
+    tiles = max(1, round(WIDE / max(side, TILE) / per_row))
+    figure = Figure(figsize=(15, 0.3 + len(results) * (15 / per_row / tiles + 0.32)), layout="constrained")
+    figure.set_facecolor("white")
+    for row, result in enumerate(results):
+        for column, (epoch, sheet) in enumerate(result.snapshots().items()):
+            with Image.open(sheet) as opened:
+                images = ungrid(np.asarray(opened.convert("L")), result.run.config().resolution)
+            axes = figure.add_subplot(len(results), per_row, row * per_row + column + 1)
+            axes.imshow(np.concatenate(images[:tiles], axis=-1).squeeze(), cmap="gray", vmin=0, vmax=255)
+            axes.set_axis_off()
+            name = f"{result.system.title}: " if column == 0 else ""
+            axes.set_title(f"{name}epoch {epoch:.{1 if epoch < 3 else 0}f}", loc="left", fontsize=8)
+    _save(figure, path, gray=True)
+
+
+def curves(results: Sequence[Result], path: Path) -> None:
+    """Losses and accuracies along the epochs, a row a system."""
+    figure = Figure(figsize=(11, 1.7 * len(results)), layout="constrained", facecolor="white")
+    for row, result in enumerate(results):
+        ticks = result.run.stats()
+        x = [t["epoch"] / result.run.config().n_critic for t in ticks]
+        for column, (title, drawn) in enumerate(
+            (
+                ("losses of D (blue) and G", (("d_loss", CRITIC, "-"), ("g_loss", GENERATOR, "-"))),
+                (
+                    "D is right on reals (blue) and fakes; dashed: class",
+                    (
+                        ("d_accuracy_real", CRITIC, "-"),
+                        ("d_accuracy_fake", GENERATOR, "-"),
+                        ("class_accuracy", INK, "--"),
+                    ),
+                ),
+            )
+        ):
+            axes = figure.add_subplot(len(results), 2, 2 * row + column + 1)
+            for key, colour, line in drawn:
+                y = [t.get(key, math.nan) for t in ticks]
+                axes.plot(x, y, color=colour, linestyle=line, linewidth=1.2)
+            axes.set_title(f"{result.system.title}: {title}", loc="left", fontsize=8, color=INK)
+            axes.grid(color=GRID)
+            axes.tick_params(colors=MUTED, labelsize=7, length=0)
+            axes.spines[:].set_visible(False)
+            if column:
+                axes.set_ylim(-0.03, 1.03)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path, gray: bool = False) -> None:
+    figure.savefig(path, dpi=100)
+    with Image.open(path) as drawn:
+        small = drawn.convert("L") if gray else drawn.convert("RGB").quantize(32)
+        small.save(path, optimize=True)
+
+
+# -- tables ------------------------------------------------------------------------------------------------------------
+
+Column = tuple[str, Callable[[Result], str]]
+
+
+def figure_column(title: str, key: str) -> Column:
+    return title, lambda r: r.cell(key)
+
+
+def told_column(title: str, key: str) -> Column:
+    return title, lambda r: r.system.reported.get(key, "-")
+
+
+IMAGES: tuple[Column, ...] = (
+    ("images", lambda r: f"{r.run.status().images_seen:,}"),
+    ("epochs", lambda r: f"{r.epochs():.1f}"),
+)
+COST: tuple[Column, ...] = (figure_column("images/s", "speed"), figure_column("minutes", "minutes"))
+SMALL: tuple[Column, ...] = (
+    figure_column("D loss", "d_loss"),
+    told_column("theirs", "D loss"),
+    figure_column("G loss", "g_loss"),
+    told_column("theirs", "G loss"),
+    figure_column("D accuracy", "d_accuracy"),
+    figure_column("class accuracy", "class_accuracy"),
+    told_column("theirs", "D accuracy"),
+    ("swing of D's loss", lambda r: f"{r.swing():.3f}"),
+    figure_column("IS (reals)", "is"),
+    figure_column("FD (reals)", "fd"),
+    told_column("their insight", "Insight"),
+    told_column("their words on quality", "Quality"),
+    *COST,
+)
+DISTANCES: tuple[Column, ...] = (
+    figure_column("FD (reals)", "fd"),
+    figure_column("KD (reals)", "kd"),
+    figure_column("precision (reals)", "precision"),
+    figure_column("recall (reals)", "recall"),
+    figure_column("coverage (reals)", "coverage"),
+)
+KNEES: tuple[Column, ...] = (
+    *IMAGES,
+    *DISTANCES,
+    figure_column("diversity", "diversity"),
+    figure_column("D accuracy", "d_accuracy"),
+    figure_column("setbacks", "setbacks"),
+    figure_column("worst setback", "worst_setback"),
+    *COST,
+)
+GROWN: tuple[Column, ...] = (
+    *IMAGES,
+    *DISTANCES,
+    figure_column("seconds a step", "step_seconds"),
+    figure_column("GiB a step", "memory_gib"),
+    *COST,
+)
+CHEST: tuple[Column, ...] = (
+    *GROWN,
+    figure_column("mark on the left (reals)", "letter_left"),
+    figure_column("mark on the right (reals)", "letter_right"),
+)
+
+
+def table(results: Sequence[Result]) -> str:
+    first = results[0].system
+    kinds = {"chest": CHEST, "clothing": SMALL, "digits": SMALL}
+    columns = GROWN if first.name.startswith("style") else kinds.get(first.data, KNEES)
+    used = [(title, f) for title, f in columns if any(f(r) != "-" for r in results)]
+    lines = [f"| system | {' | '.join(title for title, _ in used)} |", f"| --- |{' ---: |' * len(used)}"]
+    lines += [f"| {r.system.title} | {' | '.join(f(r) for _, f in used)} |" for r in results]
+    return "\n".join(lines)
+
+
+# -- what their claims come to here ------------------------------------------------------------------------------------
+
+
+def claims(group: Sequence[Result]) -> list[str]:
+    """A sentence with figures for each claim of the seeds that this group can speak of."""
+    by = {r.system.preset: r for r in group}
+    first = group[0].system
+    if first.data in ("clothing", "digits"):
+        return _of_small(by)
+    if first.data == "chest":
+        return _of_chest(group[-1])
+    if "knees-dcgan-126" in {r.system.name for r in group}:
+        return _of_unstable(by)
+    return _of_knees(by)
+
+
+def _of_small(by: dict[str, Result]) -> list[str]:
+    out = []
+    steadier = []
+    for name in ("dcgan-28", "acgan-28", "wgan-gp-28"):
+        if name in by and (other := by.get(f"{name}+stabilise")):
+            before, after = by[name].swing(), other.swing()
+            steadier.append(f"{name} {before:.3f} -> {after:.3f} ({after / before - 1:+.0%})")
+    if steadier:
+        out.append(
+            "*Stabilisation reduces variance, 10-15% better stability.* Swing of D's loss: " + ", ".join(steadier) + "."
+        )
+    off = {r.system.title: abs(r.value("d_accuracy") - 0.5) for r in by.values()}
+    nearest = min(off, key=lambda k: off[k])
+    out.append(
+        f"*WGAN is closest to equilibrium (accuracy 50%).* Nearest to 50% here: {nearest}, {off[nearest]:.0%} away."
+    )
+    fd = {r.system.title: r.value("fd") for r in by.values()}
+    told = ", ".join(f"{k} {v:.1f}" for k, v in sorted(fd.items(), key=lambda p: p[1]))
+    out.append(f"*WGAN generates the best quality.* Fréchet distances here, the best first: {told}.")
+    return out
+
+
+def _of_knees(by: dict[str, Result]) -> list[str]:
+    out = []
+    if "dcgan" in by and "wgan" in by:
+        more = {
+            k: f"{by[k].cell('diversity')}, FD {by[k].value('fd'):.1f}" for k in ("dcgan", "wgan", "wgan-gp") if k in by
+        }
+        out.append(
+            "*WGAN: more stable learning, less mode collapse.* Diversity of the samples (the reals' is 1): "
+            + "; ".join(f"{k} {v}" for k, v in more.items())
+            + "."
+        )
+    if "wgan-gp" in by:
+        judged = [(t["epoch"], t["kd_knee"]) for t in by["wgan-gp"].run.stats() if "kd_knee" in t]
+        if len(judged) > 1:
+            (e0, k0), (e1, k1) = judged[0], judged[-1]
+            out.append(
+                f"*WGAN-GP converges quickly, from the very first epochs.* Kernel distance {k0:.3f} after {e0:.1f} "
+                f"epochs of the critic, {k1:.3f} after {e1:.1f}."
+            )
+    cheap = {k: r.value("fd") for k, r in by.items() if "+" in k}
+    for base in ("dcgan", "wgan", "wgan-gp"):
+        mine = {k: v for k, v in cheap.items() if k.split("+")[0] == base}
+        if base in by and mine:
+            told = ", ".join(f"{k.removeprefix(base)} {v:.1f}" for k, v in mine.items())
+            out.append(f"*What the additions give {base}.* FD {by[base].value('fd'):.1f} bare; {told}.")
+    if "knee-64" in by and "wgan-gp" in by:
+        floor = by["knee-64"].told["figures"]["fd"]["floor"]
+        ours, theirs = (by[k].value("fd") for k in ("knee-64", "wgan-gp"))
+        out.append(
+            f"*knee-64 in the same time:* FD {ours:.1f} against WGAN-GP's {theirs:.1f}; above the floor of {floor:.1f} "
+            f"that is {(ours - floor) / (theirs - floor):.0%} of WGAN-GP's distance."
+        )
+    return out
+
+
+def _of_unstable(by: dict[str, Result]) -> list[str]:
+    def told(r: Result) -> str:
+        back = (
+            ""
+            if math.isnan(r.value("setbacks"))
+            else f", {r.cell('setbacks')} setbacks (worst {r.cell('worst_setback')})"
+        )
+        return f"FD {r.value('fd'):.1f}, diversity {r.cell('diversity')}{back}"
+
+    out = []
+    if "dcgan-126" in by:
+        r = by["dcgan-126"]
+        said = " ".join(f"The studio said of it: “{w}”" for w in r.told["remarks"])
+        out.append(f"*Unstable, undoing what it has learnt, mode collapse.* {told(r)}. {said}".rstrip())
+    others = {k: r for k, r in by.items() if k != "dcgan-126"}
+    if others and "dcgan-126" in by:
+        best = min(others, key=lambda k: others[k].value("fd"))
+        listed = "; ".join(f"{k.removeprefix('dcgan-126')}: {told(r)}" for k, r in others.items())
+        out.append(f"*Which addition cures it?* {listed}. The nearest to the reals is {best}.")
+    return out
+
+
+def _of_chest(last: Result) -> list[str]:
+    rate = last.value("speed")
+    count = last.run.status().dataset_size
+    hours = 4000 * count / rate / 3600
+    epochs = last.epochs()
+    out = [
+        f"*4,000 epochs of {count} films in 11 hours.* At 800 pixels one thread here shows {rate:.2f} images a second: "
+        f"{epochs:.1f} epochs in the {last.value('minutes'):.0f} minutes of this last step, and 4,000 would take "
+        f"{hours:,.0f} hours. Growing from 100 pixels is what makes the minutes count."
+        if last.run.config().resolution == 800
+        else "The step at 800 pixels has not been run yet.",
+        f"*It tries to fit the letter R.* A bright small mark on the left of the film: {last.cell('letter_left')} of "
+        f"the synthetic (in brackets: of the real) films; on the right {last.cell('letter_right')}.",
+    ]
+    return out
+
+
+# -- the paper ---------------------------------------------------------------------------------------------------------
+
+
+def write_all(out: Path, systems: Sequence[System]) -> None:
+    """Ships every finished system and writes the tables and pictures of each group."""
+    results = finished(out, systems)
+    SHIPPED.mkdir(exist_ok=True)
+    parts = []
+    for group in dict.fromkeys(s.group for s in systems):
+        of_group = [r for r in results if r.system.group == group]
+        missing = [s.title for s in systems if s.group == group and s.name not in {r.system.name for r in of_group}]
+        parts.append(f"## {group}")
+        if missing:
+            parts.append(f"Not run yet: {'; '.join(missing)}.")
+        if not of_group:
+            continue
+        shares = sorted({r.told["scale"] for r in of_group if r.system.minutes})
+        if shares and shares != [1.0]:
+            told = ", ".join(f"{s:.0%}" for s in shares)
+            parts.append(f"These have had {told} of the time that is meant for them (`--scale`).")
+        for r in of_group:
+            ship(r)
+        slug = "".join(ch if ch.isalnum() else "-" for ch in of_group[0].system.name.split("-")[0])
+        slug += f"-{of_group[0].run.config().resolution}"
+        strips(of_group, PAPER.with_name(f"seeds-{slug}.png"))
+        curves(of_group, PAPER.with_name(f"seeds-{slug}-curves.png"))
+        parts += [table(of_group), "\n".join(f"- {c}" for c in claims(of_group))]
+        parts += [f"![Synthetic: {group}](seeds-{slug}.png)", f"![Curves: {group}](seeds-{slug}-curves.png)"]
+    before, rest = PAPER.read_text(encoding="utf-8").split(MARKS[0])
+    write_text(PAPER, f"{before}{MARKS[0]}\n\n" + "\n\n".join(parts) + f"\n\n{MARKS[1]}" + rest.split(MARKS[1])[1])
