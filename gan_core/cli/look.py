@@ -1,4 +1,4 @@
-"""The verbs that look: generate, data, phantom."""
+"""The verbs that look: generate, onnx, data, phantom."""
 
 from __future__ import annotations
 
@@ -49,6 +49,20 @@ def generate(
         everything = np.concatenate(sheet)
         images.save_png(out / "grid.png", images.grid(everything, math.isqrt(len(everything) - 1) + 1))
     bar.close()
+    print(out)
+
+
+@app.command()
+def onnx(
+    model: Annotated[str, typer.Option(help="A model folder, or a run: its directory or its name.")],
+    out: Annotated[Path, typer.Option(help="The file to write, such as knee.onnx.")],
+) -> None:
+    """Write a generator as an ONNX file, and hold it against PyTorch."""
+    from gan_core import model as models
+    from gan_core.onnx_export import export_onnx
+
+    difference = export_onnx(models.load_model(models.find_generator(model)), out)
+    print(f"largest difference from PyTorch: {difference:.1e}", file=sys.stderr)
     print(out)
 
 
