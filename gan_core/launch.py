@@ -1,4 +1,4 @@
-"""Starting a training or an evaluation in a process of its own, which outlives whoever started it."""
+"""Starting a training, an evaluation or an export in a process of its own, which outlives whoever started it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from gan_core import environment
+from gan_core import environment, hosting
 from gan_core.config import TrainConfig
 from gan_core.errors import UserError
 from gan_core.evaluations import (
@@ -20,6 +20,7 @@ from gan_core.evaluations import (
     create_evaluation,
     list_evaluations,
 )
+from gan_core.export.folder import ExportFolder, ExportStatus, list_exports
 from gan_core.runs import Run, Status, create_run, list_runs, runs_root
 
 BUSY_ENV = "KNEE_GAN_WHEN_BUSY"  # "queue" (the default) or "refuse"
@@ -40,12 +41,18 @@ def evaluating() -> EvaluationFolder | None:
     return next((evaluation for evaluation in list_evaluations() if evaluation.alive()), None)
 
 
+def exporting() -> ExportFolder | None:
+    """The export that is at work, if any."""
+    return next((export for export in list_exports() if export.alive()), None)
+
+
 def refuses_when_busy() -> bool:
     return os.environ.get(BUSY_ENV, "queue") == "refuse"
 
 
 def start_new(config: TrainConfig, data_name: str) -> Run:
     """A new run of `config`, started. Raises `UserError`, and leaves nothing behind, where it cannot start now."""
+    hosting.check_training()
     _check_free(runs_root())
     run = create_run(config, data_name)
     try:
@@ -57,7 +64,7 @@ def start_new(config: TrainConfig, data_name: str) -> Run:
 
 
 def _check_free(root: Path) -> None:
-    if refuses_when_busy() and (other := busy(root) or evaluating()):
+    if refuses_when_busy() and (other := busy(root) or evaluating() or exporting()):
         raise UserError(
             f"{other.name} is at work, and this server does one thing at a time: try again when it has ended."
         )
@@ -66,14 +73,17 @@ def _check_free(root: Path) -> None:
 def start(run: Run) -> None:
     """Starts, or goes on with, `run` in a new process, after the runs beside it; its output goes to the run's log.
 
-    Raises `UserError` where it is gone, at work already, or another is and the setting is to refuse.
+    Raises `UserError` where it is gone, at work already, another is and the setting is to refuse, or this server trains
+    nothing.
     """
+    minutes = hosting.check_training()
     config = run.config()
     if run.alive():
         raise UserError(f"{run.name} is already training.")
     _check_free(run.path.parent)
     before = run.status()
     command = ["train", "--resume", "--queue", "--out", str(run.path.resolve())]
+    command += ["--minutes", str(minutes)] if minutes else []
     try:
         child = _detached(command, run.log_path)
         status = Status(
@@ -100,6 +110,21 @@ def start_evaluation(request: EvaluationRequest) -> EvaluationFolder:
     except OSError as e:
         raise UserError(f"The evaluation cannot be started: {e.strerror or e}.") from e
     return folder
+
+
+def start_export(folder: ExportFolder) -> None:
+    """Starts, or goes on with, the export that `folder` asks for, in a process of its own.
+
+    Raises `UserError` where it is at work already, or other work is being done and the setting is to refuse.
+    """
+    if folder.alive():
+        raise UserError(f"{folder.name} is already at work.")
+    _check_free(runs_root())
+    try:
+        child = _detached(["export", "--again", str(folder.path.resolve())], folder.log_path)
+        folder.write_status(ExportStatus(message="Starting").with_process(child))
+    except OSError as e:
+        raise UserError(f"The export cannot be started: {e.strerror or e}.") from e
 
 
 def _detached(arguments: list[str], log_path: Path) -> psutil.Process:

@@ -171,7 +171,7 @@ class Run:
     def samples(self) -> dict[int, Path]:
         """Images seen -> the picture of the fixed seeds at that point, in order."""
         found = self.samples_path.glob("[0-9]*.png")
-        return {int(p.stem): p for p in sorted(found) if p.stem.isdigit()}
+        return {int(p.stem): p for p in sorted(found) if p.stem.isdecimal()}
 
     def request_stop(self) -> None:
         """Asks the training to end at its next step; of no effect on a run that is gone."""

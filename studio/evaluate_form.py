@@ -7,9 +7,9 @@ from typing import Any, Literal
 import streamlit as st
 
 from gan_core import launch
-from gan_core.data import absolute_source
 from gan_core.errors import UserError
 from gan_core.evaluations import EvaluationRequest, list_evaluations
+from gan_core.hosting import folders_offered, visitor_source
 from gan_core.measure.summary import TITLES
 from gan_core.model import ModelConfig, read_config
 from studio import models, sources
@@ -37,6 +37,7 @@ OF_TRAINING = ("copying",)
 
 def image_source(label: str, kinds: list[str], before: str, key: str) -> str:
     """A source as the person names it; "" while nothing is. `before` is what was named the last time."""
+    kinds = [kind for kind in kinds if kind != FOLDER or folders_offered()]
     kind = st.segmented_control(label, kinds, default=kinds[0], required=True, key=f"{key}-kind", persist_state="page")
     if kind == PHANTOM:
         st.caption("Drawn from physics by this program, with no patient: they stand in for films.")
@@ -50,7 +51,7 @@ def image_source(label: str, kinds: list[str], before: str, key: str) -> str:
             help="Or the name of a set that needs no folder, such as digits or phantom:500.",
             persist_state="page",
         )
-        return absolute_source(path.strip())
+        return visitor_source(path)
     if kind == UPLOAD:
         files = st.file_uploader("A zip, or images", accept_multiple_files=True, key=f"{key}-files")
         st.caption("What you upload stays on the computer that runs this.")

@@ -49,6 +49,12 @@ page = st.navigation(
                 help="Train a network on your own images and watch it learn.",
             ),
             st.Page(
+                PAGES / "runs.py",
+                title="Runs",
+                icon=":material/stacked_line_chart:",
+                help="Trainings side by side: curves, samples in step, figures, settings that differ.",
+            ),
+            st.Page(
                 PAGES / "evaluate.py",
                 title="Evaluate",
                 icon=":material/straighten:",

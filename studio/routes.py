@@ -2,7 +2,7 @@
 
 from starlette.routing import BaseRoute
 
-from studio import explore_routes, learn_games
+from studio import explore_routes, learn_games, runs_routes
 from studio.study_api import study_routes
 
-routes: list[BaseRoute] = [explore_routes.route, learn_games.route, *study_routes()]
+routes: list[BaseRoute] = [explore_routes.route, learn_games.route, runs_routes.route, *study_routes()]

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import streamlit as st
 
-from gan_core.data import absolute_source
 from gan_core.errors import UserError
+from gan_core.hosting import folders_offered, visitor_source
 from gan_core.study import store
 from gan_core.study.make import SIZES, make_set
 from gan_core.study.store import MAX_NAME, Kind, StudySet
@@ -49,7 +49,8 @@ def _reader() -> str:
 
 def _real_images() -> str:
     """Where the real images are; "" while that is open."""
-    kind = st.segmented_control("Real images", [PHANTOM, FOLDER, UPLOAD], default=PHANTOM, required=True)
+    kinds = [PHANTOM, *([FOLDER] if folders_offered() else []), UPLOAD]
+    kind = st.segmented_control("Real images", kinds, default=PHANTOM, required=True)
     if kind == PHANTOM:
         st.caption(
             ":material/info: These are procedural phantoms, knees drawn from physics by this program, not films: the "
@@ -58,7 +59,7 @@ def _real_images() -> str:
         return PHANTOMS
     if kind == FOLDER:
         path = st.text_input("Folder, zip or DICOM file on the computer that runs this", placeholder="/data/knees/val")
-        return absolute_source(path.strip())
+        return visitor_source(path)
     files = st.file_uploader("A zip, or images", accept_multiple_files=True)
     st.caption("What you upload stays on the computer that runs this.")
     return sources.kept_upload(files) if files else ""

@@ -9,9 +9,9 @@ import streamlit as st
 
 from gan_core import launch
 from gan_core.config import TrainConfig, check_data
-from gan_core.data import absolute_source
 from gan_core.data.pixels import Fit
 from gan_core.errors import UserError
+from gan_core.hosting import OFF, folders_offered, train_minutes, visitor_source
 from gan_core.presets import ADDITIONS, PRESETS, configure, parse_settings
 from studio import sources
 from studio.text import plain
@@ -24,12 +24,13 @@ NAMED = {
 FOLDER, UPLOAD = "Folder", "Upload"
 FITS: dict[str, Fit] = {"Cut the edges": "crop", "Add black": "pad"}
 CLASSES = 20  # named at most
-RESOLUTIONS = (28, 32, 64, 96, 126, 128, 256)
+RESOLUTIONS = (28, 32, 64, 96, 126, 128, 256, 800)
 
 
 def _source() -> tuple[str, str] | None:
     """What the person chose to train on, and a name for it; None while nothing is."""
-    kind = st.segmented_control("Images", [*NAMED, FOLDER, UPLOAD], default="Phantom knees", required=True, wrap=True)
+    kinds = [*NAMED, *([FOLDER] if folders_offered() else []), UPLOAD]
+    kind = st.segmented_control("Images", kinds, default="Phantom knees", required=True, wrap=True)
     if kind in NAMED:
         source, note = NAMED[kind]
         st.caption(note)
@@ -40,7 +41,7 @@ def _source() -> tuple[str, str] | None:
             placeholder="/data/knees/train",
             help="A folder of images, or one folder for each class. PNG, JPEG, TIFF and DICOM, also in a zip.",
         ).strip()
-        return (absolute_source(path), Path(path).stem) if path else None
+        return (visitor_source(path), Path(path).stem) if path else None
     files = st.file_uploader(
         "A zip, or images", accept_multiple_files=True, help="PNG, JPEG, DICOM; in a zip, one folder for each class."
     )
@@ -130,8 +131,25 @@ def _settings(preset: str, source: str, resolution: int, fit: Fit, count: int, c
         raise UserError(f"{twice[0]} has a field of its own in this form.")
     paced = {name: min(getattr(base, name), max(0.1, kimg / 50)) for name in ("sample_kimg", "tick_kimg")}
     config = configure(preset, **(unlabelled | paced | written | fields))
+    visitor_source(config.init)
     check_data(config, count, classes)
     return config
+
+
+def _may_start() -> bool:
+    """Says what stands in the way of a start, or what will become of one; whether it may be made."""
+    minutes = train_minutes()
+    refuses = launch.refuses_when_busy()
+    other = launch.busy() or (launch.evaluating() if refuses else None)
+    if minutes == 0:
+        st.info(OFF)
+    elif minutes:
+        st.caption(f"On this server a training ends after {minutes:g} minutes. What it has made by then is kept.")
+    if minutes != 0 and other and refuses:
+        st.info(f"{other.name} is at work, and this server does one thing at a time.")
+    elif minutes != 0 and other:
+        st.info(f"{other.name} is training. Yours will wait for its turn.")
+    return minutes != 0 and not (other and refuses)
 
 
 def new_training() -> None:
@@ -163,15 +181,9 @@ def new_training() -> None:
             st.error(plain(str(error)))
             return
         st.subheader("3. Start")
-        refuses = launch.refuses_when_busy()
-        other = launch.busy() or (launch.evaluating() if refuses else None)
-        refused = bool(other) and refuses
-        if other and refused:
-            st.info(f"{other.name} is at work, and this server does one thing at a time.")
-        elif other:
-            st.info(f"{other.name} is training. Yours will wait for its turn.")
+        may = _may_start()
         go = st.button(
-            "Start training", type="primary", icon=":material/play_arrow:", width="stretch", disabled=refused
+            "Start training", type="primary", icon=":material/play_arrow:", width="stretch", disabled=not may
         )
         if go:
             try:

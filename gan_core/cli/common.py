@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from gan_core.errors import UserError
@@ -27,10 +28,10 @@ def print_json(value: object) -> None:
 
 
 def print_table(columns: list[str], rows: list[list[str]]) -> None:
-    """Prints a table."""
-    drawn = Table(*columns)
+    """Prints a table. What looks like markup in a name is part of the name."""
+    drawn = Table(*map(escape, columns))
     for row in rows:
-        drawn.add_row(*row)
+        drawn.add_row(*map(escape, row))
     Console().print(drawn)
 
 

@@ -36,6 +36,9 @@ def train(
     queue: Annotated[
         bool, typer.Option("--queue", help="Wait until the other runs in the same folder have ended.")
     ] = False,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.001, help="Stop after so many minutes; it can be resumed.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the settings and stop.")] = False,
     settings: Annotated[list[str] | None, typer.Option("--set", help="Any setting, as key=value.")] = None,
 ) -> None:
@@ -74,7 +77,7 @@ def train(
     environment.restart_prepared()
     if run is None:
         run = _place(config, out, new)
-    _train(run, config, queue)
+    _train(run, config, queue, minutes)
 
 
 def _place(config: Any, out: Path | None, new: bool) -> Any:
@@ -102,7 +105,7 @@ def _place(config: Any, out: Path | None, new: bool) -> Any:
     return run
 
 
-def _train(run: Any, config: Any, queue: bool) -> None:
+def _train(run: Any, config: Any, queue: bool, minutes: float | None) -> None:
     from gan_core.train.distributed import world
     from gan_core.train.trainer import train as train_run
 
@@ -112,10 +115,10 @@ def _train(run: Any, config: Any, queue: bool) -> None:
         print("tcmalloc is not installed: training on the CPU would be faster with it.", file=sys.stderr)
     with world() as processes:
         if processes.rank > 0:
-            train_run(run, config, processes)
+            train_run(run, config, processes, minutes=minutes)
             return
         with TrainingReport() as report:
-            status = train_run(run, config, processes, queue=queue, on_status=report)
+            status = train_run(run, config, processes, queue=queue, minutes=minutes, on_status=report)
     print(f"{status.state} at {status.images_seen:,} images", file=sys.stderr)
     print(run.path)
 

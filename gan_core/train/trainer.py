@@ -106,8 +106,8 @@ class Trainer:
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
-    def train(self, stop: Callable[[], bool], on_status: Callable[[Status], None]) -> Status:
-        """Runs to the end or until `stop()`; its last status. Raises `UserError` where the numbers go wrong."""
+    def train(self, stop: Callable[[], str], on_status: Callable[[Status], None]) -> Status:
+        """Runs to the end, or until `stop()` gives a reason. Its last status. Raises `UserError` where numbers go wrong."""
         self.on_status = on_status
         if self.writes:
             self.board = SummaryWriter(str(self.run.path), purge_step=self.game.nimg)
@@ -116,8 +116,9 @@ class Trainer:
                 self._picture()
             self._status("running")
             while self.game.nimg < self.total:
-                if self.world.any(stop()):
-                    return self._end("stopped", STOPPED)
+                why = stop()
+                if self.world.any(bool(why)):
+                    return self._end("stopped", why or STOPPED)
                 before = self.game.nimg
                 self.game.step()
                 self._after_step(before)
@@ -331,7 +332,7 @@ def _crossed(before: int, now: int, kimg: float) -> bool:
 
 
 @contextmanager
-def _turn(run: Run, stop: Callable[[], bool], waiting: Callable[[], None]) -> Iterator[bool]:
+def _turn(run: Run, stop: Callable[[], str], waiting: Callable[[], None]) -> Iterator[bool]:
     """Holds the turn among the runs beside `run`, waiting for it; yields False where `stop()` came first.
 
     The lock keeps those that wait in turn; whoever holds it still waits for runs that were started without a queue.
@@ -378,9 +379,11 @@ def train(
     world: World,
     *,
     queue: bool = False,
+    minutes: float | None = None,
     on_status: Callable[[Status], None] = lambda status: None,
 ) -> Status:
-    """Trains `config` in `run` until its end or a stop. With `queue` it waits for its turn among the runs beside it.
+    """Trains `config` in `run` until its end, a stop, or `minutes` after its first step. With `queue` it waits for its
+    turn among the runs beside it.
 
     Raises `UserError`, after writing it into the run's status, where data, settings or numbers are at fault.
     """
@@ -409,8 +412,12 @@ def train(
         if status.state != "queued" or time.time() - status.updated > STATUS_SECONDS:
             say("queued", "Waiting for the training before it to end")
 
-    def stop() -> bool:
-        return signalled() or (writes and run.stop_path.exists())
+    end = math.inf
+
+    def stop() -> str:
+        if time.monotonic() > end:
+            return f"Stopped after {minutes:g} minutes, as was set. It can be resumed."
+        return STOPPED if signalled() or (writes and run.stop_path.exists()) else ""
 
     with ExitStack() as stack:
         signalled = stack.enter_context(_stop_signals())
@@ -428,6 +435,8 @@ def train(
             trainer = Trainer(run, config, dataset, world)
             if writes:
                 run.write_config(config)
+            if minutes is not None:
+                end = time.monotonic() + 60 * minutes
             return trainer.train(stop, remember)
         except _StopRequest:
             run.stop_path.unlink(missing_ok=True)

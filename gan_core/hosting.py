@@ -1,0 +1,82 @@
+"""What whoever hosts the app allows its visitors, by environment variables. The command line is not bound by them.
+
+`KNEE_GAN_FOLDERS`: only folders below this one may be named on a page, with "none" not any; unset, all may.
+`KNEE_GAN_TRAIN_MINUTES`: a training that is started on a page ends after so many minutes; 0 turns training off.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gan_core.data import absolute_source
+from gan_core.errors import UserError
+
+FOLDERS_ENV = "KNEE_GAN_FOLDERS"
+MINUTES_ENV = "KNEE_GAN_TRAIN_MINUTES"
+NONE = "none"
+OFF = "Training is turned off on this server. Run the studio on your own computer to train."
+
+
+def folders_offered() -> bool:
+    """Whether a visitor may name any folder of this computer."""
+    return os.environ.get(FOLDERS_ENV, "") != NONE
+
+
+def visitor_source(text: str) -> str:
+    """A data source as a visitor names it, a path in it made absolute. "" stays.
+
+    Raises:
+        UserError: where it is a path, or a download, that this server does not allow.
+    """
+    source = absolute_source(text.strip())
+    root = os.environ.get(FOLDERS_ENV, "")
+    if not root or not source:
+        return source
+    if source.partition(":")[0].lower() == "hf":
+        if root == NONE:
+            raise UserError("This server downloads no data sets. Upload your images, or choose one of the examples.")
+        return source
+    path = Path(source)
+    if not path.is_absolute():
+        # A name, or a path that leads nowhere: what is no path says so itself, with no look at the disk.
+        if len(path.parts) > 1 or path.suffix or source.startswith(("~", ".")):
+            raise _refused(root)
+        return source
+    if root == NONE or not path.resolve().is_relative_to(Path(root).resolve()):
+        raise _refused(root)
+    return source
+
+
+def _refused(root: str) -> UserError:
+    if root == NONE:
+        return UserError("This server reads no folders of its own for visitors. Upload your images instead.")
+    return UserError(
+        f"This server only reads folders below {root} for visitors. Choose one there, or upload your images."
+    )
+
+
+def train_minutes() -> float | None:
+    """How long a training that is started on a page may take; None without a limit.
+
+    Raises:
+        UserError: where the host has set what is no number of minutes.
+    """
+    text = os.environ.get(MINUTES_ENV, "")
+    if not text:
+        return None
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = -1.0
+    if not 0 <= minutes < 1e6:
+        raise UserError(f"{MINUTES_ENV} is {text!r}; set it to a number of minutes, 0 to turn training off.")
+    return minutes
+
+
+def check_training() -> float | None:
+    """`train_minutes`. Raises `UserError` where training is turned off as well."""
+    minutes = train_minutes()
+    if minutes == 0:
+        raise UserError(OFF)
+    return minutes

@@ -1,0 +1,21 @@
+"""Runs: several trainings beside each other. The link holds which, and how they are looked at."""
+
+import streamlit as st
+
+from gan_core.lineup import entries
+from studio import runs_choice, runs_view
+
+st.title("Runs")
+offered = entries()
+if not offered:
+    st.info(
+        "There is nothing to compare yet. Train the same images with two recipes, and both stand here side by side.",
+        icon=":material/model_training:",
+    )
+    st.page_link("../pages/train.py", label="Go to Train", icon=":material/arrow_forward:")
+    st.stop()
+chosen = runs_choice.choose(offered)
+if not chosen:
+    st.info("Choose two runs or more, and they stand here side by side.", icon=":material/checklist:")
+    st.stop()
+runs_view.show([offered[key] for key in chosen])

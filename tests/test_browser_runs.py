@@ -1,0 +1,114 @@
+"""The Runs page in a real browser: live curves that do not flicker, samples in step, and every view on a phone."""
+
+import re
+import subprocess
+import sys
+from urllib.parse import parse_qs, urlsplit
+
+import psutil
+import pytest
+from conftest import CHROMIUM
+from made_runs import tick, write_run
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed"),
+]
+expect = sync_api.expect
+CHART = "[data-testid=stEChartsChart] svg"
+
+
+@pytest.fixture
+def runs(tmp_path, tiny):
+    """A finished run and a stopped one."""
+    root = tmp_path / "runs"
+    write_run(root / "00001-plain", tiny(), d_loss=lambda n: n / 1000, kd_knee=lambda n: 1 / n)
+    smooth = tiny(label_smoothing=0.1)
+    write_run(root / "00002-smooth", smooth, seen=2000, state="stopped", d_loss=lambda n: 2.0, kd_knee=lambda n: 2 / n)
+    return root
+
+
+@pytest.fixture
+def at_work(runs, tiny):
+    """A run whose process is there, though it does nothing."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    run = write_run(runs / "00003-live", tiny(g_lr=0.1), seen=1000, samples=[0], d_loss=lambda n: 3.0)
+    run.write_status(run.status().model_copy(update={"state": "running"}).with_process(psutil.Process(process.pid)))
+    yield run
+    process.kill()
+    process.wait()
+
+
+def test_live_curves_keep_their_node_and_the_link_to_the_training(at_work, visitor):
+    tab = visitor("/runs", viewport={"width": 1360, "height": 900})
+    expect(tab.get_by_text("Training 25%")).to_be_visible(timeout=120_000)
+    chart = tab.locator(CHART).first
+    expect(chart.locator("text", has_text=re.compile("^[ABC]$"))).to_have_count(3, timeout=60_000)
+    chart.evaluate("node => { node.kept = true }")
+    before = chart.inner_html()
+
+    for nimg in (2000, 3000):
+        at_work.add_stats(tick(nimg, d_loss=9.0))
+    expect(tab.get_by_text("Training 75%")).to_be_visible(timeout=60_000)
+    tab.wait_for_function("([css, old]) => document.querySelector(css).innerHTML !== old", arg=[CHART, before])
+    assert chart.evaluate("node => node.kept"), "the chart was built anew"
+
+    tab.get_by_role("link", name="00002-smooth").click()
+    tab.get_by_role("heading", name="Train", exact=True).wait_for()
+    tab.get_by_text("2,000 of 4,000 images").wait_for()
+    assert urlsplit(tab.url).path == "/train"
+
+
+def test_samples_in_step_by_keys_and_played_and_kept_in_the_link(runs, visitor):
+    tab = visitor("/runs?view=Samples", viewport={"width": 1360, "height": 900})
+    films = tab.locator(".film img")
+    expect(films).to_have_count(2, timeout=120_000)
+    expect(films.nth(0)).to_have_attribute("alt", "Synthetic samples of 00002-smooth after 2,000 images")
+    expect(films.nth(1)).to_have_attribute("alt", "Synthetic samples of 00001-plain after 4,000 images")
+    for i in (0, 1):
+        tab.wait_for_function("node => node.naturalWidth === 48", arg=films.nth(i).element_handle())
+
+    slider = tab.get_by_role("slider", name="How far the runs are")
+    slider.press("Home")
+    for i in (0, 1):
+        expect(films.nth(i)).to_have_attribute("alt", re.compile("after 0 images"))
+    tab.wait_for_url(re.compile("at=0"))
+    other = visitor("/runs?" + urlsplit(tab.url).query)
+    expect(other.locator(".film img").first).to_have_attribute("alt", re.compile("after 0 images"), timeout=120_000)
+
+    tab.get_by_role("button", name="Play").click()
+    expect(tab.get_by_role("button", name="Pause")).to_be_visible()
+    expect(films.nth(1)).to_have_attribute("alt", re.compile("after 4,000 images"), timeout=60_000)
+    expect(tab.get_by_role("button", name="Play")).to_be_visible(timeout=60_000)
+    tab.wait_for_function("!location.search.includes('at=')")
+
+    tab.get_by_text("Images", exact=True).click()
+    slider.press("End")
+    expect(tab.locator("figcaption small").first).to_have_text("2,000 images · its last", timeout=60_000)
+
+
+def test_a_phone_shows_every_view_without_scrolling_sideways(runs, visitor):
+    tab = visitor("/runs", viewport={"width": 390, "height": 844}, color_scheme="dark")
+    seen = {
+        "Curves": tab.locator(CHART).first,
+        "Samples": tab.locator(".film img").first,
+        "Table": tab.locator("[data-testid=stDataFrame] canvas").first,
+        "Settings": tab.locator(".runs-settings td.odd").first,
+    }
+    for view, part in seen.items():
+        tab.get_by_role("tab", name=view).click(timeout=120_000)
+        expect(part).to_be_visible(timeout=60_000)
+        assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{view} scrolls sideways"
+    assert parse_qs(urlsplit(tab.url).query)["view"] == ["Settings"]
+    grounds = tab.locator(".runs-settings td:not(:empty)").evaluate_all(
+        "cells => cells.map(c => [c.className, getComputedStyle(c).backgroundColor])"
+    )
+    assert len({ground for _, ground in grounds}) == len({look for look, _ in grounds}) == 2
+
+    with tab.expect_download() as download:
+        tab.get_by_role("button", name="Table (CSV)").click()
+    lines = download.value.path().read_text(encoding="utf-8-sig").splitlines()
+    assert [line.split(",")[0] for line in lines] == ["key", "00002-smooth", "00001-plain"]
