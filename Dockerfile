@@ -8,7 +8,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 
 RUN useradd --create-home --uid 1000 studio
-USER studio
+USER 1000
 WORKDIR /home/studio/app
 ENV PATH=/home/studio/.local/bin:$PATH \
     PYTHONUNBUFFERED=1
@@ -16,18 +16,18 @@ ENV PATH=/home/studio/.local/bin:$PATH \
 # Packages before the code: a change of the code then costs no download. Where TORCH_INDEX names the index of PyTorch's
 # builds for processors (its installation page does), the image is gigabytes smaller.
 ARG TORCH_INDEX=
-COPY --chown=studio requirements.txt ./
+COPY --chown=1000 requirements.txt ./
 RUN pip install --user --no-cache-dir --disable-pip-version-check \
     ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} -r requirements.txt
 
-COPY --chown=studio LICENSE README.md app.py ./
-COPY --chown=studio .streamlit/config.toml .streamlit/
-COPY --chown=studio benchmarks/seeds benchmarks/seeds
-COPY --chown=studio docs docs
-COPY --chown=studio gan_core gan_core
-COPY --chown=studio pages pages
-COPY --chown=studio studio studio
-COPY --chown=studio weights weights
+COPY --chown=1000 LICENSE README.md app.py ./
+COPY --chown=1000 .streamlit/config.toml .streamlit/
+COPY --chown=1000 benchmarks/seeds benchmarks/seeds
+COPY --chown=1000 docs docs
+COPY --chown=1000 gan_core gan_core
+COPY --chown=1000 pages pages
+COPY --chown=1000 studio studio
+COPY --chown=1000 weights weights
 
 # A public demonstration: short trainings one at a time, small uploads, none of the server's folders, no error details.
 # A Space is an iframe of another site, so the cookie that guards uploads must be sent across sites.

@@ -8,12 +8,13 @@ app: .venv/installed
 	$(BIN)/streamlit run app.py
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
 
 .venv/installed: requirements.txt
 	$(PYTHON) -m venv .venv

@@ -133,7 +133,8 @@ def measure(system: System, run: Any, data: Path, n: int) -> dict[str, dict[str,
         "kd": figure("Kernel distance (knee encoder)", got["kd"]["value"], 3, got["kd"]["floor"], "lower"),
     }
     for key in ("precision", "recall", "coverage"):
-        out[key] = figure(key.capitalize(), got["prdc"].get(key), 2, got["prdc"].get("floor", {}).get(key), "higher")
+        found = got["prdc"].get(key, {})
+        out[key] = figure(key.capitalize(), found.get("value"), 2, found.get("floor"), "higher")
     if system.data == "chest":
         model = load_model(run.generator_path)
         reals = data_module.load(seen, model.config.net.resolution, fit="pad").images[:100]

@@ -36,12 +36,11 @@ def grow(small: nn.Module, large: nn.Module) -> None:
     for name, module in small.named_children():
         if hasattr(large, name):
             _fill(module, old if name == "blocks" else getattr(large, name))
-    if isinstance(large, style.Generator):
+    if isinstance(large, style.Generator) and isinstance(small, style.Generator):
         large.start.copy_(small.start)
     for block in new:
-        if isinstance(block, style.Level):  # the enlarged picture so far stays as it is
-            nn.init.zeros_(block.draw.weight)
-            nn.init.zeros_(block.draw.bias)
+        if isinstance(block, style.Level):
+            block.be_silent()
         else:
             _pass_on(block, small.config.channels)
 

@@ -46,6 +46,12 @@ class Level(nn.Module):
         self.conv2 = StyledConv(out, out, w_dim, up=False)
         self.draw = nn.Conv2d(out, 1, 1)
 
+    @torch.no_grad()
+    def be_silent(self) -> None:
+        """Adds nothing to the picture so far, at first."""
+        for parameter in self.draw.parameters():
+            parameter.zero_()
+
     def forward(self, x: Tensor, image: Tensor | None, w: Tensor) -> tuple[Tensor, Tensor]:
         x = self.conv2(crop(self.conv1(x, w), self.size), w)
         drawn = self.draw(x)
@@ -87,4 +93,5 @@ class Generator(nn.Module):
         image = None
         for block in self.blocks:
             x, image = block(x, image, w)
+        assert image is not None
         return image.float().tanh()
