@@ -26,7 +26,9 @@ from typing import Annotated, Any
 import typer
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from pace import thousand_images  # noqa: E402
 
 from gan_core import environment  # noqa: E402
 from gan_core.files import write_text  # noqa: E402
@@ -109,24 +111,6 @@ def configure(group: str, trial: Trial, data: str, kimg: float) -> Any:
     return preset("knee-64", **{"data": data, "kimg": kimg, **quiet, **base, **trial.settings})
 
 
-def images_a_second(config: Any) -> float:
-    """Images that a second of processor time shows to this trial's critic."""
-    import numpy as np
-
-    from gan_core.train.game import Batches, Game
-
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (1024, 1, config.resolution, config.resolution), np.uint8)
-    game = Game(config, Batches(images, rng.integers(0, 5, len(images)), 0), 5)
-    rates = []
-    for _ in range(4):  # of whole cycles; the first finds its kernels
-        start = time.process_time()
-        for _ in range(2 * config.penalty_every):
-            game.step()
-        rates.append(2 * config.penalty_every * config.batch / (time.process_time() - start))
-    return max(rates)
-
-
 def run_trial(group: str, trial: Trial, data: str, unseen: str, minutes: float, folder: Path) -> dict[str, Any]:
     """Trains and measures one trial in this process."""
     import torch
@@ -145,8 +129,7 @@ def run_trial(group: str, trial: Trial, data: str, unseen: str, minutes: float, 
         trial.patch()
     kimg_path = folder / "kimg"
     if not kimg_path.exists():
-        rate = images_a_second(configure(group, trial, data, 1e3))
-        write_text(kimg_path, str(round(rate * minutes * 60 / 1000, 3)))
+        write_text(kimg_path, str(thousand_images(configure(group, trial, data, 1e3), minutes)))
     config = configure(group, trial, data, float(kimg_path.read_text(encoding="utf-8")))
     run = Run(folder / "run")
     start = time.process_time()

@@ -25,6 +25,7 @@ import typer
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
+from pace import images_a_second  # noqa: E402
 from seeds_systems import SYSTEMS, System  # noqa: E402
 
 from gan_core import environment  # noqa: E402
@@ -53,27 +54,6 @@ def configure(system: System, data: Path, kimg: float, quick: bool = False, **mo
     return preset(system.preset, **(each | system.settings | more))
 
 
-def images_a_second(config: Any) -> tuple[float, float]:
-    """(images that a second of processor time shows to the critic, seconds a cycle of one step of G takes)."""
-    import numpy as np
-
-    from gan_core.train.game import Batches, Game
-
-    rng = np.random.default_rng(0)
-    n = 64 if config.resolution > 300 else 1024
-    images = rng.integers(0, 256, (n, 1, config.resolution, config.resolution), np.uint8)
-    game = Game(config, Batches(images, rng.integers(0, 5, n), 0), 5)
-    cycle = config.penalty_every if config.r1_gamma else 1
-    rates = []
-    start = time.process_time()
-    while len(rates) < 2 or (time.process_time() - start < 20 and len(rates) < 4):
-        before, at = game.nimg, time.process_time()
-        for _ in range(max(cycle, 1)):
-            game.step()
-        rates.append((game.nimg - before) / (time.process_time() - at))
-    return max(rates), config.batch * config.n_critic / max(rates)
-
-
 def length(system: System, data: Path, scale: float, folder: Path) -> tuple[float, dict[str, float]]:
     """How many thousand images the system sees, and what was measured to know it."""
     from gan_core import data as data_module
@@ -86,7 +66,9 @@ def length(system: System, data: Path, scale: float, folder: Path) -> tuple[floa
     minutes = system.minutes * scale
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if "rate" not in known:
-        rate, step = images_a_second(configure(system, data, 1e3))
+        config = configure(system, data, 1e3)
+        rate = images_a_second(config)
+        step = config.batch * config.n_critic / rate
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         known = {"rate": rate, "step_seconds": step, "memory_gib": memory}
         write_text(path, json.dumps(known))
