@@ -81,7 +81,7 @@ def read_points(folder: Path) -> list[Point]:
 
 
 def passes(new: list[Point], target: float) -> float:
-    """Seconds after which `new` is at `target` or below, between two instants along the logarithm; infinite if never."""
+    """Seconds after which `new` is at `target`, between two instants along the logarithm; infinite if never."""
     before: Point | None = None
     for point in new:
         if point["fd"] <= target:
@@ -103,8 +103,8 @@ def verdict(old: list[Point], new: list[Point]) -> str:
         else f"{NEW} does not pass it"
     )
     return (
-        f"{OLD} ends at a Fréchet distance of {target:.1f} after {total / 60:.1f} minutes (floor {floor:.1f}); {when}, and ends "
-        f"at {end:.1f}: {(end - floor) / (target - floor):.0%} of its distance above the floor."
+        f"{OLD} ends at a Fréchet distance of {target:.1f} after {total / 60:.1f} minutes (floor {floor:.1f}); {when}, "
+        f"and ends at {end:.1f}: {(end - floor) / (target - floor):.0%} of its distance above the floor."
     )
 
 
@@ -154,7 +154,7 @@ def main(
         for p in points:
             print(f"{preset}: {p['seconds'] / 60:.1f} min, {p['images']:,.0f} images, FD {p['fd']:.1f}")
     print(verdict(curves[OLD], curves[NEW]))
-    draw(curves, (Path(__file__) if write else out / "x").with_name("time_to_quality.png"))
+    draw(curves, (Path(__file__).parent if write else out) / "time_to_quality.png")
 
 
 if __name__ == "__main__":

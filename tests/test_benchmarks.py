@@ -146,6 +146,24 @@ def test_the_seeds_systems_run_resume_and_are_written_down(tmp_path, monkeypatch
     assert (tmp_path / "seeds-clothing-28.png").exists()
 
 
+def test_when_one_recipe_passes_the_other(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    ttq = importlib.import_module("time_to_quality")
+
+    def curve(*distances):
+        return [{"seconds": 60.0 * (i + 1), "images": 1.0, "fd": d, "floor": 4.0} for i, d in enumerate(distances)]
+
+    assert ttq.passes(curve(80, 20), 100) == 60
+    assert ttq.passes(curve(80, 20), 40) == pytest.approx(90)  # half the way along the logarithm
+    assert ttq.passes(curve(80, 50), 40) == math.inf
+    told = ttq.verdict(curve(200, 150, 104), curve(104, 50, 29))
+    assert "after 1.0 minutes, a 3th of the time" in told
+    assert "25% of its distance above the floor" in told
+    assert "does not pass" in ttq.verdict(curve(50, 20), curve(90, 30))
+    ttq.draw({"wgan-gp": curve(200, 100), "knee-64": curve(90, 30)}, tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+
+
 def test_every_system_of_the_seeds_is_a_preset_with_a_name_of_its_own(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     seeds, systems = importlib.import_module("seeds"), importlib.import_module("seeds_systems").SYSTEMS
