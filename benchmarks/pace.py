@@ -25,9 +25,8 @@ def images_a_second(config: Any) -> float:
     cycle = config.penalty_every if config.r1_gamma or config.r2_gamma else 1
     rates: list[float] = []
     start = time.process_time()
-    while len(rates) < 2 or (
-        time.process_time() - start < ENOUGH and len(rates) < RATES
-    ):  # the first finds its kernels
+    # The first finds its kernels.
+    while len(rates) < 2 or (time.process_time() - start < ENOUGH and len(rates) < RATES):
         before, at = game.nimg, time.process_time()
         for _ in range(2 * cycle):
             game.step()
