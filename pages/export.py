@@ -1,0 +1,34 @@
+"""Export: synthetic images as files for others; start one, watch it, take its zip away."""
+
+import streamlit as st
+
+from gan_core.export.folder import list_exports
+from studio import export_form, export_view
+from studio.text import plain
+
+NEW = "New export"
+
+st.title("Export")
+exports = {e.name: e for e in list_exports()}
+state = st.session_state
+state.setdefault("export", st.query_params.get("export", NEW))
+if opened := state.pop("open_export", None):
+    state.export = opened
+just_deleted = state.pop("deleted_export", None)
+if state.export not in (NEW, *exports):
+    if state.export != just_deleted:
+        st.warning(f"There is no export {plain(state.export[:80])} here. It may have been deleted.")
+    state.export = NEW
+
+# Not bound to the link: a binding does not follow what a button elsewhere on the page has chosen.
+if state.export == NEW:
+    st.query_params.pop("export", None)
+else:
+    st.query_params["export"] = state.export
+chosen = NEW
+if exports:
+    chosen = st.selectbox("Export", [NEW, *exports], key="export", persist_state="page", label_visibility="collapsed")
+if chosen == NEW:
+    export_form.new_export()
+else:
+    export_view.watch(exports[chosen])
