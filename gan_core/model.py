@@ -154,10 +154,13 @@ def shipped_generators() -> list[Path]:
 
 
 def find_generator(name: str) -> Path:
-    """The generator's folder of a model folder, a shipped model, a run directory or a run's name.
+    """The generator's folder of a model folder, a shipped model, a run directory or a run's name, a model pulled from
+    the Hub (owner/name[@revision]) or uploaded.
 
     Raises `UserError` where there is none.
     """
+    from gan_core.hub.client import parse_name
+    from gan_core.hub.store import find_stored
     from gan_core.runs import runs_root
 
     run = runs_root() / name
@@ -165,4 +168,7 @@ def find_generator(name: str) -> Path:
     for folder in candidates:
         if (folder / CONFIG).is_file() and (folder / TENSORS).is_file():
             return folder
-    raise UserError(f"{name!r} is neither a model folder nor a run with a generator.")
+    if stored := find_stored(name):
+        return stored.folder
+    hint = f" To fetch it from the Hub first: python -m gan_core pull {name}" if parse_name(name) else ""
+    raise UserError(f"{name!r} is neither a model folder nor a run with a generator.{hint}")

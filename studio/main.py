@@ -61,6 +61,20 @@ page = st.navigation(
                 help="Measure a model: is it good, diverse, new and useful?",
             ),
         ],
+        "Share": [
+            st.Page(
+                PAGES / "models.py",
+                title="Models",
+                icon=":material/deployed_code:",
+                help="The models on this computer; get more from the Hugging Face Hub; share your own.",
+            ),
+            st.Page(
+                PAGES / "export.py",
+                title="Export",
+                icon=":material/ios_share:",
+                help="Synthetic images as files: pictures, a training set, DICOM.",
+            ),
+        ],
         "Learn": [
             st.Page(
                 PAGES / "learn.py",

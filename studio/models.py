@@ -8,8 +8,8 @@ from pathlib import Path
 import streamlit as st
 
 from gan_core import generate, images
+from gan_core.hub.inventory import places
 from gan_core.model import SHIPPED, TENSORS, Model, load_model, shipped_generators
-from gan_core.runs import list_runs
 
 PAGE = 24  # images made, and kept, at a time
 
@@ -35,14 +35,8 @@ def _entry(name: str, folder: Path) -> Entry | None:
 
 
 def entries() -> list[Entry]:
-    """The shipped models, then the runs', the newest first; of a run also what was nearest to the reals on its way."""
-    shipped = [(p.name, p) for p in shipped_generators()]
-    trained = [
-        pair
-        for run in list_runs()
-        for pair in ((run.name, run.generator_path), (f"{run.name}/{run.best_path.name}", run.best_path))
-    ]
-    return [e for name, folder in shipped + trained if (e := _entry(name, folder))]
+    """The shipped models, then those from the Hub and from files, then the runs', each the newest first."""
+    return [e for name, _, folder, _ in places(shipped_generators()) if (e := _entry(name, folder))]
 
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the model")

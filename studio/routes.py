@@ -2,7 +2,13 @@
 
 from starlette.routing import BaseRoute
 
-from studio import explore_routes, learn_games, runs_routes
+from studio import explore_routes, export_routes, learn_games, runs_routes
 from studio.study_api import study_routes
 
-routes: list[BaseRoute] = [explore_routes.route, learn_games.route, runs_routes.route, *study_routes()]
+routes: list[BaseRoute] = [
+    explore_routes.route,
+    export_routes.route,
+    learn_games.route,
+    runs_routes.route,
+    *study_routes(),
+]

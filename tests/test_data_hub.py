@@ -1,23 +1,18 @@
 """Image data sets on the Hugging Face Hub, played by a small server on loopback."""
 
-import hashlib
 import io
 import json
 import os
 import subprocess
 import sys
-import threading
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hub_server import Hub, Repo
 from PIL import Image
-
-COMMIT = "a" * 40
 
 
 def png(value):
@@ -74,67 +69,18 @@ REPOS = {
     "lab/text": {"README.md": b"# words", "table.parquet": b"PAR1"},
     "lab/words": {"README.md": b"# words", "a.txt": b"words"},
     "lab/damaged": {"train/0/a.png": png(1), "train/1/b.png": png(2)},
-    "lab/gated": {},
+    "lab/gated": {"train.zip": b"x"},
 }
-
-
-class Hub(BaseHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
-    def answer(self, status, body=b"", **headers):
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    def do_GET(self):
-        parts = unquote(urlsplit(self.path).path).strip("/").split("/")
-        if parts[:2] == ["api", "datasets"]:
-            return self.listing("/".join(parts[2:4]), parts[4:])
-        if parts[3:4] != ["resolve"]:
-            return self.answer(404)
-        repo, revision, name = "/".join(parts[1:3]), parts[4], "/".join(parts[5:])
-        body = REPOS[repo].get(name)
-        if body is None or revision not in ("main", COMMIT):
-            return self.answer(404, X_Error_Code="EntryNotFound")
-        etag = hashlib.sha256(body).hexdigest()
-        if repo == "lab/damaged" and name.endswith("b.png"):
-            body = body[:-1] + b"?"  # of the right length
-        size = str(len(body))
-        return self.answer(
-            200, body, ETag=f'"{etag}"', X_Linked_Etag=f'"{etag}"', X_Linked_Size=size, X_Repo_Commit=COMMIT
-        )
-
-    do_HEAD = do_GET
-
-    def listing(self, repo, rest):
-        if repo == "lab/gated":
-            return self.answer(403, X_Error_Code="GatedRepo")
-        if repo not in REPOS:
-            return self.answer(404, X_Error_Code="RepoNotFound")
-        if rest[1:] not in ([], ["main"], ["v1"]):
-            return self.answer(404, X_Error_Code="RevisionNotFound")
-        files = [
-            {
-                "rfilename": name,
-                "size": len(body),
-                "blobId": "0",
-                "lfs": {"size": len(body), "sha256": hashlib.sha256(body).hexdigest(), "pointerSize": 1},
-            }
-            for name, body in REPOS[repo].items()
-        ]
-        return self.answer(200, json.dumps({"id": repo, "sha": COMMIT, "siblings": files}).encode())
 
 
 @pytest.fixture(scope="module")
 def endpoint():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    hub = Hub()
+    for name, files in REPOS.items():
+        hub.repos[f"datasets/{name}"] = Repo(files, gated=name == "lab/gated", revisions=("main", "v1"))
+    hub.repos["datasets/lab/damaged"].faults = {"train/1/b.png": "wrong"}
+    yield hub.url
+    hub.stop()
 
 
 CODE = """
@@ -162,7 +108,7 @@ for source in sys.argv[1:]:
 def ask(home, endpoint, *sources, **variables):
     """What each source comes to, in a process whose Hugging Face cache is `home`; its variables are read at import."""
     env = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(home / "hf"), "KNEE_GAN_CACHE": str(home / "cache")}
-    env |= {"HF_HUB_DISABLE_XET": "1", **variables}
+    env |= variables
     command = [sys.executable, "-c", CODE, *sources]
     at = Path(__file__).parent.parent
     done = subprocess.run(command, env=env, cwd=at, capture_output=True, text=True, check=True, timeout=120)
@@ -225,7 +171,7 @@ def test_a_data_set_beyond_the_limit_is_refused_before_it_is_downloaded(tmp_path
     from gan_core.data import hub
     from gan_core.errors import UserError
 
-    huge = hub._Listing(COMMIT, [hub._RemoteFile("train.zip", hub.MAX_HUB_BYTES + 1, None)])
+    huge = hub._Listing("a" * 40, [hub.RemoteFile("train.zip", hub.MAX_HUB_BYTES + 1, None)])
     monkeypatch.setattr(hub, "_listing", lambda *args: huge)
     monkeypatch.setattr(hub, "_download", lambda *args: pytest.fail("downloaded"))
     with pytest.raises(UserError, match="8 GiB"):

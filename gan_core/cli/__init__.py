@@ -10,7 +10,19 @@ import sys
 import typer
 
 from gan_core import __version__
-from gan_core.cli import compare, explore, lineup, look, measure, study, toy, training  # noqa: F401  each adds its verbs
+from gan_core.cli import (  # noqa: F401  each adds its verbs
+    compare,
+    describe,
+    explore,
+    export,
+    hub,
+    lineup,
+    look,
+    measure,
+    study,
+    toy,
+    training,
+)
 from gan_core.cli.common import app
 from gan_core.errors import UserError
 

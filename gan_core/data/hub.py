@@ -16,6 +16,7 @@ from gan_core.data.parquet import list_parquet
 from gan_core.data.source import FileSource, in_order
 from gan_core.errors import UserError
 from gan_core.files import write_text
+from gan_core.hub.client import RemoteFile, Unreachable, api, explained, is_sound, remote_files
 
 MAX_HUB_BYTES = 8 * 2**30  # of all files downloaded for one source
 _PICTURES = frozenset(
@@ -27,16 +28,9 @@ _SOURCE = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>[^:@\s]+))?(:
 
 
 @dataclass(frozen=True)
-class _RemoteFile:
-    name: str
-    size: int  # bytes
-    sha256: str | None  # known of files in large-file storage
-
-
-@dataclass(frozen=True)
 class _Listing:
     commit: str
-    files: list[_RemoteFile]
+    files: list[RemoteFile]
 
 
 def hub_source(text: str, folder: Path) -> FileSource:
@@ -108,50 +102,31 @@ def _inside(archive: str, entry: Entry) -> Entry:
 
 def _listing(repo: str, revision: str | None, folder: Path) -> _Listing:
     """The repository's files, asked of the Hub or, where it cannot be reached, remembered in `folder`."""
-    import huggingface_hub as hub
-    from huggingface_hub import errors
-
     note = folder / f"{hashlib.sha256(f'{repo}@{revision}'.encode()).hexdigest()}.json"
     try:
-        info = hub.HfApi().dataset_info(repo, revision=revision, files_metadata=True, timeout=20)
-    except errors.GatedRepoError as e:  # first, for it is a RepositoryNotFoundError as well
-        raise UserError(
-            f"{repo} is gated: ask for access on huggingface.co/datasets/{repo}, then run hf auth login."
-        ) from e
-    except (errors.RepositoryNotFoundError, errors.HFValidationError) as e:
-        raise UserError(f"There is no public data set {repo} on the Hugging Face Hub; check its name.") from e
-    except errors.RevisionNotFoundError as e:
-        raise UserError(f"The data set {repo} has no revision {revision!r}; check it.") from e
-    except (OSError, errors.HTTPError) as e:
+        with explained(repo, revision, "data set"):
+            info = api().dataset_info(repo, revision=revision, files_metadata=True, timeout=20)
+    except Unreachable as e:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             known = json.loads(note.read_bytes())
-            return _Listing(known["commit"], [_RemoteFile(**f) for f in known["files"]])
-        raise UserError(
-            f"The Hugging Face Hub cannot be reached ({type(e).__name__}), and {repo} was not downloaded before; "
-            "connect to the internet and try again."
-        ) from e
-    files = [_RemoteFile(s.rfilename, s.size or 0, s.lfs.sha256 if s.lfs else None) for s in info.siblings or ()]
-    listing = _Listing(info.sha or "main", files)
+            return _Listing(known["commit"], [RemoteFile(**f) for f in known["files"]])
+        raise UserError(f"{e} {repo} was not downloaded before.") from e
+    listing = _Listing(info.sha or "main", remote_files(info))
     with contextlib.suppress(OSError):
         write_text(note, json.dumps(asdict(listing)))
     return listing
 
 
-def _download(repo: str, commit: str, file: _RemoteFile) -> Path:
+def _download(repo: str, commit: str, file: RemoteFile) -> Path:
     """A file from Hugging Face's cache, or from the Hub and then checked against the sum that the Hub declares."""
     import huggingface_hub as hub
-    from huggingface_hub import errors
 
     cached = hub.try_to_load_from_cache(repo, file.name, revision=commit, repo_type="dataset")
     if isinstance(cached, str):
         return Path(cached)
-    try:
-        path = Path(hub.hf_hub_download(repo, file.name, revision=commit, repo_type="dataset"))
-    except (OSError, errors.HTTPError) as e:
-        raise UserError(f"{file.name} of {repo} could not be downloaded ({type(e).__name__}); try again later.") from e
-    with path.open("rb") as f:
-        arrived = hashlib.file_digest(f, "sha256").hexdigest()
-    if file.sha256 not in (None, arrived):
+    with explained(repo, commit, "data set"):
+        path = Path(api().hf_hub_download(repo, file.name, revision=commit, repo_type="dataset"))
+    if not is_sound(path, file):
         path.resolve().unlink()
         path.unlink(missing_ok=True)
         raise UserError(f"{file.name} of {repo} arrived damaged; try again.")

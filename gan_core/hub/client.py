@@ -1,0 +1,198 @@
+"""Hugging Face's client, set up in one place; its errors in plain words; and what a file must be to be trusted.
+
+The token is the client's own business: it finds it in `HF_TOKEN`, where Streamlit also puts what its secrets hold, or
+where `hf auth login` left it. Nothing here ever holds it, so nothing here can show it, and an error never repeats
+what the client said.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gan_core.errors import UserError
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+PATIENCE = 5  # seconds for an answer
+_CHUNK = 2**20
+_PART = 2**14  # bytes after which progress is told, a wish to cancel is heard, and a cut connection is taken up
+_T = TypeVar("_T")
+
+
+class Unreachable(UserError):
+    """The Hub gives no answer: what lies on this computer is all there is."""
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file as the Hub declares it."""
+
+    name: str
+    size: int  # bytes
+    sha256: str | None  # known of files in large-file storage
+    git_sha1: str | None = None  # known of the others
+
+
+def api() -> HfApi:
+    """The client, set up for this program."""
+    from huggingface_hub import HfApi, constants
+
+    # Its variables are read as it is first imported, by whomever; these take effect at once.
+    constants.HF_HUB_DISABLE_XET = True  # plain HTTP: progress, cancelling, resuming the same for all; models are small
+    constants.HF_HUB_DISABLE_TELEMETRY = True
+    constants.HF_HUB_DOWNLOAD_TIMEOUT = PATIENCE  # of silence, before it tries again
+    constants.DOWNLOAD_CHUNK_SIZE = _PART  # its own, of ten megabytes, would be most of a model in one step
+    return HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
+
+
+def has_token() -> bool:
+    """Whether the client would show a token to the Hub."""
+    api()
+    from huggingface_hub import get_token
+
+    return bool(get_token())
+
+
+def remote_files(info: Any) -> list[RemoteFile]:
+    """The files of a `model_info` or `dataset_info` that was asked for with `files_metadata=True`."""
+    return [
+        RemoteFile(s.rfilename, s.size or 0, s.lfs.sha256 if s.lfs else None, None if s.lfs else s.blob_id)
+        for s in info.siblings or ()
+    ]
+
+
+def is_sound(path: Path, file: RemoteFile) -> bool:
+    """Whether what lies at `path` is, bit for bit, what the Hub declares: the client looks at the length alone.
+
+    A file that the Hub declares no sum of is never sound.
+    """
+    if file.sha256:
+        h, expected = hashlib.sha256(), file.sha256
+    elif file.git_sha1:  # git's name for it
+        h, expected = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False), file.git_sha1
+    else:
+        return False
+    with path.open("rb") as f:
+        while chunk := f.read(_CHUNK):
+            h.update(chunk)
+    return h.hexdigest() == expected
+
+
+@contextmanager
+def explained(repo: str, revision: str | None = None, what: str = "model") -> Iterator[None]:
+    """Errors of the client become a `UserError`, or an `Unreachable`, about this repository. `what` it is: a "model"
+    or a "data set"."""
+    from huggingface_hub import errors
+
+    page = f"huggingface.co/{'datasets/' if what == 'data set' else ''}{repo}"
+    try:
+        yield
+    except errors.GatedRepoError:  # first, for it is a RepositoryNotFoundError as well
+        raise UserError(
+            f"{repo} is gated: ask for access on {page}, then set HF_TOKEN to a token of the account that has it."
+        ) from None
+    except (errors.RepositoryNotFoundError, errors.HFValidationError):
+        told = "the token of this computer does not open it" if has_token() else "it needs a token in HF_TOKEN"
+        raise UserError(
+            f"There is no public {what} {repo} on the Hugging Face Hub: check its name. If it is private, {told}."
+        ) from None
+    except errors.RevisionNotFoundError:
+        raise UserError(f"The {what} {repo} has no revision {revision or 'main'!r}: check it on {page}.") from None
+    except errors.RemoteEntryNotFoundError:
+        raise UserError(f"{repo} lists a file that the Hub does not have. Tell its owner, or try later.") from None
+    except UnicodeError:
+        raise UserError("What HF_TOKEN holds is no token of the Hub's: set it anew.") from None
+    except errors.OfflineModeIsEnabled:
+        raise Unreachable("The Hugging Face Hub cannot be reached: HF_HUB_OFFLINE is set on this computer.") from None
+    except errors.HfHubHTTPError as e:
+        code = e.response.status_code
+        if code in (401, 403):
+            raise UserError(f"The Hub refuses this ({code}): HF_TOKEN needs a token with the right to it.") from None
+        if code == 429:
+            raise Unreachable("The Hub has been asked too often and wants a pause: try again in a while.") from None
+        raise Unreachable(f"The Hugging Face Hub cannot be reached: it answers with error {code}. Try later.") from None
+    except (OSError, errors.HTTPError) as e:
+        if isinstance(e, OSError) and e.errno:  # of this computer, such as a full disk
+            raise UserError(f"{repo} cannot be kept here: {e.strerror or e}.") from None
+        raise Unreachable(
+            f"The Hugging Face Hub cannot be reached ({type(e).__name__}): connect to the internet and try again."
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise Unreachable(
+            "What answers is not the Hub: a proxy perhaps, or a network that wants a login first. Open any page in a "
+            "browser, then try again."
+        ) from None
+
+
+def within(seconds: float, work: Callable[[], _T]) -> _T:
+    """What `work` gives. Raises `Unreachable` where that takes longer: a name that resolves slowly, or a proxy that
+    hangs, pays no heed to the client's own limits."""
+    answer: Future[_T] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(work())
+        except BaseException as e:
+            answer.set_exception(e)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return answer.result(seconds)
+    except TimeoutError:
+        raise Unreachable(
+            f"The Hugging Face Hub cannot be reached: no answer within {seconds:g} seconds. Try later."
+        ) from None
+
+
+# -- names ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class HubName:
+    """`owner/name[@revision]`: a branch, a tag or a commit; without one the newest."""
+
+    repo: str
+    revision: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.repo}@{self.revision}" if self.revision else self.repo
+
+
+_WORD = r"[A-Za-z0-9](?:[\w.-]{0,94}\w)?"
+_NAME = re.compile(
+    rf"(?:https?://[\w.:-]+/)?(?P<repo>{_WORD}/{_WORD})(?:(?:@|/tree/)(?P<revision>[\w][\w./-]{{0,200}}))?/?", re.ASCII
+)
+
+
+def parse_name(text: str) -> HubName | None:
+    """`owner/name[@revision]`, or the address of a model's page; None where it is neither."""
+    found = _NAME.fullmatch(text.strip())
+    if not found or ".." in found[0] or "--" in found["repo"]:
+        return None
+    return HubName(found["repo"], found["revision"])
+
+
+def hub_name(text: str) -> HubName:
+    """As `parse_name`. Raises `UserError` where the text names no model."""
+    if name := parse_name(text):
+        return name
+    raise UserError(f"{text[:100]!r} names no model on the Hub: write OWNER/NAME or OWNER/NAME@REVISION.")
+
+
+def size_text(size: float) -> str:
+    """3800000 as "3.8 MB"."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.1f} {unit}" if unit != "B" and size < 100 else f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

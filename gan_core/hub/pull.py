@@ -1,0 +1,166 @@
+"""Fetching a model from the Hub: each file checked bit for bit, the whole strictly loaded, then kept."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gan_core.errors import UserError
+from gan_core.hub.client import Unreachable, hub_name, is_sound, size_text
+from gan_core.hub.look import Found, fetch, look
+from gan_core.hub.store import Origin, Stored, asked_again, find_stored, keep, models_root, staging, stored
+from gan_core.status import duration
+
+SILENCE = 3  # seconds without a byte after which a person is told
+
+
+class Cancelled(Exception):
+    """Somebody asked for an end."""
+
+
+@dataclass
+class Progress:
+    """How far a download is."""
+
+    total: int  # bytes
+    done: int = 0
+    started: float = field(default_factory=time.monotonic)
+    heard: float = field(default_factory=time.monotonic)  # when the last byte came
+
+    def add(self, n: int) -> None:
+        self.done += n
+        self.heard = time.monotonic()
+
+    def text(self) -> str:
+        """Bytes, and the time left at the pace so far; or for how long nothing has come."""
+        now = time.monotonic()
+        said = f"{size_text(self.done)} of {size_text(self.total)}"
+        if self.done >= self.total:
+            return f"{said} · checking"
+        if now - self.heard > SILENCE:
+            return f"{said} · the Hub has sent nothing for {duration(now - self.heard)}; trying again"
+        if self.done <= 0 or now - self.started < 1:
+            return said
+        return f"{said} · {duration((self.total - self.done) * (now - self.started) / self.done)} left"
+
+
+def pull(found: Found, progress: Callable[[int], None] = lambda n: None) -> Stored:
+    """Fetches what `look` has found, at the commit that it saw; what is here already is not fetched again.
+
+    `progress` gets the bytes as they come; what it raises ends the download, and nothing is left of it.
+
+    Raises:
+        UserError: if a file is not what the Hub declares, the model does not load strictly, or there is no room.
+        Unreachable: if the connection is lost for good.
+    """
+    revision = found.name.revision or ""
+    for here in stored():
+        if (here.origin.repo, here.origin.commit) == (found.name.repo, found.commit) and _whole(here, found):
+            progress(found.size)
+            return asked_again(here, revision)
+    from gan_core.hub.check import called, check_model
+
+    with staging() as folder:
+        if (room := shutil.disk_usage(models_root()).free) < found.size:
+            raise UserError(f"{found.name} takes {size_text(found.size)}, and the disk has room for {size_text(room)}.")
+        for file in found.files:
+            fetch(found.name, found.commit, file, folder, progress)
+        shutil.rmtree(folder / ".cache", ignore_errors=True)  # the client's notes
+        with called(str(found.name), folder):
+            check_model(folder)
+        progress(0)  # the last moment to stop
+        origin = Origin(
+            source="hub", repo=found.name.repo, commit=found.commit, revisions=(revision,), licence=found.licence
+        )
+        return keep(folder, origin)
+
+
+def _whole(here: Stored, found: Found) -> bool:
+    """Whether what was fetched once still is what it was."""
+    with suppress(OSError):
+        return all(is_sound(here.folder / file.name, file) for file in found.files)
+    return False
+
+
+def pull_or_cached(
+    text: str, seen: Callable[[Found], Callable[[int], None]] = lambda found: lambda n: None
+) -> tuple[Stored, str]:
+    """Looks and pulls in one; where the Hub cannot be reached, what was pulled before, and a sentence that says so.
+
+    `seen` gets what was found before it is fetched, and gives the `progress` of `pull`.
+    """
+    name = hub_name(text)
+    try:
+        found = look(name)
+        return pull(found, seen(found)), ""
+    except Unreachable as e:
+        if here := find_stored(str(name)):
+            return here, f"{e} {here.name} was pulled before and stays as it is."
+        raise
+
+
+class Job(threading.Thread):
+    """A `pull` in the background of the app. It goes on when the page is left, and ends with the server."""
+
+    def __init__(self, found: Found) -> None:
+        super().__init__(daemon=True)
+        self.found = found
+        self.progress = Progress(found.size)
+        self.state: Literal["running", "finished", "failed", "cancelled"] = "running"
+        self.message = ""
+        self.result: Stored | None = None
+
+    def run(self) -> None:
+        try:
+            self.result = pull(self.found, self._add)
+            self._end("finished")
+        except Cancelled:
+            pass
+        except UserError as e:
+            self._end("failed", str(e))
+        except Exception as e:  # whatever it was, a person must hear of it; its text may hold what is not for them
+            self._end("failed", f"An unexpected error ended the download ({type(e).__name__}). Try again.")
+
+    def _add(self, n: int) -> None:
+        if self.state == "cancelled":
+            raise Cancelled
+        self.progress.add(n)
+
+    def _end(self, state: Literal["finished", "failed"], message: str = "") -> None:
+        if self.state == "running":
+            self.state, self.message = state, message
+
+    def cancel(self) -> None:
+        """At once for whoever looks; the connection is let go with its next bytes."""
+        if self.state == "running":
+            self.state = "cancelled"
+
+
+_jobs: dict[str, Job] = {}
+_lock = threading.Lock()
+
+
+def start(found: Found) -> Job:
+    """Begins to fetch; where the same is being fetched already, that is the job."""
+    with _lock:
+        job = _jobs.get(str(found.name))
+        if job is None or job.state != "running":
+            job = _jobs[str(found.name)] = Job(found)
+            job.start()
+        return job
+
+
+def jobs() -> list[Job]:
+    """Those at work, and how others ended that nobody has dismissed yet."""
+    with _lock:
+        return list(_jobs.values())
+
+
+def dismiss(job: Job) -> None:
+    with _lock:
+        _jobs.pop(str(job.found.name), None)

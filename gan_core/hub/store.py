@@ -1,0 +1,149 @@
+"""Models that came from elsewhere, kept beside the runs: `runs/models/hub/owner/name@1a2b3c4/` and
+`runs/models/uploads/name@1a2b3c4/`. Each is a model folder with an `origin.json`; none is ever changed."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from gan_core.config import Settings
+from gan_core.errors import UserError
+from gan_core.files import write_text
+from gan_core.hub.client import parse_name
+from gan_core.runs import runs_root
+
+ORIGIN = "origin.json"
+SHORT = 7  # digits of a commit or a digest in a name
+
+
+class Origin(Settings):
+    """Where a model came from."""
+
+    source: Literal["hub", "upload"]
+    repo: str = Field(max_length=200)  # owner/name; of an upload its file's name
+    commit: str = Field(pattern=r"^[0-9a-f]{40,64}$")  # of an upload the digest of its model
+    revisions: tuple[str, ...] = ()  # as it was asked for; "" is the newest
+    licence: str = Field("", max_length=200)
+    when: float = Field(0.0, ge=0)  # seconds since 1970
+
+
+@dataclass(frozen=True)
+class Stored:
+    name: str  # owner/name@1a2b3c4, or name@1a2b3c4 of an upload
+    folder: Path
+    origin: Origin
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(p.stat().st_size for p in self.folder.rglob("*") if p.is_file())
+
+
+def models_root() -> Path:
+    return runs_root() / "models"
+
+
+def stored() -> list[Stored]:
+    """All of them, the newest first."""
+    found = [s for kind in ("hub/*/*", "uploads/*") for p in models_root().glob(f"{kind}/{ORIGIN}") if (s := _read(p))]
+    return sorted(found, key=lambda s: (-s.origin.when, s.name))
+
+
+def _read(path: Path) -> Stored | None:
+    with suppress(OSError, ValidationError):
+        origin = Origin.model_validate_json(path.read_bytes())
+        folder = path.parent
+        owner = f"{folder.parent.name}/" if origin.source == "hub" else ""
+        return Stored(owner + folder.name, folder, origin)
+    return None
+
+
+def find_stored(name: str) -> Stored | None:
+    """By its own name; of the Hub's also `owner/name`, as pulled last, and `owner/name@revision`."""
+    everything = stored()
+    for s in everything:
+        if s.name == name:
+            return s
+    wanted = parse_name(name)
+    if wanted is None:
+        return None
+    of_repo = [s for s in everything if s.origin.source == "hub" and s.origin.repo == wanted.repo]
+    asked = [s for s in of_repo if (wanted.revision or "") in s.origin.revisions]
+    if wanted.revision is None:
+        asked += of_repo
+    elif re.fullmatch(r"[0-9a-f]{7,40}", wanted.revision):
+        asked += [s for s in of_repo if s.origin.commit.startswith(wanted.revision)]
+    return next(iter(asked), None)
+
+
+@contextmanager
+def staging() -> Iterator[Path]:
+    """A folder to make a model in; what is not kept is gone afterwards. Raises `UserError` where nothing can be
+    written."""
+    try:
+        models_root().mkdir(parents=True, exist_ok=True)
+        made = tempfile.TemporaryDirectory(prefix=".half-", dir=models_root(), ignore_cleanup_errors=True)
+    except OSError as e:
+        raise UserError(f"No model can be kept in {models_root()}: {e.strerror or e}.") from e
+    with made as folder:
+        yield Path(folder) / "model"
+
+
+def keep(folder: Path, origin: Origin) -> Stored:
+    """Moves a finished, checked folder to its place, whole or not at all."""
+    if origin.source == "hub":
+        owner, _, name = origin.repo.partition("/")
+        target = models_root() / "hub" / owner / f"{name}@{origin.commit[:SHORT]}"
+    else:
+        target = models_root() / "uploads" / f"{origin.repo}@{origin.commit[:SHORT]}"
+    _write(folder, origin)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        _drop(target)
+    with suppress(OSError):  # somebody else has just kept the same
+        folder.rename(target)
+    found = _read(target / ORIGIN)
+    if found is None or found.origin.commit != origin.commit:
+        raise UserError(f"The model cannot be kept in {target}: check that folder's permissions.")
+    return found
+
+
+def asked_again(found: Stored, revision: str) -> Stored:
+    """The same model, noted as what this revision is now."""
+    names = tuple(dict.fromkeys((*found.origin.revisions, revision)))
+    _write(found.folder, found.origin.model_copy(update={"revisions": names}))
+    return _read(found.folder / ORIGIN) or found
+
+
+def _write(folder: Path, origin: Origin) -> None:
+    noted = origin.model_copy(update={"when": time.time()})
+    write_text(folder / ORIGIN, json.dumps(noted.model_dump(), indent=2))
+
+
+def remove(name: str) -> Stored:
+    """Deletes a model that came from elsewhere. Raises `UserError` where there is none of this name."""
+    found = find_stored(name)
+    if found is None:
+        raise UserError(f"There is no model {name[:100]!r} from the Hub or from a file here.")
+    try:
+        _drop(found.folder)
+    except OSError as e:
+        raise UserError(f"{found.name} cannot be removed: {e.strerror or e}.") from e
+    with suppress(OSError):  # an owner of other models
+        found.folder.parent.rmdir()
+    return found
+
+
+def _drop(folder: Path) -> None:
+    """Gone at once for whoever looks; then from the disk."""
+    with tempfile.TemporaryDirectory(prefix=".half-", dir=models_root(), ignore_cleanup_errors=True) as bin_:
+        folder.rename(Path(bin_) / "model")

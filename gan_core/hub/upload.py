@@ -1,0 +1,68 @@
+"""A model folder that comes as a zip: the same checks as for one from the Hub."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from gan_core.data.files import list_zip, slug
+from gan_core.errors import UserError
+from gan_core.hub.check import CRITIC, TAKEN, called, check_model, check_sizes
+from gan_core.hub.store import Origin, Stored, keep, staging
+from gan_core.model import CONFIG, TENSORS, digest
+
+_CHUNK = 2**20
+
+
+def keep_zip(path: Path, name: str = "") -> Stored:
+    """Takes the one model folder in a zip, wherever in it that lies; `name` is how the person calls the file.
+
+    Of its files only those of a model folder are read, each to its limit; nothing is ever unpickled.
+
+    Raises:
+        UserError: if the zip is damaged, encrypted, would lead outside or expand beyond measure, or holds no model,
+            more than one, or one that does not load strictly.
+    """
+    name = PurePosixPath((name or path.name).replace("\\", "/")).name[:100]
+    if not path.is_file():
+        raise UserError(f"There is no file {path}.")
+    list_zip(path)  # refuses names that lead outside, links, bombs
+    with called(name), staging() as folder, zipfile.ZipFile(path) as archive:
+        members = _members(archive)
+        check_sizes({inside: member.file_size for inside, member in members.items()})
+        for inside, member in members.items():
+            _extract(archive, member, folder / inside)
+        with called(name, folder):
+            check_model(folder)
+        return keep(folder, Origin(source="upload", repo=slug(PurePosixPath(name).stem), commit=digest(folder)))
+
+
+def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """The members of the one model folder, by their names inside it."""
+    everything: dict[str, zipfile.ZipInfo] = {}
+    for member in archive.infolist():
+        if everything.setdefault(member.filename, member) is not member:
+            raise UserError(f"it holds {member.filename!r} twice")
+    roots = [
+        name.removesuffix(TENSORS)
+        for name in everything
+        if name.rpartition("/")[2] == TENSORS
+        and name.removesuffix(TENSORS) + CONFIG in everything
+        and not name.endswith(f"{CRITIC}/{TENSORS}")
+    ]
+    if len(roots) > 1:
+        raise UserError(f"it holds {len(roots)} models: zip one model folder, such as a run's generator")
+    root = roots[0] if roots else ""
+    return {inside: everything[root + inside] for inside in TAKEN if root + inside in everything}
+
+
+def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
+    """Writes a member; it never reads on past the size that was declared and checked."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with archive.open(member) as source, target.open("wb") as out:
+            while chunk := source.read(_CHUNK):
+                out.write(chunk)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as e:
+        raise UserError(f"{member.filename} in it is damaged: make the zip again") from e

@@ -1,0 +1,26 @@
+"""Models: those on this computer; get one from the Hub or a zip; share one of your own."""
+
+import streamlit as st
+
+from studio import models_get, models_list, models_share
+
+HERE, GET, SHARE = "On this computer", "Get a model", "Share a model"
+VIEWS = {"here": HERE, "get": GET, "share": SHARE}
+
+st.title("Models")
+state = st.session_state
+if "view" not in state:
+    state.view = VIEWS.get(st.query_params.get("view", ""), HERE)
+if opened := state.pop("open_view", None):
+    state.view = VIEWS[opened]
+
+# Not bound to the link: a binding does not follow what a button elsewhere on the page has chosen.
+if state.view == HERE:
+    st.query_params.pop("view", None)
+else:
+    st.query_params["view"] = next(short for short, long in VIEWS.items() if long == state.view)
+here, get, share = st.tabs(list(VIEWS.values()), key="view", on_change="rerun")
+for tab, draw in ((here, models_list.show), (get, models_get.show), (share, models_share.show)):
+    if tab.open:
+        with tab:
+            draw()

@@ -1,0 +1,50 @@
+"""The Models page in a real browser, against a small Hub: watch a download, cancel it, get the model, look at it."""
+
+import re
+
+import pytest
+from conftest import CHROMIUM
+from hub_server import hub_fixture  # noqa: F401
+from test_model import make
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed"),
+]
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"viewport": {"width": 1360, "height": 900}},
+        {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
+    ],
+    ids=["desktop", "phone-dark"],
+)
+def test_see_get_cancel_and_open_a_model_from_the_hub(hub, visitor, tmp_path, window):
+    folder = make(tmp_path / "model", resolution=64)
+    files = {p.name: p.read_bytes() for p in folder.iterdir()}
+    repo = hub.add("lab/knees", files, card={"license": "mit"}, faults={"model.safetensors": "slow"})
+    repo.pause = 5.0  # between two parts of a slow file
+    tab = visitor("/models?view=get&hub=lab/knees", **window)
+    tab.set_default_timeout(60_000)
+    page = tab.get_by_test_id("stMainBlockContainer")
+    tab.get_by_role("button", name="Get it").click()
+    tab.get_by_text(re.compile(r"kB of [\d.]+ kB")).wait_for()
+    page.get_by_role("button", name="Cancel").click()
+    tab.get_by_text("Nothing was kept").wait_for()
+    repo.faults.clear()
+    tab.get_by_role("button", name="Get it").click()
+    tab.get_by_text("on offer on every page").wait_for()
+    assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
+    page.get_by_role("button", name="See its images").first.click()
+    tab.locator("button.film").first.wait_for()
+    assert f"lab%2Fknees%40{repo.commit[:7]}" in tab.url
+    tab.goto(f"{tab.url.partition('?')[0].rstrip('/')}/models")
+    tab.get_by_text(f"lab/knees@{repo.commit[:7]}").wait_for()
+    page.get_by_role("button", name="Remove").click()
+    tab.get_by_role("button", name="Remove it").click()
+    tab.get_by_text("is gone from this computer").wait_for()
