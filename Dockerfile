@@ -16,9 +16,10 @@ ENV PATH=/home/studio/.local/bin:$PATH \
 # Packages before the code: a change of the code then costs no download. Where TORCH_INDEX names the index of PyTorch's
 # builds for processors (its installation page does), the image is gigabytes smaller.
 ARG TORCH_INDEX=
-COPY --chown=1000 requirements.txt ./
+COPY --chown=1000 requirements.txt requirements-words.txt ./
 RUN pip install --user --no-cache-dir --disable-pip-version-check \
-    ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} -r requirements.txt
+    ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} -r requirements.txt \
+    && pip install --user --no-cache-dir --disable-pip-version-check --no-deps -r requirements-words.txt
 
 COPY --chown=1000 LICENSE README.md app.py ./
 COPY --chown=1000 .streamlit/config.toml .streamlit/

@@ -16,9 +16,10 @@ check: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
 
-.venv/installed: requirements.txt
+.venv/installed: requirements.txt requirements-words.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-words.txt
 	touch $@
 
 .venv/installed-dev: .venv/installed requirements-dev.txt

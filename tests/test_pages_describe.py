@@ -1,0 +1,153 @@
+"""The Describe view of the Explore page as Streamlit's test harness sees it."""
+
+import io
+import json
+import zipfile
+
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+from gan_core import networks
+from gan_core.describe import sentences
+from gan_core.describe.keep import zipped
+from gan_core.describe.sentences import open_encoder
+from gan_core.model import ModelConfig, save_model
+from gan_core.runs import create_run
+from studio import describe_view, models
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(models, "shipped_generators", list)  # the small models below are quicker
+    monkeypatch.setattr(sentences, "_FOLDERS", {"minilm": lambda: None, "clip": lambda: None})
+    open_encoder.cache_clear()
+
+
+@pytest.fixture
+def make(tiny):
+    """make(preset): a run whose generator has learnt nothing."""
+
+    def build(preset="acgan"):
+        config = tiny(preset, resolution=32)
+        run = create_run(config, "digits")
+        g, _ = config.nets(5)
+        names = tuple("01234") if g.num_classes else ()
+        about = ModelConfig(net=g, class_names=names, class_shares=(1.0,) * len(names), label_name="KL grade")
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            save_model(run.generator_path, networks.build(g), about, "a card")
+        return run
+
+    return build
+
+
+def page(**query):
+    at = AppTest.from_file("../studio/main.py", default_timeout=120)
+    for key, value in {"view": "Describe", **query}.items():
+        at.query_params[key] = value
+    at.switch_page("../pages/explore.py")
+    return at.run()
+
+
+def told(at):
+    kinds = ("markdown", "caption", "info", "warning", "error")
+    return " ".join(e.value for kind in kinds for e in at.get(kind)).replace("\\", "")
+
+
+def films(at):
+    """What the light box was given; empty where there is none."""
+    found = [
+        json.loads(c.proto.mixed.json if c.proto.HasField("mixed") else c.proto.json) for c in at.get("bidi_component")
+    ]
+    return next((given["films"] for given in found if "films" in given), [])
+
+
+def button(at, label):
+    return next(b for b in at.button if b.label == label)
+
+
+def test_it_opens_empty_with_examples_and_says_what_can_be_asked_for(make):
+    make()
+    at = page()
+    assert not at.exception
+    assert not films(at)
+    assert "osteophytes" in told(at)
+    assert "chondrocalcinosis" not in told(at)
+    assert "pip install" in told(at), "there is no sentence encoder in this test"
+    button(at, describe_view.EXAMPLES[2]).click().run()
+    assert at.text_input(key="describe_words").value == describe_view.EXAMPLES[2]
+    assert len(films(at)) == describe_view.KNEES
+
+
+def test_words_in_the_link_bring_knees_the_mapping_and_the_command(make):
+    run = make()
+    at = page(model=run.name, words="KL 3, very dark film, xyzzy, no fracture")
+    assert not at.exception
+    assert len(films(at)) == describe_view.KNEES
+    assert all("synthetic" in film["file_name"] for film in films(at))
+    assert all("KL 3" in film["caption"] for film in films(at))
+    text = told(at)
+    assert "A dark film, severe" in text
+    assert "darker than 95%" in text
+    assert "xyzzy: not understood" in text
+    assert "neither asked for nor kept out" in text
+    (command,) = [c.value for c in at.code]
+    assert command.startswith("python -m gan_core describe 'KL 3, very dark film, xyzzy, no fracture' --model")
+    shown = {k: v if isinstance(v, str) else v[0] for k, v in at.query_params.items()}
+    assert shown["words"] == "KL 3, very dark film, xyzzy, no fracture"
+    assert [b.proto.label for b in at.get("download_button")] == ["Download all"]
+
+
+def test_a_knee_opens_in_explore_and_the_words_are_still_there_on_the_way_back(make):
+    make()
+    at = page(words="KL 2, bright film")
+    button(at, "3").click().run()
+    (component,) = at.get("bidi_component")
+    given = json.loads(component.proto.mixed.json if component.proto.HasField("mixed") else component.proto.json)
+    assert given["mode"] == "one"
+    assert given["query"]["grade"] == "2"
+    at.segmented_control(key="explore_view").set_value("Describe").run()
+    assert at.text_input(key="describe_words").value == "KL 2, bright film"
+    assert films(at)
+
+
+def test_a_model_without_grades_says_what_it_cannot_be_asked_for(make):
+    make("dcgan")
+    at = page(words="KL 3, left knee, bright film")
+    assert not at.exception
+    assert "trained without grades" in told(at)
+    assert "neither left nor right" in told(at)
+    assert films(at)
+    at.text_input(key="describe_words").set_value("KL 3").run()
+    assert not films(at)
+    assert "Nothing of this can be asked" in told(at)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "...",
+        "x" * 5000,
+        "<script>alert(1)</script>",
+        "**bold** $x^2$ :red[x]",
+        "\u202eknee\u0000",
+        "'; rm -rf / #",
+        "🦴" * 90,
+    ],
+)
+def test_whatever_a_link_says_there_is_no_traceback(make, words):
+    make()
+    at = page(words=words, show="99999999999999999999")
+    assert not at.exception
+    assert not at.error
+    assert not films(at)
+    assert told(at)
+
+
+def test_all_knees_at_once_are_a_zip_file():
+    content = zipped({"seed0001.png": b"a", "described.json": b"{}"})
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.read("seed0001.png") == b"a"
+        assert archive.testzip() is None
