@@ -88,7 +88,7 @@ with st.container(horizontal=True, horizontal_alignment="center"):
     if pages < MOST:
         st.button(f"Show {models.PAGE} more", icon=":material/expand_more:", on_click=show_more)
 side = model.config.net.resolution
-lasting = "brings back just these images" if entry.shipped else "brings these back until the run goes on or is deleted"
+lasting = "brings back just these images" if entry.lasting else "brings these back until the run goes on or is deleted"
 st.caption(
     f"{len(films)} synthetic images by **{plain(name)}**: {side} × {side} pixels, learnt from "
     f"{plain(model.config.data or 'unnamed data')} in {model.config.images_seen:,} looks. "

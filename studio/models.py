@@ -9,6 +9,7 @@ import streamlit as st
 
 from gan_core import generate, images
 from gan_core.hub.inventory import places
+from gan_core.hub.store import models_root
 from gan_core.model import SHIPPED, TENSORS, Model, load_model, shipped_generators
 
 PAGE = 24  # images made, and kept, at a time
@@ -23,8 +24,9 @@ class Entry:
     stamp: int
 
     @property
-    def shipped(self) -> bool:
-        return self.folder.is_relative_to(SHIPPED)
+    def lasting(self) -> bool:
+        """Whether it stays what it is: shipped, or pinned from elsewhere."""
+        return self.folder.is_relative_to(SHIPPED) or self.folder.is_relative_to(models_root())
 
 
 def _entry(name: str, folder: Path) -> Entry | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import streamlit as st
 
-from gan_core import generate, images
+from gan_core import generate, hosting, images
 from gan_core.errors import UserError
 from gan_core.hub.client import size_text
 from gan_core.hub.inventory import Item, inventory
@@ -21,7 +23,8 @@ from studio.text import plain
 STRIP = 3  # images that show what a model makes
 FIRST = 8  # models shown before "Show all"
 MOST_OF_CARD = 20_000  # characters
-BADGES = {
+Color = Literal["gray", "blue", "violet", "green"]
+BADGES: dict[str, tuple[str, str, Color]] = {
     "shipped": ("Shipped", ":material/inventory_2:", "gray"),
     "hub": ("From the Hub", ":material/cloud_download:", "blue"),
     "upload": ("From a file", ":material/upload_file:", "violet"),
@@ -66,12 +69,15 @@ def _one(item: Item) -> None:
             open_button(item.name)
             with st.popover("Card", icon=":material/description:"):
                 card(_card(item.folder))
-            if item.kind in ("run", "upload") and st.button(
-                "Share", icon=":material/cloud_upload:", key=f"share-{item.name}"
+            own = not os.environ.get(hosting.FOLDERS_ENV)  # no visitor publishes in the host's name
+            if (
+                own
+                and item.kind in ("run", "upload")
+                and st.button("Share", icon=":material/cloud_upload:", key=f"share-{item.name}")
             ):
                 st.session_state.open_view, st.session_state.share_model = "share", item.name
                 st.rerun()
-            if item.kind in ("hub", "upload"):
+            if hosting.folders_offered() and item.kind in ("hub", "upload"):
                 _remove(item.name)
 
 

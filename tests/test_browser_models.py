@@ -28,7 +28,7 @@ def test_see_get_cancel_and_open_a_model_from_the_hub(hub, visitor, tmp_path, wi
     folder = make(tmp_path / "model", resolution=64)
     files = {p.name: p.read_bytes() for p in folder.iterdir()}
     repo = hub.add("lab/knees", files, card={"license": "mit"}, faults={"model.safetensors": "slow"})
-    repo.pause = 5.0  # between two parts of a slow file
+    repo.pause = 3.0  # between two parts of a slow file
     tab = visitor("/models?view=get&hub=lab/knees", **window)
     tab.set_default_timeout(60_000)
     page = tab.get_by_test_id("stMainBlockContainer")

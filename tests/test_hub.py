@@ -61,7 +61,6 @@ def runs(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    os.environ.setdefault("KNEE_GAN_RUNS", str(tmp_path_factory.mktemp("runs")))
     folder = make(tmp_path_factory.mktemp("model") / "generator")
     make(folder / "discriminator", role="discriminator")
     return contents(folder)

@@ -13,6 +13,7 @@ from gan_core.hub import pull as pulling
 from gan_core.hub.client import hub_name
 from gan_core.hub.look import look
 from gan_core.hub.store import stored
+from gan_core.hub.upload import keep_zip
 
 
 @pytest.fixture(autouse=True)
@@ -29,9 +30,7 @@ def runs(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KNEE_GAN_RUNS", str(tmp_path_factory.mktemp("runs")))
-        return contents(make(tmp_path_factory.mktemp("model") / "generator"))
+    return contents(make(tmp_path_factory.mktemp("model") / "generator"))
 
 
 @pytest.fixture
@@ -105,6 +104,7 @@ def test_a_pulled_model_is_on_offer_in_the_gallery_with_its_pinned_name(hub, fil
     assert not at.exception
     assert at.selectbox(key="model").value == here.name
     assert "24 synthetic images" in texts(at)
+    assert "brings back just these images" in texts(at)
 
 
 @pytest.mark.parametrize(
@@ -206,13 +206,16 @@ def test_a_push_that_the_hub_refuses_is_told(hub, trained, monkeypatch):
     assert "hf_wrong" not in texts(at)
 
 
-def test_a_server_for_visitors_takes_and_shares_nothing(hub, trained, monkeypatch):
+def test_a_server_for_visitors_takes_shares_and_removes_nothing(hub, trained, files, tmp_path, monkeypatch):
+    keep_zip(zipped(tmp_path, files))
+    assert {b.label for b in page().button} >= {"Share", "Remove it"}
     monkeypatch.setenv(hosting.FOLDERS_ENV, hosting.NONE)
     for view, words in (("get", "takes no models from visitors"), ("share", "Only whoever runs this server")):
         at = page(view=view, hub=NAME)
         assert words in texts(at)
         assert not at.text_input
         assert not at.file_uploader
+    assert {b.label for b in page().button} == {"See its images"}
     assert not hub.seen
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -120,15 +119,14 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
         print_json([item.as_json() for item in found])
         return
     print_table(
-        ["model", "from", "pixels", "classes", "licence", "since"],
+        ["model", "from", "pixels", "classes", "licence"],
         [
             [
                 item.name,
                 item.kind,
                 f"{item.config.net.resolution}",
-                printable(", ".join(item.config.class_names)) or "–",
+                f"{len(item.config.class_names)}",
                 printable(item.licence) or "–",
-                time.strftime("%Y-%m-%d", time.localtime(item.when)),
             ]
             for item in found
         ],
