@@ -42,11 +42,7 @@ def compare_runs(
         print_json({"runs": keyed, "settings": settings, "comparable": not lineup.mixed(members)})
         return
     names = [m.title for m in members]
-    rows = [
-        [c.title, *(c.text(row[c.title]) for row in table.rows)]
-        for c in table.columns
-        if c.title != "Run"
-    ]
+    rows = [[c.title, *(c.text(row[c.title]) for row in table.rows)] for c in table.columns if c.title != "Run"]
     print_table(["", *names], rows)
     if differing:
         print_table(["differs", *names], [[s.name, *(v or "–" for v in s.values)] for s in differing])
