@@ -107,7 +107,7 @@ class Trainer:
     # -- the loop -----------------------------------------------------------------------------------------------------
 
     def train(self, stop: Callable[[], str], on_status: Callable[[Status], None]) -> Status:
-        """Runs to the end or until `stop()` gives a reason; its last status. Raises `UserError` where numbers go bad."""
+        """The last status, at the end or when `stop()` gives a reason. Raises `UserError` where numbers go wrong."""
         self.on_status = on_status
         if self.writes:
             self.board = SummaryWriter(str(self.run.path), purge_step=self.game.nimg)
