@@ -74,13 +74,12 @@ _WGAN_GP: dict[str, Any] = {
     "beta2": 0.9,
 }
 
-# One pair of networks for all that are compared at 28 pixels: two convolutions each, the critic with dropout.
+# One pair of networks for all that are compared at 28 pixels: two convolutions each.
 _SMALL: dict[str, Any] = {
     "resolution": 28,
     "g_channels": 32,
     "d_channels": 32,
     "d_norm": "none",
-    "d_dropout": 0.25,
     "batch": 32,
     "kimg": 45.0,
     "judge_kimg": 0.0,
@@ -145,10 +144,8 @@ PRESETS: dict[str, Preset] = {
     "chest-800": Preset(
         "Chest films of 800 pixels from a few hundred images: the thinnest networks that still reach the whole film, "
         "with augmentation. From nothing it takes days on a processor; grown from 100 pixels, hours.",
-        _KNEE
+        {k: v for k, v in _KNEE.items() if k not in ("conditioning", "label_name")}
         | {
-            "conditioning": "none",
-            "label_name": "class",
             "resolution": 800,
             "g_channels": 4,
             "d_channels": 4,
@@ -159,13 +156,17 @@ PRESETS: dict[str, Preset] = {
             "augment": ("brightness", "contrast", "translation"),
         },
     ),
-    "dcgan-28": Preset("DCGAN for the 28 pixels of digits and clothing. Minutes on a processor.", _SMALL),
+    "dcgan-28": Preset(
+        "DCGAN for the 28 pixels of digits and clothing, the critic with dropout. Minutes on a processor.",
+        _SMALL | {"d_dropout": 0.25},
+    ),
     "acgan-28": Preset(
-        "AC-GAN for 28 pixels: asks for a digit or a garment by its class.", _SMALL | {"conditioning": "classifier"}
+        "AC-GAN for 28 pixels: asks for a digit or a garment by its class.",
+        _SMALL | {"d_dropout": 0.25, "conditioning": "classifier"},
     ),
     "wgan-gp-28": Preset(
         "WGAN-GP for 28 pixels, with five critic steps for each of the generator's.",
-        _SMALL | _WGAN_GP | {"d_dropout": 0.0, "kimg": 225.0},
+        _SMALL | _WGAN_GP | {"kimg": 225.0},
     ),
 }
 
