@@ -121,7 +121,7 @@ def strips(results: Sequence[Result], path: Path) -> None:
             axes.imshow(np.concatenate(images[:tiles], axis=-1).squeeze(), cmap="gray", vmin=0, vmax=255)
             axes.set_axis_off()
             name = f"{result.system.title}: " if column == 0 else ""
-            axes.set_title(f"{name}epoch {epoch:.{1 if epoch < 3 else 0}f}", loc="left", fontsize=8)
+            axes.set_title(f"{name}epoch {epoch:.{0 if epoch >= 3 else 2 if epoch < 1 else 1}f}", loc="left", fontsize=8)
     _save(figure, path, gray=True)
 
 
@@ -405,6 +405,10 @@ def short_table(results: Sequence[Result]) -> str:
         "| --- | --- |" + " ---: |" * (len(columns) - 1),
     ]
     lines += [f"| {r.system.title} | {' | '.join(f(r) for _, f in columns)} |" for r in results]
+    short = {r.system.group: r.told["scale"] for r in results if r.system.minutes and r.told["scale"] < 1}
+    if short:
+        told = "; ".join(f"{group}: {scale:.0%}" for group, scale in short.items())
+        lines += ["", f"Not yet given all the time that is meant for them: {told}. Systems without a line have not been run."]
     return "\n".join(lines)
 
 
