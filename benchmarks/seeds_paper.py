@@ -21,7 +21,7 @@ from gan_core.files import write_text
 from gan_core.images import ungrid
 from gan_core.media.style import CRITIC, GENERATOR, GRID, INK, MUTED
 from gan_core.presets import change
-from gan_core.runs import Run, Status
+from gan_core.runs import STATUS, Run, Status
 from gan_core.status import ProcessStatus
 
 SHIPPED = Path(__file__).with_name("seeds")
@@ -91,8 +91,9 @@ def ship(result: Result) -> None:
     (target / "samples").mkdir(parents=True)
     run, own = result.run, Run(target)
     own.write_config(change(run.config(), data=result.system.data, init=result.system.start))
-    of_process = set(ProcessStatus.model_fields) - {"state", "message"}
-    own.write_status(Status(**run.status().model_dump(exclude=of_process)))
+    of_process = set(ProcessStatus.model_fields) - {"state", "message", "updated"}
+    status = Status(**run.status().model_dump(exclude=of_process))
+    write_text(target / STATUS, status.model_dump_json(indent=2) + "\n")
     for tick in run.stats():
         own.add_stats({k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in tick.items()})
     sheets = list(result.snapshots().values())
@@ -100,7 +101,8 @@ def ship(result: Result) -> None:
         sheets = sheets[len(sheets) % 2 == 0 :: 2]  # every other, the last among them
     for path in sheets:
         shutil.copy(path, target / "samples")
-    write_text(target / "result.json", json.dumps(result.told, indent=1, ensure_ascii=False) + "\n")
+    told = result.told | {"title": result.system.title}
+    write_text(target / "result.json", json.dumps(told, indent=1, ensure_ascii=False) + "\n")
 
 
 # -- pictures ----------------------------------------------------------------------------------------------------------
@@ -121,7 +123,8 @@ def strips(results: Sequence[Result], path: Path) -> None:
             axes.imshow(np.concatenate(images[:tiles], axis=-1).squeeze(), cmap="gray", vmin=0, vmax=255)
             axes.set_axis_off()
             name = f"{result.system.title}: " if column == 0 else ""
-            axes.set_title(f"{name}epoch {epoch:.{0 if epoch >= 3 else 2 if epoch < 1 else 1}f}", loc="left", fontsize=8)
+            digits = 0 if epoch >= 3 else 1 if epoch >= 1 else 2
+            axes.set_title(f"{name}epoch {epoch:.{digits}f}", loc="left", fontsize=8)
     _save(figure, path, gray=True)
 
 
@@ -408,7 +411,8 @@ def short_table(results: Sequence[Result]) -> str:
     short = {r.system.group: r.told["scale"] for r in results if r.system.minutes and r.told["scale"] < 1}
     if short:
         told = "; ".join(f"{group}: {scale:.0%}" for group, scale in short.items())
-        lines += ["", f"Not yet given all the time that is meant for them: {told}. Systems without a line have not been run."]
+        lines += ["", f"Not yet given all the time that is meant for them: {told}."]
+        lines += ["Systems without a line have not been run."]
     return "\n".join(lines)
 
 

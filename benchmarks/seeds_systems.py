@@ -46,7 +46,7 @@ def _knees() -> list[System]:
         "wgan-gp+noise+smooth": ("WGAN-GP, noise, smoothing", "001", {}),
         "wgan-gp+augment+noise+smooth": ("WGAN-GP, augmented, noise, smoothing", "001", {}),
         "wgan-clip-gp": ("WGAN, clipping and penalty at once", "001", {}),
-        "knee-64": ("knee-64, this project's recipe, in the same time", "-", {}),
+        "knee-64": ("knee-64 in the same time", "-", {}),
     }
     unstable = {
         "Claim": "rather unstable, undoes what it has learnt sporadically; mode collapse; to a human eye the "
