@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -92,34 +93,38 @@ def _found(found: Found) -> None:
 def _get(found: Found) -> None:
     """The button, and in its place how far it is."""
     mine = [job for job in pull.jobs() if _is_of(job, found)]
-    _watch(mine)
-    if any(job.state in ("running", "finished") for job in mine):
-        return
-    if here := find_stored(f"{found.name.repo}@{found.commit}"):
-        st.markdown(":material/check: It is on this computer.")
-        open_button(here.name)
-    elif st.button(f"Get it ({size_text(found.size)})", type="primary", icon=":material/download:"):
-        pull.start(found)
-        st.rerun()
+
+    def offer() -> None:
+        if any(job.state in ("running", "finished") for job in mine):
+            return
+        if here := find_stored(f"{found.name.repo}@{found.commit}"):
+            st.markdown(":material/check: It is on this computer.")
+            open_button(here.name)
+        elif st.button(f"Get it ({size_text(found.size)})", type="primary", icon=":material/download:"):
+            pull.start(found)
+            st.rerun()
+
+    _watch(mine, offer)
 
 
 def _is_of(job: Job, found: object) -> bool:
     return isinstance(found, Found) and (job.found.name, job.found.commit) == (found.name, found.commit)
 
 
-def _watch(jobs: list[Job]) -> None:
-    """Downloads, whoever began them: they go on when the page is left."""
+def _watch(jobs: list[Job], offer: Callable[[], None] = lambda: None) -> None:
+    """Downloads, whoever began them: they go on when the page is left. Below them what `offer` draws."""
     alive = [job for job in jobs if job.state == "running"]
 
     @st.fragment(run_every=timedelta(seconds=1) if alive else None)
     def live() -> None:
-        if any(job.state != "running" for job in alive):
-            st.rerun(scope="app")
         for job in jobs:
             _job(job)
+        offer()
+        # Last, so that a person sees how it ended even where this is cut off by the next tick.
+        if any(job.state != "running" for job in alive):
+            st.rerun(scope="app")
 
-    if jobs:
-        live()
+    live()
 
 
 def _job(job: Job) -> None:
