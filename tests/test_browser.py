@@ -4,7 +4,7 @@ import re
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import CHROMIUM, ROOT
+from conftest import CHROMIUM, ROOT, see
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -19,7 +19,7 @@ def test_a_link_to_any_page_opens_first_on_a_fresh_server(visitor):
     tab = visitor("/train")
     tab.get_by_role("heading", name="Train", exact=True).wait_for()
     tab.get_by_role("link", name="Gallery").wait_for()
-    tab.get_by_text("not for diagnosis").wait_for()
+    see(tab, "not for diagnosis")
 
 
 @pytest.mark.skipif(not (ROOT / "weights/knee-64").is_dir(), reason="no model is shipped")
@@ -56,32 +56,32 @@ def test_the_light_box_opens_windows_steps_and_downloads(visitor, window):
 
 def test_train_on_the_phantom_watch_stop_resume_and_open_in_the_gallery(visitor):
     tab = visitor("/train")
-    tab.get_by_text("2,000 images", exact=True).wait_for()
+    see(tab, "2,000 images", exact=True)
     tab.get_by_text("More settings").click()
     tab.get_by_role("textbox", name="Any other setting").fill(
         "judge_kimg=0\ntick_kimg=0.064\nsample_kimg=0.064\ng_channels=4\nd_channels=4"
     )
     tab.keyboard.press("Control+Enter")
     tab.get_by_role("button", name="Start training").click()
-    tab.get_by_text("images a second").wait_for()
+    see(tab, "images a second")
     tab.locator("[data-testid=stVegaLiteChart]").first.wait_for()
 
-    seen = tab.get_by_text(re.compile(r"[\d,]+ of [\d,]+ images"))
+    seen = tab.get_by_text(re.compile(r"[\d,]+ of [\d,]+ images")).filter(visible=True).first
     before = seen.inner_text()
     sync_api.expect(seen).not_to_have_text(before, timeout=60_000)
 
     # Another person, with the link alone, watches the same training.
     address = urlsplit(tab.url)
     other = visitor(f"{address.path}?{address.query}")
-    other.get_by_text("images a second").wait_for()
+    see(other, "images a second")
 
     page = tab.get_by_test_id("stMainBlockContainer")  # Streamlit's header has a Stop of its own while a script runs
     page.get_by_role("button", name="Stop").click()
-    tab.get_by_text("It can be resumed").wait_for()
+    see(tab, "It can be resumed")
     page.get_by_role("button", name="Resume").click()
-    tab.get_by_text("images a second").wait_for()
+    see(tab, "images a second")
     page.get_by_role("button", name="Stop").click()
-    tab.get_by_text("It can be resumed").wait_for()
+    see(tab, "It can be resumed")
     tab.get_by_role("button", name="Open in gallery").click()
     tab.locator("button.film").first.wait_for()
-    tab.get_by_text("phantom").first.wait_for()
+    see(tab, "phantom")

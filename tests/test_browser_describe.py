@@ -4,7 +4,7 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import CHROMIUM, ROOT
+from conftest import CHROMIUM, ROOT, see
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -32,8 +32,8 @@ def test_words_bring_knees_that_the_link_brings_back(visitor, window):
     field.press("Enter")
     films = tab.locator(".sheet .film")
     expect(films).to_have_count(12, timeout=90_000)
-    tab.get_by_text("xyzzy: not understood").wait_for()
-    tab.get_by_text("neither asked for nor kept out").wait_for()
+    see(tab, "xyzzy: not understood")
+    see(tab, "neither asked for nor kept out")
     assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
     first = films.first.locator("img").get_attribute("src")
 

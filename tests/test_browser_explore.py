@@ -5,7 +5,7 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import CHROMIUM, ROOT
+from conftest import CHROMIUM, ROOT, see
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -51,7 +51,7 @@ def test_the_grade_moves_the_knee_and_the_link_brings_it_back(visitor, window):
     wait_for_picture(tab, grade="3.5")
     sick = canvas_pixels(tab)
     assert sick != healthy
-    tab.get_by_text("What each direction was measured to change").wait_for()
+    see(tab, "What each direction was measured to change")
     tab.wait_for_url(re.compile(r"grade=3\.5"))
     assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
 
@@ -69,7 +69,7 @@ def test_the_grade_moves_the_knee_and_the_link_brings_it_back(visitor, window):
 def test_a_drag_has_one_question_out_at_a_time_and_ends_on_the_last_place(visitor):
     tab = visitor("/explore?model=knee-64&seed=4&grade=0")
     wait_for_picture(tab, grade="0")
-    tab.get_by_text("What each direction was measured to change").wait_for()
+    see(tab, "What each direction was measured to change")
     tab.evaluate(
         """() => {
           const ask = window.fetch
@@ -118,7 +118,7 @@ def test_the_loop_plays_and_the_plane_follows_the_hand(visitor):
     tab.get_by_role("button", name="Play").click()
     expect(tab.locator(".film canvas")).not_to_have_attribute("data-shown", re.compile(r"at=0(&|$)"), timeout=60_000)
     tab.get_by_role("button", name="Pause").click()
-    tab.get_by_text("Take the loop away").wait_for()
+    see(tab, "Take the loop away")
 
     tab = visitor("/explore?model=knee-64&view=Plane&seeds=1,2,3,4&x=0.5&y=0.5&grade=1")
     wait_for_picture(tab, x="0.5")
@@ -141,11 +141,11 @@ def test_a_phantom_is_found_stopped_and_edited(visitor):
     tab = visitor("/explore?model=knee-64&view=Find a knee")
     tab.get_by_role("button", name="Or try a phantom").click()
     tab.get_by_role("button", name="Find this knee").click()
-    tab.get_by_text(re.compile(r"Step \d+ of")).wait_for()
+    see(tab, re.compile(r"Step \d+ of"))
     page = tab.get_by_test_id("stMainBlockContainer")  # Streamlit's header has a Stop of its own while a script runs
     # At once: a mouse waits until the page is calm, and by then a quick machine has finished by itself.
     page.get_by_role("button", name="Stop").dispatch_event("click")
-    tab.get_by_text(re.compile("Stopped after|Of a knee picked blindly")).first.wait_for()
+    see(tab, re.compile("Stopped after|Of a knee picked blindly"))
     tab.get_by_role("button", name="Edit this knee").click()
     expect(tab.locator(".film canvas")).to_have_attribute("data-shown", re.compile("z="), timeout=90_000)
-    tab.get_by_text("A knee that was found or opened").wait_for()
+    see(tab, "A knee that was found or opened")

@@ -7,7 +7,7 @@ import zipfile
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import CHROMIUM, ROOT
+from conftest import CHROMIUM, ROOT, see
 
 from gan_core.export.folder import list_exports
 
@@ -32,7 +32,7 @@ expect = sync_api.expect
 )
 def test_choose_export_and_take_the_zip_away(visitor, window, what, suffix):
     tab = visitor("/export?model=knee-64&n=20", **window)
-    tab.get_by_text("20 synthetic images").wait_for()
+    see(tab, "20 synthetic images")
     tab.get_by_role("radio", name=what).or_(tab.get_by_role("button", name=what, exact=True)).first.click()
     tab.locator("button.film").first.wait_for()
     tab.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Export", exact=True).click()
@@ -67,17 +67,17 @@ def test_choose_export_and_take_the_zip_away(visitor, window, what, suffix):
 
 def test_a_cancelled_export_goes_on(visitor):
     tab = visitor("/export?model=knee-64&n=3000")
-    tab.get_by_text("3,000 synthetic images").wait_for()
+    see(tab, "3,000 synthetic images")
     main = tab.get_by_test_id("stMainBlockContainer")
     main.get_by_role("button", name="Export", exact=True).click()
-    tab.get_by_text(re.compile(r"[1-9]\d* of 3,000")).wait_for()
+    see(tab, re.compile(r"[1-9]\d* of 3,000"))
     main.get_by_role("button", name="Cancel").click()
-    tab.get_by_text("What is made so far is kept").wait_for()
+    see(tab, "What is made so far is kept")
     (export,) = list_exports()
     kept = len(list(export.files_path.rglob("*.png")))
     assert kept
     main.get_by_role("button", name="Go on").click()
-    tab.get_by_text(re.compile(r"of 3,000")).wait_for()
+    see(tab, re.compile(r"of 3,000"))
     main.get_by_role("button", name="Cancel").click()
-    tab.get_by_text("What is made so far is kept").wait_for()
+    see(tab, "What is made so far is kept")
     assert len(list(export.files_path.rglob("*.png"))) >= kept

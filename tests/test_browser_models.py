@@ -1,7 +1,7 @@
 """The Models page in a real browser, against a small Hub: get a model, look at it, remove it."""
 
 import pytest
-from conftest import CHROMIUM
+from conftest import CHROMIUM, see
 from hub_server import hub_fixture  # noqa: F401
 from test_model import make
 
@@ -29,13 +29,13 @@ def test_see_get_open_and_remove_a_model_from_the_hub(hub, visitor, tmp_path, wi
     tab = visitor("/models?view=get&hub=lab/knees", **window)
     page = tab.get_by_test_id("stMainBlockContainer")
     tab.get_by_role("button", name="Get it").click()
-    tab.get_by_text("on offer on every page").wait_for()
+    see(tab, "on offer on every page")
     assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
     page.get_by_role("button", name="See its images").first.click()
     tab.locator("button.film").first.wait_for()
     assert f"lab%2Fknees%40{repo.commit[:7]}" in tab.url
     tab.goto(f"{tab.url.partition('?')[0].rstrip('/')}/models")
-    tab.get_by_text(f"lab/knees@{repo.commit[:7]}").wait_for()
+    see(tab, f"lab/knees@{repo.commit[:7]}")
     page.get_by_role("button", name="Remove").click()
     tab.get_by_role("button", name="Remove it").click()
-    tab.get_by_text("is gone from this computer").wait_for()
+    see(tab, "is gone from this computer")

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psutil
 import pytest
-from conftest import CHROMIUM
+from conftest import CHROMIUM, see
 from made_runs import tick, write_run
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -58,7 +58,7 @@ def test_live_curves_keep_their_node_and_the_link_to_the_training(at_work, visit
 
     tab.get_by_role("link", name="00002-smooth").click()
     tab.get_by_role("heading", name="Train", exact=True).wait_for()
-    tab.get_by_text("2,000 of 4,000 images").wait_for()
+    see(tab, "2,000 of 4,000 images")
     assert urlsplit(tab.url).path == "/train"
 
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import CHROMIUM, ROOT
+from conftest import CHROMIUM, ROOT, see
 
 from gan_core.study import store
 
@@ -26,7 +26,7 @@ def enter(tab):
 def at(tab, words):
     """Waits until the room stands there and takes an answer."""
     tab.locator(".room[open]", has=tab.locator("img")).wait_for()
-    tab.get_by_text(words, exact=True).wait_for()
+    see(tab, words, exact=True)
     tab.locator(".panel:not(.waiting)").wait_for()
 
 
@@ -48,7 +48,7 @@ def test_a_study_by_keyboard_alone_with_a_pause_a_reload_and_a_second_tab(visito
     assert fits(tab, ".room")
 
     tab.keyboard.press("3")  # a confidence alone is no answer
-    tab.get_by_text("And which is it?").wait_for()
+    see(tab, "And which is it?")
     tab.keyboard.press("ArrowLeft")
     at(tab, "2 of 20")
     tab.keyboard.press("Backspace")
@@ -57,7 +57,7 @@ def test_a_study_by_keyboard_alone_with_a_pause_a_reload_and_a_second_tab(visito
     tab.keyboard.press("5")
     at(tab, "2 of 20")
     tab.keyboard.press("Escape")
-    tab.get_by_text("1 of 20 are answered and kept").wait_for()
+    see(tab, "1 of 20 are answered and kept")
 
     tab.reload()
     enter(tab)
@@ -78,11 +78,11 @@ def test_a_study_by_keyboard_alone_with_a_pause_a_reload_and_a_second_tab(visito
         at(tab, f"{n + 1} of 20")
     tab.keyboard.press("ArrowLeft")
     tab.keyboard.press("2")
-    tab.get_by_text("That was the last one").wait_for()
+    see(tab, "That was the last one")
     lengths = {r.headers["content-length"] for r in seen if "study-image" in r.url}
     assert len(lengths) == 1, "the length of an image tells what it is"
     tab.keyboard.press("Enter")
-    tab.get_by_text(re.compile(r"^\d+ of 20 right$")).wait_for()
+    see(tab, re.compile(r"^\d+ of 20 right$"))
 
     (about,) = store.list_sets()
     given = store.answers(about.id)
@@ -110,10 +110,10 @@ def test_pairs_by_finger_on_a_phone_then_clues(visitor):
         tab.get_by_role("button", name="Left is real").click()
         tab.get_by_role("button", name="3 fairly sure").click()
     tab.get_by_role("button", name="See the result", exact=True).click()
-    tab.get_by_text(re.compile(r"^\d+ of 10 pairs right$")).wait_for()
+    see(tab, re.compile(r"^\d+ of 10 pairs right$"))
     assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
     tab.get_by_role("button", name="Start the second round").click()
-    tab.get_by_text("Too smooth").wait_for()
+    see(tab, "Too smooth")
     tab.get_by_role("button", name="Begin").click()
     at(tab, "1 of 10")
     (about,) = store.list_sets()
@@ -127,7 +127,7 @@ def test_an_answer_that_the_server_does_not_take_is_said_and_sent_again(visitor)
     tab.route("**/answer", lambda route: route.fulfill(status=200, body="a proxy's page"))
     tab.keyboard.press("ArrowLeft")
     tab.keyboard.press("2")
-    tab.get_by_text("Your last answer is not kept yet").wait_for()
+    see(tab, "Your last answer is not kept yet")
     tab.unroute("**/answer")
     tab.get_by_role("button", name="Try again").click()
     at(tab, "2 of 20")
