@@ -10,27 +10,23 @@ fast as one that has.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
-from urllib.error import URLError
 from urllib.parse import urlencode
-from urllib.request import urlopen
 
 import typer
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from serving import serving  # noqa: E402
 
 MEDIAN_GOAL, P95_GOAL = 150, 300  # ms, at 128 x 128 on two cores
 WARM_UP = 5  # moves that are not counted
@@ -80,31 +76,6 @@ def untrained(folder: Path, resolution: int) -> None:
         net=g, class_names=names, class_shares=(1 / CLASSES,) * CLASSES, label_name="KL grade", preset=preset
     )
     save_model(folder, networks.build(g), config, "For measuring only: it has learnt nothing.")
-
-
-@contextlib.contextmanager
-def serving(runs: Path) -> Iterator[str]:
-    """The app on a free port, with the runs in `runs`; its address."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
-    command += ["--server.address=127.0.0.1", "--server.headless=true", "--browser.gatherUsageStats=false"]
-    environment = os.environ | {"KNEE_GAN_RUNS": str(runs)}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(480):
-            with contextlib.suppress(URLError, OSError):
-                urlopen(f"{url}/_stcore/health", timeout=1)
-                break
-            time.sleep(0.25)
-        else:
-            raise SystemExit("The app did not start within two minutes.")
-        yield url
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def moves(url: str, model: str, slider: str, n: int, pause: float) -> list[float]:
@@ -158,8 +129,8 @@ def main(
             model = run.name
         else:
             runs = runs_root().resolve()
-        with serving(runs) as url:
-            times = sorted(moves(url, model, slider, n, pause))
+        with serving(runs) as server:
+            times = sorted(moves(server.url, model, slider, n, pause))
     result = {
         "model": model,
         "slider": slider,

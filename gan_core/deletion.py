@@ -8,28 +8,30 @@ from contextlib import suppress
 from pathlib import Path
 
 from gan_core.errors import UserError
-from gan_core.evaluations import EvaluationFolder, list_evaluations
-from gan_core.runs import UPLOADS, Run, list_runs, runs_root
+from gan_core.evaluations import EvaluationFolder
+from gan_core.files import remove
+from gan_core.jobs import REQUEST
+from gan_core.runs import CONFIG, UPLOADS, Run, deleting, list_runs, runs_root
 
 
 def delete_run(run: Run) -> None:
-    """Removes the directory. Raises `UserError` while the run is at work, or where it is no run."""
-    if run.alive():
-        raise UserError(f"{run.name} is still training: stop it first.")
-    if not (run.path / "config.json").is_file():
-        raise UserError(f"{run.path} is not a run directory.")
-    sources = list(_of_run(run))
-    shutil.rmtree(run.path)
+    """Removes the directory. Raises `UserError` while the run is at work, where it is no run, or cannot be removed."""
+    with deleting(run.name, run.path.parent):
+        if not (run.path / CONFIG).is_file():
+            raise UserError(f"{run.path} is not a run directory.")
+        sources = list(_of_run(run))
+        if run.in_use():
+            raise UserError(f"{run.name} is still training: stop it first.")
+        remove(run.path, CONFIG)
     _forget_uploads(sources)
 
 
 def delete_evaluation(folder: EvaluationFolder) -> None:
-    """Removes the folder. Raises `UserError` while it is at work, or where it is no evaluation."""
-    if folder.alive():
-        raise UserError(f"{folder.name} is still at work: stop it first.")
-    folder.request()  # which is there, or this is no evaluation
-    sources = list(_of_evaluation(folder))
-    shutil.rmtree(folder.path)
+    """Removes the folder. Raises `UserError` while it is at work, where it is no evaluation, or cannot be removed."""
+    with deleting(folder.name, runs_root()):
+        folder.check_deletable()
+        sources = list(_of_evaluation(folder))
+        remove(folder.path, REQUEST)
     _forget_uploads(sources)
 
 
@@ -47,7 +49,7 @@ def _of_evaluation(folder: EvaluationFolder) -> Iterator[str]:
 def _forget_uploads(sources: list[str]) -> None:
     """Removes those of `sources` that are uploads which nothing needs any more."""
     needed = {_upload(s) for run in list_runs() for s in _of_run(run)}
-    needed |= {_upload(s) for evaluation in list_evaluations() for s in _of_evaluation(evaluation)}
+    needed |= {_upload(s) for evaluation in EvaluationFolder.all() for s in _of_evaluation(evaluation)}
     for upload in map(_upload, sources):
         if upload and upload not in needed:
             shutil.rmtree(upload, ignore_errors=True)

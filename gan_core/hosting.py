@@ -2,6 +2,8 @@
 
 `KNEE_GAN_FOLDERS`: only folders below this one may be named on a page, with "none" not any; unset, all may.
 `KNEE_GAN_TRAIN_MINUTES`: a training that is started on a page ends after so many minutes; 0 turns training off.
+`KNEE_GAN_MODEL`: the model that pages open with: one of this computer by its name, or one of the Hub's as owner/name or
+owner/name@revision, which the server then fetches as it starts.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from gan_core.errors import UserError
 
 FOLDERS_ENV = "KNEE_GAN_FOLDERS"
 MINUTES_ENV = "KNEE_GAN_TRAIN_MINUTES"
+MODEL_ENV = "KNEE_GAN_MODEL"
 NONE = "none"
 OFF = "Training is turned off on this server. Run the studio on your own computer to train."
 
@@ -80,3 +83,8 @@ def check_training() -> float | None:
     if minutes == 0:
         raise UserError(OFF)
     return minutes
+
+
+def first_model() -> str:
+    """The model that pages open with, as the host names it; "" where it names none."""
+    return os.environ.get(MODEL_ENV, "").strip()

@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -16,12 +18,12 @@ from gan_core.errors import UserError
 from gan_core.evaluations import (
     EvaluationFolder,
     EvaluationRequest,
-    EvaluationStatus,
     create_evaluation,
-    list_evaluations,
 )
-from gan_core.export.folder import ExportFolder, ExportStatus, list_exports
-from gan_core.runs import Run, Status, create_run, list_runs, runs_root
+from gan_core.export.folder import ExportFolder
+from gan_core.jobs import JobFolder
+from gan_core.runs import STATUS, Run, Status, changing, create_run, list_runs, runs_root
+from gan_core.status import ProcessStatus
 
 BUSY_ENV = "KNEE_GAN_WHEN_BUSY"  # "queue" (the default) or "refuse"
 NICENESS = 10  # whoever looks at pages goes first
@@ -38,12 +40,12 @@ def busy(root: Path | None = None) -> Run | None:
 
 def evaluating() -> EvaluationFolder | None:
     """The evaluation that is at work, if any."""
-    return next((evaluation for evaluation in list_evaluations() if evaluation.alive()), None)
+    return next((evaluation for evaluation in EvaluationFolder.all() if evaluation.alive()), None)
 
 
 def exporting() -> ExportFolder | None:
     """The export that is at work, if any."""
-    return next((export for export in list_exports() if export.alive()), None)
+    return next((export for export in ExportFolder.all() if export.alive()), None)
 
 
 def refuses_when_busy() -> bool:
@@ -77,24 +79,22 @@ def start(run: Run) -> None:
     nothing.
     """
     minutes = hosting.check_training()
-    config = run.config()
-    if run.alive():
-        raise UserError(f"{run.name} is already training.")
-    _check_free(run.path.parent)
-    before = run.status()
     command = ["train", "--resume", "--queue", "--out", str(run.path.resolve())]
     command += ["--minutes", str(minutes)] if minutes else []
-    try:
-        child = _detached(command, run.log_path)
+    with _starting(run.name, run.path.parent):
+        config = run.config()
+        run.check_own()
+        if run.in_use():
+            raise UserError(f"{run.name} is already training.")
+        _check_free(run.path.parent)
+        before = run.status()
         status = Status(
             message="Starting",
             images_seen=before.images_seen,
             images_total=round(config.kimg * 1000),
             seconds=before.seconds,
         )
-        run.write_status(status.with_process(child))
-    except OSError as e:
-        raise UserError(f"{run.name} cannot be started: {e.strerror or e}.") from e
+        _start(command, run, status)
 
 
 def start_evaluation(request: EvaluationRequest) -> EvaluationFolder:
@@ -102,13 +102,10 @@ def start_evaluation(request: EvaluationRequest) -> EvaluationFolder:
 
     Raises `UserError` where it cannot be, or other work is being done and the setting is to refuse.
     """
-    _check_free(runs_root())
-    folder = create_evaluation(request)
-    try:
-        child = _detached(["evaluate", "--again", str(folder.path.resolve())], folder.log_path)
-        folder.write_status(EvaluationStatus(message="Starting").with_process(child))
-    except OSError as e:
-        raise UserError(f"The evaluation cannot be started: {e.strerror or e}.") from e
+    with _starting("The evaluation", runs_root()):
+        _check_free(runs_root())
+        folder = create_evaluation(request)
+        _start_job(folder, "evaluate")
     return folder
 
 
@@ -117,14 +114,35 @@ def start_export(folder: ExportFolder) -> None:
 
     Raises `UserError` where it is at work already, or other work is being done and the setting is to refuse.
     """
-    if folder.alive():
-        raise UserError(f"{folder.name} is already at work.")
-    _check_free(runs_root())
+    with _starting(folder.name, runs_root()):
+        if folder.alive():
+            raise UserError(f"{folder.name} is already at work.")
+        _check_free(runs_root())
+        _start_job(folder, "export")
+
+
+def _start_job(folder: JobFolder, verb: str) -> None:
+    _start([verb, "--again", str(folder.path.resolve())], folder, folder.status_schema(message="Starting"))
+
+
+@contextmanager
+def _starting(what: str, root: Path) -> Iterator[None]:
+    """Within, nothing else below `root` is started. Raises `UserError` where what is written within cannot be."""
     try:
-        child = _detached(["export", "--again", str(folder.path.resolve())], folder.log_path)
-        folder.write_status(ExportStatus(message="Starting").with_process(child))
+        with changing(root):
+            yield
     except OSError as e:
-        raise UserError(f"The export cannot be started: {e.strerror or e}.") from e
+        raise UserError(f"{what} cannot be started: {e.strerror or e}.") from e
+
+
+def _start(arguments: list[str], folder: Run | JobFolder, status: ProcessStatus) -> None:
+    """Raises `OSError`, and leaves no process behind, where there can be none or its folder cannot be written."""
+    child = _detached(arguments, folder.log_path)
+    try:
+        status.with_process(child).write(folder.path / STATUS)
+    except OSError:
+        child.kill()
+        raise
 
 
 def _detached(arguments: list[str], log_path: Path) -> psutil.Process:

@@ -27,8 +27,9 @@ from gan_core.config import NetConfig, TrainConfig
 from gan_core.data import short_source
 from gan_core.data.limits import MAX_PIXELS
 from gan_core.errors import UserError
+from gan_core.files import read_own
 from gan_core.media.curves import PANELS
-from gan_core.runs import Run, Status, find_run, list_runs
+from gan_core.runs import Run, Status, find_run, list_runs, number
 from gan_core.study.table import defused
 
 SHIPPED = Path(__file__).resolve().parent.parent / "benchmarks" / "seeds"
@@ -38,7 +39,6 @@ MOST = 24  # runs side by side
 FIRST = 6  # of one's own, shown before anything is chosen
 POINTS = 400  # of curves as they are drawn
 MAX_RESULT_BYTES = 200_000
-MAX_NIMG = 10**12
 MAX_SHEET = 1600  # pixels of the longer side of a picture of samples as it is shown
 
 Axis = Literal["images", "epochs", "minutes", "share"]
@@ -88,11 +88,11 @@ def read_result(run: Run, name: str = "") -> Result:
     path = run.path / RESULT
     unnamed = Result(title=(name or run.name)[-100:].strip() or "unnamed")
     try:
-        if path.stat().st_size > MAX_RESULT_BYTES:
-            return unnamed.model_copy(update={"remarks": (f"Its {RESULT} is too large to be read.",)})
-        return Result.model_validate_json(path.read_bytes())
-    except OSError:
+        return Result.model_validate_json(read_own(path, run.path, MAX_RESULT_BYTES))
+    except FileNotFoundError:
         return unnamed
+    except OSError as e:
+        return unnamed.model_copy(update={"remarks": (f"Its {RESULT} cannot be read ({e.strerror}).",)})
     except ValidationError as e:
         where = ".".join(map(str, e.errors()[0]["loc"]))[:100]
         return unnamed.model_copy(update={"remarks": (f"Its {RESULT} is not valid ({where or 'the file'}).",)})
@@ -151,17 +151,6 @@ def first_choice(offered: dict[str, Entry]) -> list[str]:
 
 
 # -- a run, read ------------------------------------------------------------------------------------------------------
-
-
-def number(value: Any) -> float | None:
-    """A finite number as a float; None for all else that a file may hold in its place."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        found = float(value)
-    except OverflowError:
-        return None
-    return found if math.isfinite(found) else None
 
 
 @dataclass(frozen=True)
@@ -223,12 +212,8 @@ def read(entry: Entry, ticks: Callable[[Run], list[dict[str, Any]]] = Run.stats)
         config = entry.run.config()
     except UserError:
         config = None
-    usable = [t for t in ticks(entry.run) if 0 <= t["nimg"] <= MAX_NIMG]
-    samples = {nimg: path for nimg, path in entry.run.samples().items() if nimg <= MAX_NIMG}
-    status = entry.run.status()
-    for name in ("images_seen", "images_total", "dataset_size"):
-        setattr(status, name, min(max(getattr(status, name), 0), MAX_NIMG))
-    return Member(entry, config, status, sorted(usable, key=lambda t: t["nimg"]), samples)
+    in_order = sorted(ticks(entry.run), key=lambda t: t["nimg"])
+    return Member(entry, config, entry.run.status(), in_order, entry.run.samples())
 
 
 def mixed(members: Sequence[Member]) -> bool:

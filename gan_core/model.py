@@ -16,13 +16,13 @@ from typing import TypeVar
 import torch
 from pydantic import Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from gan_core import networks
 from gan_core.config import MAX_CLASSES, NetConfig, Settings
 from gan_core.errors import UserError
-from gan_core.files import replacing, write_text
+from gan_core.files import check_own, read_own, replacing, write_text
 
 SHIPPED = Path(__file__).resolve().parent.parent / "weights"
 CONFIG, TENSORS, CARD = "config.json", "model.safetensors", "README.md"
@@ -74,7 +74,7 @@ def save_model(folder: Path, net: nn.Module, config: ModelConfig, card: str) -> 
     write_text(folder / CARD, card)
     write_text(folder / CONFIG, json.dumps(config.model_dump(), indent=2))
     with replacing(folder / TENSORS) as temporary:  # last: where there are tensors, there is a whole model
-        save_file(tensors, temporary)
+        temporary.write_bytes(save(tensors))  # save_file leaves a file of its own behind when it is killed
 
 
 def digest(folder: Path) -> str:
@@ -94,20 +94,19 @@ def read_validated(folder: Path, schema: type[_S]) -> _S:
     """`config.json` as a `schema`. Raises `UserError` where it is missing, too large or asks for the impossible."""
     path = folder / CONFIG
     try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise UserError(f"{path} is too large to be a model's configuration.")
-        return schema.model_validate_json(path.read_bytes())
+        return schema.model_validate_json(read_own(path, folder, MAX_CONFIG_BYTES))
     except OSError as e:
-        raise UserError(f"{folder} is not a model folder: it holds no readable {CONFIG}.") from e
+        raise UserError(f"{folder} is not a model folder: its {CONFIG} cannot be read ({e.strerror}).") from e
     except ValidationError as e:
         first = e.errors()[0]
-        where = ".".join(str(p) for p in first["loc"])
+        where = ".".join(str(p) for p in first["loc"])[:100]
         raise UserError(f"{path} is not a valid model configuration: {where or 'the file'}: {first['msg']}.") from e
 
 
 def read_tensors(path: Path, expected: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The tensors of a safetensors file, which must be just those expected, by name and shape, and finite."""
     try:
+        check_own(path, path.parent)
         with safe_open(path, framework="pt") as f:
             names = set(f.keys())
             if missing := sorted(expected.keys() - names):
@@ -119,9 +118,10 @@ def read_tensors(path: Path, expected: dict[str, torch.Tensor]) -> dict[str, tor
                 shape = tuple(f.get_slice(name).get_shape())
                 if shape != tuple(like.shape):
                     raise UserError(f"{path}: {name} is {shape}, the network needs {tuple(like.shape)}.")
-                out[name] = f.get_tensor(name).to(like.dtype)
+                out[name] = f.get_tensor(name).to(like.dtype, copy=True)  # the file is not held on to
     except OSError as e:
-        raise UserError(f"{path} cannot be read: the model folder is not complete.") from e
+        why = f" ({e.strerror})" if e.strerror else ""
+        raise UserError(f"{path} cannot be read: the model folder is not complete{why}.") from e
     except (SafetensorError, ValueError) as e:
         raise UserError(f"{path} is damaged or is no safetensors file.") from e
     if bad := [name for name, t in out.items() if not t.isfinite().all()]:
@@ -135,9 +135,9 @@ def load_model(folder: Path, role: str = "generator") -> Model:
     config = read_config(folder)
     if config.net.role != role:
         raise UserError(f"{folder} holds a {config.net.role}, not a {role}.")
-    with torch.random.fork_rng(devices=[]):
+    with torch.device("meta"):  # no memory is taken before the file is known to fit
         net = networks.build(config.net)
-    net.load_state_dict(read_tensors(folder / TENSORS, net.state_dict()), strict=True)
+    net.load_state_dict(read_tensors(folder / TENSORS, net.state_dict()), strict=True, assign=True)
     net = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     return Model(net, config, folder, digest(folder))
 

@@ -11,21 +11,39 @@ import json
 import math
 import os
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from filelock import FileLock, Timeout
 from pydantic import Field, ValidationError
 
 from gan_core.config import TrainConfig
 from gan_core.errors import UserError
-from gan_core.files import sweep, write_text
-from gan_core.status import ALIVE, ProcessStatus, duration, read_status
+from gan_core.files import check_own, read_own, sweep, write_text
+from gan_core.status import ALIVE, ProcessStatus, ask_to_stop, duration, read_status
 
 RUNS_ENV = "KNEE_GAN_RUNS"
 UPLOADS = "uploads"
+CONFIG = "config.json"
 STATUS = "status.json"
 BEST = "best.json"
+LOCK = "lock"  # held by the process that trains
+MAX_NIMG = 10**12  # images that a run may have seen
+PATIENCE = 10.0  # seconds for another process to have begun or deleted something
+
+
+def number(value: Any) -> float | None:
+    """A finite number as a float; None for all else that a file may hold in its place."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
 
 
 def runs_root() -> Path:
@@ -36,11 +54,11 @@ class Status(ProcessStatus):
     """How a run stands."""
 
     warnings: list[str] = Field(default_factory=list)
-    images_seen: int = 0
-    images_total: int = 0
-    images_per_second: float = 0.0
-    seconds: float = 0.0  # of training, over all its sessions
-    dataset_size: int = 0
+    images_seen: int = Field(0, ge=0, le=MAX_NIMG)
+    images_total: int = Field(0, ge=0, le=MAX_NIMG)
+    images_per_second: float = Field(0.0, ge=0)
+    seconds: float = Field(0.0, ge=0)  # of training, over all its sessions
+    dataset_size: int = Field(0, ge=0, le=MAX_NIMG)
 
     @property
     def seconds_left(self) -> float | None:
@@ -103,12 +121,12 @@ class Run:
     def config(self) -> TrainConfig:
         """Raises `UserError` where the file is missing or does not fit."""
         try:
-            return TrainConfig.model_validate_json((self.path / "config.json").read_bytes())
+            return TrainConfig.model_validate_json(read_own(self.path / CONFIG, self.path))
         except (OSError, ValidationError) as e:
             raise UserError(f"{self.path} is not a run directory: it holds no valid config.json.") from e
 
     def write_config(self, config: TrainConfig) -> None:
-        write_text(self.path / "config.json", json.dumps(config.model_dump(), indent=2))
+        write_text(self.path / CONFIG, json.dumps(config.model_dump(), indent=2))
 
     def status(self) -> Status:
         """As written, but "interrupted" where it should be at work and its process is gone."""
@@ -120,20 +138,29 @@ class Run:
     def alive(self) -> bool:
         return self.status().state in ALIVE
 
-    def stats(self) -> list[dict]:
-        """The ticks so far; a line cut off in the middle is left out."""
+    def in_use(self) -> bool:
+        """Whether it is at work, or a process holds it whatever its status says. The folder must be there."""
         try:
-            lines = self.stats_path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError):
+            with FileLock(self.path / LOCK, timeout=0):
+                return self.alive()
+        except Timeout:
+            return True
+
+    def stats(self) -> list[dict]:
+        """The ticks so far, all of them finite numbers; a line that is damaged or cut off in the middle is left out."""
+        try:
+            check_own(self.stats_path, self.path)
+            lines = self.stats_path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
             return []
         out = []
         for line in lines:
             try:
                 tick = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
-            if isinstance(tick, dict) and isinstance(tick.get("nimg"), int):
-                out.append(tick)
+            if isinstance(tick, dict) and type(nimg := tick.get("nimg")) is int and 0 <= nimg <= MAX_NIMG:
+                out.append({k: found for k, v in tick.items() if (found := number(v)) is not None} | {"nimg": nimg})
         return out
 
     def best_distance(self) -> float:
@@ -143,9 +170,10 @@ class Run:
         session has kept is as good as any that comes again.
         """
         try:
-            return float(json.loads((self.path / BEST).read_bytes())["kd_knee"])
-        except (OSError, ValueError, KeyError, TypeError):
+            distance = number(json.loads(read_own(self.path / BEST, self.path))["kd_knee"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return math.inf
+        return math.inf if distance is None else distance
 
     def write_best(self, distance: float) -> None:
         write_text(self.path / BEST, json.dumps({"kd_knee": distance}))
@@ -169,23 +197,43 @@ class Run:
         return self.samples_path / f"{nimg:09d}.png"
 
     def samples(self) -> dict[int, Path]:
-        """Images seen -> the picture of the fixed seeds at that point, in order."""
-        found = self.samples_path.glob("[0-9]*.png")
-        return {int(p.stem): p for p in sorted(found) if p.stem.isdecimal()}
+        """Images seen -> the picture of the fixed seeds at that point, in order. Links are not followed."""
+        if self.samples_path.is_symlink():
+            return {}
+        found = (p for p in sorted(self.samples_path.glob("[0-9]*.png")) if p.stem.isdecimal() and not p.is_symlink())
+        return {nimg: p for p in found if (nimg := int(p.stem)) <= MAX_NIMG}
+
+    def check_own(self) -> None:
+        """Raises `UserError` where a part of it is a link: a training would write to where that leads."""
+        for path in self.path.iterdir():
+            if path.is_symlink():
+                raise UserError(
+                    f"{path} is a link, and a training would write to where it leads: put the file or folder itself "
+                    "there."
+                )
 
     def request_stop(self) -> None:
-        """Asks the training to end at its next step; of no effect on a run that is gone."""
-        with suppress(OSError):
-            self.stop_path.touch()
+        """Asks the training to end at its next step; of no effect on a run that is gone.
+
+        Raises `UserError` where its folder cannot be written.
+        """
+        ask_to_stop(self.stop_path)
 
 
 def list_runs(root: Path | None = None) -> list[Run]:
     """All runs under `root`, the newest first."""
-    root = root or runs_root()
-    if not root.is_dir():
-        return []
-    found = [Run(p) for p in root.iterdir() if (p / "config.json").is_file()]
-    return sorted(found, key=lambda r: ([int(d) for d in re.findall(r"^\d+", r.name)], r.name), reverse=True)
+    return [Run(path) for path in newest_first(root or runs_root(), CONFIG)]
+
+
+def newest_first(root: Path, holding: str) -> list[Path]:
+    """The folders in `root` that hold such a file, by their numbers; what cannot be read holds none."""
+    found = []
+    with suppress(OSError):
+        for path in root.iterdir():
+            with suppress(OSError):
+                if (path / holding).is_file():
+                    found.append(path)
+    return sorted(found, key=lambda p: ([int(d) for d in re.findall(r"^\d+", p.name)], p.name), reverse=True)
 
 
 def find_run(name: str, root: Path | None = None) -> Run:
@@ -194,7 +242,7 @@ def find_run(name: str, root: Path | None = None) -> Run:
     for run in list_runs(root):
         if run.name == name:
             return run
-    if (Path(name) / "config.json").is_file():
+    if (Path(name) / CONFIG).is_file():
         return Run(Path(name))
     raise UserError(f"There is no run {name!r} in {root}. `python -m gan_core runs` lists them.")
 
@@ -214,15 +262,41 @@ def create_run(config: TrainConfig, data_name: str, root: Path | None = None) ->
     return run
 
 
-def numbered(root: Path, *names: str) -> Path:
-    """A new folder `00001-<name>-<name>` in `root`, with the next free number. Raises `OSError` where it cannot be."""
+@contextmanager
+def changing(root: Path) -> Iterator[None]:
+    """Within, no other process numbers, starts or deletes what is in `root`, which several servers may share.
+
+    Raises `OSError` where `root` cannot be written, `UserError` where somebody else is at it for long.
+    """
     root.mkdir(parents=True, exist_ok=True)
-    while True:
+    lock = FileLock(root / ".changing.lock")
+    try:
+        lock.acquire(timeout=PATIENCE)
+    except Timeout as e:
+        raise UserError(f"Another process is starting or deleting something in {root}: try again.") from e
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def deleting(name: str, root: Path) -> Iterator[None]:
+    """`changing`, and where what is removed within cannot be, a `UserError` says so."""
+    try:
+        with changing(root):
+            yield
+    except OSError as e:
+        raise UserError(f"{name} cannot be deleted: {e.strerror or e}.") from e
+
+
+def numbered(root: Path, *names: str) -> Path:
+    """A new folder `00001-<name>-<name>` in `root`, with the next free number. Raises as `changing`."""
+    with changing(root):
         number = 1 + max((int(m[0]) for p in root.iterdir() if (m := re.match(r"\d+", p.name))), default=0)
         folder = root / "-".join([f"{number:05d}", *map(_slug, names)])
-        with suppress(FileExistsError):  # somebody else took the number
-            folder.mkdir()
-            return folder
+        folder.mkdir()
+    return folder
 
 
 def find_unfinished(config: TrainConfig, root: Path | None = None) -> Run | None:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import psutil
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gan_core.files import write_text
+from gan_core.errors import UserError
+from gan_core.files import no_room, overwrite, read_own, write_text
 
+YEAR = 365 * 24 * 3600.0  # seconds
 STALE_SECONDS = 300  # a job of another machine that has not written for so long is taken for dead
 State = Literal["queued", "starting", "running", "stopped", "finished", "failed", "interrupted"]
 ALIVE: frozenset[State] = frozenset({"queued", "starting", "running"})
@@ -20,6 +22,8 @@ _S = TypeVar("_S", bound="ProcessStatus")
 
 def duration(seconds: float) -> str:
     """12345 as "3 h 26 min"."""
+    if seconds > YEAR:
+        return "more than a year"
     minutes = round(seconds / 60)
     if seconds < 90:
         return f"{max(0, round(seconds))} s"
@@ -29,12 +33,12 @@ def duration(seconds: float) -> str:
 class ProcessStatus(BaseModel):
     """How a job stands. "interrupted" is never written: it is what a reader finds when the process is gone."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
     state: State = "starting"
     message: str = ""
-    pid: int = 0
-    process_started: float = 0.0
+    pid: int = Field(0, ge=0, lt=2**31)
+    process_started: float = 0.0  # see `_began`
     host: str = ""
     updated: float = 0.0  # seconds since 1970
 
@@ -42,29 +46,70 @@ class ProcessStatus(BaseModel):
         """A copy that names `process`, by default this one, as the one at work."""
         process = process or psutil.Process()
         return self.model_copy(
-            update={"pid": process.pid, "process_started": process.create_time(), "host": socket.gethostname()}
+            update={"pid": process.pid, "process_started": _began(process), "host": socket.gethostname()}
         )
 
     def process_alive(self) -> bool:
         """Whether the process that wrote this still runs: by its start time too, since numbers are used again."""
         if self.host != socket.gethostname():
-            return time.time() - self.updated < STALE_SECONDS
+            return abs(time.time() - self.updated) < STALE_SECONDS
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.process_started) < 2
+            same = abs(_began(process) - self.process_started) < 0.1
             return same and process.status() != psutil.STATUS_ZOMBIE
         except (psutil.Error, ValueError):
             return False
 
     def write(self, path: Path) -> None:
+        """Raises `OSError` where it cannot; on a full disk it still can where an earlier one was written."""
         self.updated = time.time()
-        write_text(path, self.model_dump_json(indent=2))
+        text = self.model_dump_json(indent=2)
+        try:
+            write_text(path, text)
+        except OSError as e:
+            if not (no_room(e) and path.exists()):
+                raise
+            overwrite(path, text)
+
+
+def _began(process: psutil.Process) -> float:
+    """A number that, with its pid, belongs to this process alone, and that does not change when the clock is set."""
+    # Linux counts from the boot, and psutil adds when that was by the clock of the moment; others keep the time it was.
+    return process.create_time() - (psutil.boot_time() if psutil.LINUX else 0)
+
+
+def ask_to_stop(path: Path) -> None:
+    """Leaves the request at `path`, in a job's folder; of no effect where that is gone.
+
+    Raises `UserError` where the folder cannot be written.
+    """
+    try:
+        if not path.is_symlink():  # one would lead out of the folder
+            path.touch()
+    except FileNotFoundError:
+        pass
+    except OSError as e:
+        raise UserError(f"{path.parent.name} cannot be asked to stop: {e.strerror or e}.") from e
+
+
+def ended_by(what: str, error: Exception) -> str:
+    """What to say of an end that nobody meant, of `what`: "the training"."""
+    if full := no_room(error):
+        return (
+            f"The disk has no room for what {what} writes ({full.strerror}). Make room there, then go on with it: what "
+            "was saved before is kept."
+        )
+    if isinstance(error, OSError) and error.strerror:
+        return f"{what.capitalize()} could not read or write {error.filename or 'a file'} ({error.strerror})."
+    return f"An unexpected error ended {what} ({type(error).__name__}: {error}). The log has more."
 
 
 def read_status(path: Path, schema: type[_S], advice: str) -> _S:
     """As written; "interrupted", with `advice` on what to do, where its process should be at work and is gone."""
     try:
-        status = schema.model_validate_json(path.read_bytes())
+        status = schema.model_validate_json(read_own(path, path.parent))
+    except FileNotFoundError:
+        return schema(state="interrupted", message=f"It was cut off before it began. {advice}")
     except (OSError, ValidationError):
         return schema(state="interrupted", message="How this stands cannot be read.")
     if status.state in ALIVE and not status.process_alive():

@@ -75,16 +75,7 @@ with choosing, st.container(horizontal=True, vertical_alignment="bottom"):
     with st.popover("More", icon=":material/tune:"):
         n = st.slider("Images a side", 20, MOST, 100, 20, key="n", bind="query-params")
         seed = st.number_input("First seed", 0, MAX_SEED - MOST, 0, key="seed", bind="query-params")
-        truncation = st.slider(
-            "Variety",
-            0.0,
-            1.0,
-            1.0,
-            0.05,
-            key="variety",
-            bind="query-params",
-            help="Below 1, images come closer to the average one: less varied, more typical (truncation).",
-        )
+        truncation = models.variety()
 if model.class_names and not shared:
     st.caption("The real images do not have the model's classes, so neither side can be held to one.")
 if words := stand_ins({"about": {"data": dataset.name, "reference": ""}}):

@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from gan_core.evaluations import list_evaluations
+from gan_core.evaluations import EvaluationFolder
 from studio import evaluate_form, evaluate_table, evaluate_view
 from studio.text import plain
 
 NEW, ONE, SEVERAL = "New evaluation", "Evaluate", "Compare"
 
 st.title("Evaluate")
-evaluations = {e.name: e for e in list_evaluations()}
+evaluations = {e.name: e for e in EvaluationFolder.all()}
 state = st.session_state
 for name, default in (("evaluation", NEW), ("view", ONE)):
     state.setdefault(name, st.query_params.get(name, default))

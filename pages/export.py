@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from gan_core.export.folder import list_exports
+from gan_core.export.folder import ExportFolder
 from studio import export_form, export_view
 from studio.text import plain
 
 NEW = "New export"
 
 st.title("Export")
-exports = {e.name: e for e in list_exports()}
+exports = {e.name: e for e in ExportFolder.all()}
 state = st.session_state
 state.setdefault("export", st.query_params.get("export", NEW))
 if opened := state.pop("open_export", None):

@@ -59,16 +59,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         )
     with st.popover("More", icon=":material/tune:"):
         seed = st.number_input("First seed", 0, MAX_SEED - MOST * models.PAGE, 0, key="seed", bind="query-params")
-        truncation = st.slider(
-            "Variety",
-            0.0,
-            1.0,
-            1.0,
-            0.05,
-            key="variety",
-            bind="query-params",
-            help="Below 1, images come closer to the average one: less varied, more typical (truncation).",
-        )
+        truncation = models.variety()
     st.button("Other knees" if knees else "Others", icon=":material/shuffle:", on_click=show_others, type="primary")
 
 seeds = range(seed, seed + pages * models.PAGE)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from gan_core import launch
 from gan_core.errors import UserError
-from gan_core.evaluations import EvaluationRequest, list_evaluations
+from gan_core.evaluations import EvaluationFolder, EvaluationRequest
 from gan_core.hosting import folders_offered, visitor_source
 from gan_core.measure.summary import TITLES
 from gan_core.model import ModelConfig, read_config
@@ -61,7 +61,7 @@ def image_source(label: str, kinds: list[str], before: str, key: str) -> str:
 
 def _last() -> EvaluationRequest | None:
     """What was asked for the last time, to go on from."""
-    for evaluation in list_evaluations()[:1]:
+    for evaluation in EvaluationFolder.all()[:1]:
         try:
             return evaluation.request()
         except UserError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from datetime import timedelta
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,34 +14,21 @@ from PIL import Image
 from gan_core import images, launch
 from gan_core.deletion import delete_evaluation
 from gan_core.errors import UserError
-from gan_core.evaluations import EvaluationFolder, EvaluationRequest, EvaluationStatus, command_line
+from gan_core.evaluations import EvaluationFolder, EvaluationRequest, command_line
 from gan_core.measure import tables
 from gan_core.measure.summary import Line
-from gan_core.status import ALIVE, duration
+from gan_core.status import duration
 from studio import evaluate_charts as charts
+from studio import job_view
 from studio.text import plain
-from studio.train_watch import LOG_TAIL, LOOK
 
 HERE = Path(__file__).parent
-SURE_AFTER = 2  # seconds of a step, before its end is foretold
 GIVEN = {tables.FAKE: "asked for", tables.REAL: "given by readers"}
 
 
 def watch(evaluation: EvaluationFolder) -> None:
     """Draws the evaluation; while it is at work, over and over."""
-    alive = evaluation.alive()
-
-    @st.fragment(run_every=timedelta(seconds=1) if alive else None)
-    def live() -> None:
-        status = evaluation.status()
-        if alive != (status.state in ALIVE):
-            st.rerun(scope="app")
-        try:
-            _stand(evaluation, status)
-        except UserError as error:  # a fragment's own runs do not pass through the frame
-            st.error(plain(str(error)))
-
-    live()
+    alive = job_view.watch(evaluation, "Measuring", lambda: _ended(evaluation))
     figures = evaluation.figures()
     if figures and not alive:
         try:
@@ -54,35 +40,9 @@ def watch(evaluation: EvaluationFolder) -> None:
     _command(evaluation.request())
 
 
-# -- how it stands ----------------------------------------------------------------------------------------------------
-
-
-def _stand(evaluation: EvaluationFolder, status: EvaluationStatus) -> None:
-    color, icon, word = LOOK[status.state]
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.badge("Measuring" if status.state == "running" else word, icon=icon, color=color)
-        if status.state in ALIVE:
-            if evaluation.stop_path.exists():
-                st.button("Stopping …", icon=":material/stop:", disabled=True)
-            else:
-                st.button("Stop", icon=":material/stop:", on_click=evaluation.request_stop)
-        else:
-            _after(evaluation, status)
-    if status.state in ALIVE:
-        with st.container(border=True):
-            st.markdown(f"**{plain(status.message)}** · {duration(status.seconds)} so far")
-            if status.total:
-                st.progress(min(1.0, status.done / status.total), _step(evaluation.name, status))
-    elif status.message:
-        (st.error if status.state == "failed" else st.info)(plain(status.message))
-    if status.state != "finished":
-        with st.expander("Log", icon=":material/notes:"):
-            st.code(_log(evaluation) or "Nothing was logged.", language=None, height=240)
-
-
-def _after(evaluation: EvaluationFolder, status: EvaluationStatus) -> None:
+def _ended(evaluation: EvaluationFolder) -> None:
     """What can be done with an evaluation that has come to an end."""
-    if status.state == "finished":
+    if evaluation.status().state == "finished":
         for label, path, kind in (
             ("Report (HTML)", evaluation.report_path, "text/html"),
             ("Figures (JSON)", evaluation.path / "evaluation.json", "application/json"),
@@ -99,29 +59,8 @@ def _after(evaluation: EvaluationFolder, status: EvaluationStatus) -> None:
 
 def delete_button(evaluation: EvaluationFolder) -> None:
     """Asks, and deletes."""
-    with st.popover("Delete", icon=":material/delete:"):
-        st.write(f"Delete {plain(evaluation.name)} with its figures and its report? This cannot be undone.")
-        if st.button("Delete for good", type="primary", key=f"delete-{evaluation.name}"):
-            delete_evaluation(evaluation)
-            st.session_state.deleted_evaluation = evaluation.name
-            st.rerun(scope="app")
-
-
-def _step(name: str, status: EvaluationStatus) -> str:
-    """How far this step is, and how long it will take at the pace since it was first seen."""
-    first = st.session_state.setdefault(f"step {name} {status.message}", (status.done, status.seconds))
-    said = f"{status.done:,} of {status.total:,}"
-    done, seconds = status.done - first[0], status.seconds - first[1]
-    if done <= 0 or seconds < SURE_AFTER:
-        return said
-    return f"{said} · {duration((status.total - status.done) * seconds / done)} left of this step"
-
-
-def _log(evaluation: EvaluationFolder) -> str:
-    try:
-        return evaluation.log_path.read_bytes()[-LOG_TAIL:].decode("utf-8", "replace")
-    except OSError:
-        return ""
+    warning = "with its figures and its report? This cannot be undone."
+    job_view.delete_button(evaluation, warning, lambda: delete_evaluation(evaluation))
 
 
 def _command(request: EvaluationRequest) -> None:

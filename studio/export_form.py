@@ -86,16 +86,7 @@ def _request(name: str, config: ModelConfig) -> ExportRequest | None:
         seed = st.number_input(
             "First seed", 0, MAX_SEED - MOST, 0, key="seed", bind="query-params", help="The others follow it."
         )
-        truncation = st.slider(
-            "Variety",
-            0.0,
-            1.0,
-            1.0,
-            0.05,
-            key="variety",
-            bind="query-params",
-            help="Below 1, images come closer to the average one: less varied, more typical (truncation).",
-        )
+        truncation = models.variety()
     reference, drop = _reference()
     if not n:
         st.info("Say how many of each, and the export can start.")

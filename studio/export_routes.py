@@ -7,11 +7,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from gan_core.export.folder import list_exports
+from gan_core.export.folder import ExportFolder
 
 
 def _answer(name: str) -> Response:
-    export = next((e for e in list_exports() if e.name == name), None)  # by name alone: no path is followed
+    export = next((e for e in ExportFolder.all() if e.name == name), None)  # by name alone: no path is followed
     if export is None or export.status().state != "finished" or not export.zip_path.is_file():
         return JSONResponse({"error": "There is no such export here; it may be unfinished or deleted."}, 404)
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}

@@ -70,3 +70,17 @@ def captions(entry: Entry, seeds: range, class_name: str | None) -> list[str]:
     short = {"KL grade": "KL"}.get(model.config.label_name, model.config.label_name)
     names = generate.labels(model, seeds, class_name)
     return [f"{short} {label} · seed {s}" if label else f"seed {s}" for s, label in zip(seeds, names, strict=True)]
+
+
+def variety() -> float:
+    """Asks for the truncation; in the link as `variety`."""
+    return st.slider(
+        "Variety",
+        0.0,
+        1.0,
+        1.0,
+        0.05,
+        key="variety",
+        bind="query-params",
+        help="Below 1, images come closer to the average one: less varied, more typical (truncation).",
+    )

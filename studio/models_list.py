@@ -13,6 +13,7 @@ import streamlit as st
 
 from gan_core import generate, hosting, images
 from gan_core.errors import UserError
+from gan_core.files import read_own
 from gan_core.hub.client import size_text
 from gan_core.hub.inventory import Item, inventory
 from gan_core.hub.look import body
@@ -105,7 +106,7 @@ def _strip(folder: Path, when: float) -> bytes:
 
 def _card(folder: Path) -> str:
     try:
-        return body((folder / CARD).read_text(encoding="utf-8", errors="replace"))
+        return body(read_own(folder / CARD, folder).decode("utf-8", "replace"))
     except OSError:
         return ""
 

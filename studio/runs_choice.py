@@ -14,8 +14,8 @@ import streamlit as st
 
 from gan_core.lineup import MOST, Entry, Member, first_choice, groups
 from gan_core.status import ALIVE
+from studio.job_view import LOOK
 from studio.text import plain
-from studio.train_watch import LOOK
 
 KEY = "runs"  # of the choice in the session, and its name in the link
 # Told apart by at least 30 CIE76 units, to normal sight and with each kind of colour blindness (Machado 2009), and by a

@@ -15,9 +15,9 @@ from gan_core.lineup import AXES, Axis, Column, Entry, Figure, Member
 from gan_core.runs import Run
 from gan_core.status import ALIVE
 from studio import runs_samples
+from studio.job_view import LOOK
 from studio.runs_choice import Mark, legend, marks, said
 from studio.text import plain
-from studio.train_watch import LOOK
 
 CURVES, SAMPLES, TABLE, SETTINGS = VIEWS = "Curves", "Samples", "Table", "Settings"
 FEW = 3  # up to so many points each is marked: a single one would not show as a line

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import streamlit as st
 from gan_core import data, images
 from gan_core.data.pixels import Fit
 from gan_core.errors import UserError
+from gan_core.files import staging
 from gan_core.runs import UPLOADS, runs_root
 
 PREVIEW = 12  # images shown before a start
@@ -52,7 +52,8 @@ def kept_upload(files: Sequence[Uploaded]) -> str:
 def keep_upload(files: Sequence[Uploaded], root: Path) -> str:
     """Puts uploaded files in a folder named by their names and content, so that a run can be resumed: the source.
 
-    A single zip is itself the source. Of a file's name only its last part is used, behind a number.
+    A single zip is itself the source. Of a file's name only its last part is used, behind a number. Raises `UserError`
+    where they cannot be kept.
     """
     names = [f"{i:05d}-{PurePath(file.name.replace(chr(92), '/')).name}" for i, file in enumerate(files)]
     digest = hashlib.sha256()
@@ -60,14 +61,16 @@ def keep_upload(files: Sequence[Uploaded], root: Path) -> str:
         digest.update(name.encode() + hashlib.sha256(file.getvalue()).digest())
     folder = (root / digest.hexdigest()[:16]).resolve()
     if not folder.exists():
-        root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=root) as temporary:
-            staged = Path(temporary) / "files"
-            staged.mkdir()
-            for name, file in zip(names, files, strict=True):
-                (staged / name).write_bytes(file.getvalue())
-            with suppress(OSError):  # somebody else has just kept the same
-                staged.rename(folder)
+        try:
+            with staging(root) as temporary:
+                staged = temporary / "files"
+                staged.mkdir()
+                for name, file in zip(names, files, strict=True):
+                    (staged / name).write_bytes(file.getvalue())
+                with suppress(OSError):  # somebody else has just kept the same
+                    staged.rename(folder)
+        except OSError as e:
+            raise UserError(f"The upload cannot be kept in {root}: {e.strerror or e}.") from e
     zips = [name for name in names if name.lower().endswith(".zip")]
     if zips and len(names) > 1:
         shutil.rmtree(folder, ignore_errors=True)

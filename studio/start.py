@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import streamlit as st
+
+from gan_core import hosting
 
 
 def _warm_up() -> None:
@@ -21,8 +24,21 @@ def _warm_up() -> None:
         logging.getLogger(__name__).exception("The default model cannot be loaded")
 
 
+def _fetch_first() -> None:
+    """The host's model from the Hub, beside everything else: pages open with a shipped one until it is here."""
+    from gan_core.hub.pull import fetch_first
+
+    try:
+        if why := fetch_first():
+            logging.getLogger(__name__).error("%s: %s", hosting.MODEL_ENV, why)
+    except Exception:
+        logging.getLogger(__name__).exception("The model in %s cannot be fetched", hosting.MODEL_ENV)
+
+
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
+    if hosting.first_model():
+        threading.Thread(target=_fetch_first, daemon=True).start()
     await asyncio.to_thread(_warm_up)
     yield
 

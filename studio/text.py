@@ -2,7 +2,9 @@
 
 import re
 
+from gan_core.errors import printable
+
 
 def plain(text: str) -> str:
     """`text` so that Markdown shows it as it is."""
-    return re.sub(r"([\\`*_{}\[\]()#+!|~$:<>^-])", r"\\\1", text)
+    return re.sub(r"([\\`*_{}\[\]()#+!|~$:<>^-])", r"\\\1", printable(text))

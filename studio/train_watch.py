@@ -7,25 +7,15 @@ from typing import Literal
 
 import streamlit as st
 
-from gan_core import launch, media
+from gan_core import launch, lineup, media
 from gan_core.config import NetConfig
 from gan_core.deletion import delete_run
 from gan_core.errors import UserError
 from gan_core.runs import Run, Status
-from gan_core.status import ALIVE, State
+from gan_core.status import ALIVE
 from studio import curves
+from studio.job_view import LOOK, attempt, log_tail
 from studio.text import plain
-
-LOOK: dict[State, tuple[Literal["blue", "green", "gray", "red", "orange"], str, str]] = {
-    "queued": ("blue", ":material/hourglass_top:", "Waiting"),
-    "starting": ("blue", ":material/hourglass_top:", "Starting"),
-    "running": ("green", ":material/play_arrow:", "Training"),
-    "stopped": ("gray", ":material/pause:", "Stopped"),
-    "finished": ("green", ":material/check:", "Finished"),
-    "failed": ("red", ":material/error:", "Failed"),
-    "interrupted": ("orange", ":material/power_off:", "Interrupted"),
-}
-LOG_TAIL = 20_000
 
 
 def _buttons(run: Run, status: Status) -> None:
@@ -34,10 +24,12 @@ def _buttons(run: Run, status: Status) -> None:
             if run.stop_path.exists():
                 st.button("Stopping …", icon=":material/stop:", disabled=True)
             else:
-                st.button("Stop", icon=":material/stop:", on_click=run.request_stop)
+                st.button("Stop", icon=":material/stop:", on_click=attempt, args=(run.request_stop,))
         elif status.state != "finished":
             kind: Literal["primary", "secondary"] = "secondary" if status.state == "failed" else "primary"
-            st.button("Resume", icon=":material/play_arrow:", type=kind, on_click=_start, args=(run,))
+            st.button(
+                "Resume", icon=":material/play_arrow:", type=kind, on_click=attempt, args=(lambda: launch.start(run),)
+            )
         if run.generator_path.is_dir() and st.button("Open in gallery", icon=":material/grid_view:"):
             st.switch_page("../pages/gallery.py", query_params={"model": run.name})
         if status.state not in ALIVE:
@@ -49,13 +41,6 @@ def _buttons(run: Run, status: Status) -> None:
                     st.rerun(scope="app")
 
 
-def _start(run: Run) -> None:
-    try:
-        launch.start(run)
-    except UserError as error:
-        st.toast(plain(str(error)), icon=":material/error:")
-
-
 def _progress(status: Status) -> None:
     color, icon, word = LOOK[status.state]
     st.badge(word, icon=icon, color=color)
@@ -63,7 +48,7 @@ def _progress(status: Status) -> None:
     if status.message:
         (st.error if status.state == "failed" else st.info)(plain(status.message))
     for warning in status.warnings:
-        st.warning(warning, icon=":material/warning:")
+        st.warning(plain(warning), icon=":material/warning:")
 
 
 def _samples(run: Run) -> None:
@@ -81,9 +66,18 @@ def _samples(run: Run) -> None:
             st.session_state[key] = at
         st.session_state[f"{key}-last"] = at
         at = st.select_slider("Samples after so many images", moments, key=key, format_func=lambda n: f"{n:,}")
-    st.image(str(samples[at]), width="stretch", output_format="PNG", alt=f"Synthetic samples after {at:,} images")
+    try:
+        picture = _sheet(run, at, samples[at].stat().st_mtime_ns)
+        st.image(picture, width="stretch", output_format="PNG", alt=f"Synthetic samples after {at:,} images")
+    except (UserError, OSError) as error:
+        st.warning(plain(str(error)))
     classes = run.config().conditioning != "none"
     st.caption("The same seeds at every moment." + (" A row is a seed, a column is a class." if classes else ""))
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _sheet(run: Run, nimg: int, stamp: int) -> bytes:
+    return lineup.sheet(run, nimg)
 
 
 def _take_away(run: Run) -> None:
@@ -137,11 +131,4 @@ def _draw(run: Run, status: Status) -> None:
         elif status.state in ALIVE:
             st.info("The curves begin soon.")
     with st.expander("Log", icon=":material/notes:"):
-        st.code(_log(run) or "Nothing was logged.", language=None, height=240)
-
-
-def _log(run: Run) -> str:
-    try:
-        return run.log_path.read_bytes()[-LOG_TAIL:].decode("utf-8", "replace")
-    except OSError:
-        return ""
+        st.code(log_tail(run.log_path) or "Nothing was logged.", language=None, height=240)

@@ -23,11 +23,6 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 EXPECTED = re.compile(r"404 \(Not Found\)")
 
 
-def see(where, text, **options):
-    """Waits until text stands to be read in the page, or the part of it, `where`; a log may repeat it, folded away."""
-    where.get_by_text(text, **options).filter(visible=True).first.wait_for()
-
-
 def pytest_collection_modifyitems(items):
     """A browser, a server and a training on two busy cores: what fails once and not again was the machine's haste."""
     for item in items:
@@ -69,6 +64,30 @@ def tiny():
         return configure(preset, **(base | settings))
 
     return make
+
+
+@pytest.fixture
+def untrained_run(tiny):
+    """untrained_run(preset, classes): a run whose generator has learnt nothing."""
+
+    import torch
+
+    from gan_core import networks
+    from gan_core.model import ModelConfig, save_model
+    from gan_core.runs import create_run
+
+    def build(preset="acgan", classes=3):
+        config = tiny(preset, resolution=32)
+        run = create_run(config, "digits")
+        g, _ = config.nets(classes)
+        names = tuple(map(str, range(classes))) if g.num_classes else ()
+        about = ModelConfig(net=g, class_names=names, class_shares=(1.0,) * len(names), label_name="KL grade")
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            save_model(run.generator_path, networks.build(g), about, "a card")
+        return run
+
+    return build
 
 
 @pytest.fixture

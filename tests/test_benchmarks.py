@@ -173,3 +173,16 @@ def test_every_system_of_the_seeds_is_a_preset_with_a_name_of_its_own(monkeypatc
         assert config.preset == system.preset
         assert bool(system.minutes) != bool(system.epochs)
         assert not system.start or any(s.name == system.start for s in systems)
+
+
+@pytest.mark.slow
+def test_several_viewers_at_once_while_a_training_runs_meet_no_error():
+    words = ["--viewers", "4", "--views", "3", "--pause", "1", "--json"]
+    program = [sys.executable, ROOT / "benchmarks" / "viewers.py", *words]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["errors"] == {}
+    assert told["tracebacks"] == 0
+    assert sum(page["n"] for page in told["pages"].values()) >= 12
+    assert told["training"]["state"] == "running"

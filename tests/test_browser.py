@@ -4,15 +4,10 @@ import re
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import CHROMIUM, ROOT, see
+from browsing import BROWSER, expect, in_each_window, see
+from conftest import ROOT
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed"),
-]
+pytestmark = BROWSER
 
 
 def test_a_link_to_any_page_opens_first_on_a_fresh_server(visitor):
@@ -23,14 +18,7 @@ def test_a_link_to_any_page_opens_first_on_a_fresh_server(visitor):
 
 
 @pytest.mark.skipif(not (ROOT / "weights/knee-64").is_dir(), reason="no model is shipped")
-@pytest.mark.parametrize(
-    "window",
-    [
-        {"viewport": {"width": 1360, "height": 900}},
-        {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
-    ],
-    ids=["desktop", "phone-dark"],
-)
+@in_each_window
 def test_the_light_box_opens_windows_steps_and_downloads(visitor, window):
     tab = visitor("/", **window)
     films = tab.locator("button.film")
@@ -68,7 +56,7 @@ def test_train_on_the_phantom_watch_stop_resume_and_open_in_the_gallery(visitor)
 
     seen = tab.get_by_text(re.compile(r"[\d,]+ of [\d,]+ images")).filter(visible=True).first
     before = seen.inner_text()
-    sync_api.expect(seen).not_to_have_text(before, timeout=60_000)
+    expect(seen).not_to_have_text(before, timeout=60_000)
 
     # Another person, with the link alone, watches the same training.
     address = urlsplit(tab.url)

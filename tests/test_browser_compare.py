@@ -3,18 +3,9 @@
 import re
 import time
 
-import pytest
-from conftest import CHROMIUM, ROOT
+from browsing import WITH_MODEL, expect
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed"),
-    pytest.mark.skipif(not (ROOT / "weights/knee-64").is_dir(), reason="no model is shipped"),
-]
-expect = sync_api.expect
+pytestmark = WITH_MODEL
 
 
 def filters(tab, selector):

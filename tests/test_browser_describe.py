@@ -3,28 +3,12 @@
 import re
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
-from conftest import CHROMIUM, ROOT, see
+from browsing import WITH_MODEL, expect, in_each_window, see
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed"),
-    pytest.mark.skipif(not (ROOT / "weights/knee-64").is_dir(), reason="no model is shipped"),
-]
-expect = sync_api.expect
+pytestmark = WITH_MODEL
 
 
-@pytest.mark.parametrize(
-    "window",
-    [
-        {"viewport": {"width": 1360, "height": 900}},
-        {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
-    ],
-    ids=["desktop", "phone-dark"],
-)
+@in_each_window
 def test_words_bring_knees_that_the_link_brings_back(visitor, window):
     tab = visitor("/explore?model=knee-64&view=Describe", **window)
     field = tab.get_by_role("textbox", name="What is the knee to show?")

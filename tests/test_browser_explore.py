@@ -4,18 +4,9 @@ import json
 import re
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
-from conftest import CHROMIUM, ROOT, see
+from browsing import WITH_MODEL, expect, in_each_window, see
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed"),
-    pytest.mark.skipif(not (ROOT / "weights/knee-64").is_dir(), reason="no model is shipped"),
-]
-expect = sync_api.expect
+pytestmark = WITH_MODEL
 
 
 def canvas_pixels(tab):
@@ -30,14 +21,7 @@ def wait_for_picture(tab, **query):
         )
 
 
-@pytest.mark.parametrize(
-    "window",
-    [
-        {"viewport": {"width": 1360, "height": 900}},
-        {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
-    ],
-    ids=["desktop", "phone-dark"],
-)
+@in_each_window
 def test_the_grade_moves_the_knee_and_the_link_brings_it_back(visitor, window):
     tab = visitor("/explore?model=knee-64&seed=4&grade=0", **window)
     wait_for_picture(tab, seed="4", grade="0")

@@ -7,26 +7,18 @@ import zipfile
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import CHROMIUM, ROOT, see
+from browsing import DESKTOP, PHONE, WITH_MODEL, expect, see
 
-from gan_core.export.folder import list_exports
+from gan_core.export.folder import ExportFolder
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed"),
-    pytest.mark.skipif(not (ROOT / "weights/knee-64").is_dir(), reason="no model is shipped"),
-]
-expect = sync_api.expect
+pytestmark = WITH_MODEL
 
 
 @pytest.mark.parametrize(
     ("window", "what", "suffix"),
     [
-        ({"viewport": {"width": 1360, "height": 900}}, "Pictures", ".png"),
-        ({"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}, "DICOM", ".dcm"),
+        (DESKTOP, "Pictures", ".png"),
+        (PHONE, "DICOM", ".dcm"),
     ],
     ids=["desktop", "phone-dark"],
 )
@@ -71,13 +63,13 @@ def test_a_cancelled_export_goes_on(visitor):
     main = tab.get_by_test_id("stMainBlockContainer")
     main.get_by_role("button", name="Export", exact=True).click()
     see(tab, re.compile(r"[1-9]\d* of 3,000"))
-    main.get_by_role("button", name="Cancel").click()
+    main.get_by_role("button", name="Stop").click()
     see(tab, "What is made so far is kept")
-    (export,) = list_exports()
+    (export,) = ExportFolder.all()
     kept = len(list(export.files_path.rglob("*.png")))
     assert kept
     main.get_by_role("button", name="Go on").click()
     see(tab, re.compile(r"of 3,000"))
-    main.get_by_role("button", name="Cancel").click()
+    main.get_by_role("button", name="Stop").click()
     see(tab, "What is made so far is kept")
     assert len(list(export.files_path.rglob("*.png"))) >= kept

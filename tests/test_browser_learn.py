@@ -3,18 +3,9 @@
 import re
 
 import pytest
-from conftest import CHROMIUM
+from browsing import BROWSER, DESKTOP, PHONE, expect
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed"),
-]
-expect = sync_api.expect
-DESKTOP = {"viewport": {"width": 1360, "height": 900}}
-PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
+pytestmark = BROWSER
 GAME = "/learn?game=dcgan&beside=nothing&target=Ring&seed=2"
 
 

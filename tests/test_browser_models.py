@@ -1,27 +1,13 @@
 """The Models page in a real browser, against a small Hub: get a model, look at it, remove it."""
 
-import pytest
-from conftest import CHROMIUM, see
+from browsing import BROWSER, in_each_window, see
 from hub_server import hub_fixture  # noqa: F401
 from test_model import make
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed"),
-]
+pytestmark = BROWSER
 
 
-@pytest.mark.parametrize(
-    "window",
-    [
-        {"viewport": {"width": 1360, "height": 900}},
-        {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
-    ],
-    ids=["desktop", "phone-dark"],
-)
+@in_each_window
 def test_see_get_open_and_remove_a_model_from_the_hub(hub, visitor, tmp_path, window):
     folder = make(tmp_path / "model", resolution=64)
     files = {p.name: p.read_bytes() for p in folder.iterdir()}

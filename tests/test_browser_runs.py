@@ -7,17 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import psutil
 import pytest
-from conftest import CHROMIUM, see
+from browsing import BROWSER, expect, see
 from made_runs import tick, write_run
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed"),
-]
-expect = sync_api.expect
+pytestmark = BROWSER
 CHART = "[data-testid=stEChartsChart] svg"
 
 

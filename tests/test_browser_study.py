@@ -2,24 +2,16 @@
 
 import re
 
-import pytest
-from conftest import CHROMIUM, ROOT, see
+from browsing import WITH_MODEL, expect, see
 
 from gan_core.study import store
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed"),
-    pytest.mark.skipif(not (ROOT / "weights/knee-64").is_dir(), reason="no model is shipped"),
-]
+pytestmark = WITH_MODEL
 
 
 def enter(tab):
     """Through the door, by the key that its button waits for."""
-    sync_api.expect(tab.get_by_role("button", name=re.compile("^(Begin|Go on)$"))).to_be_focused(timeout=120_000)
+    expect(tab.get_by_role("button", name=re.compile("^(Begin|Go on)$"))).to_be_focused(timeout=120_000)
     tab.keyboard.press("Enter")
 
 
@@ -89,14 +81,14 @@ def test_a_study_by_keyboard_alone_with_a_pause_a_reload_and_a_second_tab(visito
     assert [a.choice for a in given[:3]] == ["real", "real", "synthetic"]
     assert [a.confidence for a in given[:3]] == [5, 1, 4]
     pictures = tab.locator(".films img")
-    sync_api.expect(pictures).to_have_count(20, timeout=120_000)
+    expect(pictures).to_have_count(20, timeout=120_000)
     tab.wait_for_function("[...document.querySelectorAll('.films img')].every(i => i.complete && i.naturalWidth)")
 
 
 def test_pairs_by_finger_on_a_phone_then_clues(visitor):
     tab = visitor("/study", viewport={"width": 390, "height": 844}, has_touch=True, color_scheme="dark")
     tab.get_by_text("In pairs").click()
-    sync_api.expect(tab.get_by_role("radio", name="In pairs")).to_be_checked(timeout=120_000)
+    expect(tab.get_by_role("radio", name="In pairs")).to_be_checked(timeout=120_000)
     tab.get_by_role("button", name="Start").click()
     tab.get_by_role("button", name="Begin").click()
     at(tab, "1 of 10")

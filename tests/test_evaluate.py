@@ -23,10 +23,9 @@ from gan_core.errors import UserError
 from gan_core.evaluations import (
     EvaluationFolder,
     EvaluationRequest,
-    EvaluationStatus,
     create_evaluation,
-    list_evaluations,
 )
+from gan_core.jobs import JobStatus
 from gan_core.measure import judge as judge_module
 from gan_core.measure.comparison import Comparison
 from gan_core.measure.distances import KernelDistance
@@ -238,11 +237,11 @@ def test_an_evaluation_is_kept_found_and_deleted(model, unseen, eye):
     assert not folder.figures()
     run_evaluation(folder, lambda what, done, of: None)
     assert folder.status().state == "finished"
-    assert list_evaluations()[0] == folder
+    assert EvaluationFolder.all()[0] == folder
     assert folder.figures()["kd"]["n"] > 0
     assert "synthetic" in folder.report_path.read_text()
     delete_evaluation(folder)
-    assert folder not in list_evaluations()
+    assert folder not in EvaluationFolder.all()
 
 
 def test_an_evaluation_stops_when_asked_and_says_what_is_wrong(model, unseen, eye):
@@ -258,7 +257,7 @@ def test_an_evaluation_stops_when_asked_and_says_what_is_wrong(model, unseen, ey
 
 def test_an_evaluation_whose_process_is_gone_is_interrupted_and_one_at_work_is_not_deleted(model, unseen, eye):
     folder = create_evaluation(request(model, unseen, eye))
-    status = EvaluationStatus(state="running").with_process()
+    status = JobStatus(state="running").with_process()
     folder.write_status(status)
     with pytest.raises(UserError, match="still at work"):
         delete_evaluation(folder)
@@ -288,10 +287,10 @@ def test_a_wrong_call_is_told(words):
 
 
 def test_a_call_that_fails_leaves_no_evaluation_behind(model, eye):
-    before = list_evaluations()
+    before = EvaluationFolder.all()
     result = CliRunner().invoke(app, ["evaluate", "--model", model, "--data", "no/such/folder", "--extractor", eye])
     assert isinstance(result.exception, UserError)
-    assert list_evaluations() == before
+    assert EvaluationFolder.all() == before
 
 
 def test_a_report_goes_into_the_card_once_and_names_no_place(model, seen, unseen, eye, tmp_path):

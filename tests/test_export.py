@@ -25,7 +25,7 @@ from gan_core import data, networks
 from gan_core.config import NetConfig
 from gan_core.errors import UserError
 from gan_core.export import dicom, near, write
-from gan_core.export.folder import create_export, delete_export, list_exports
+from gan_core.export.folder import ExportFolder, create_export, delete_export
 from gan_core.export.job import run_export
 from gan_core.export.plan import ExportRequest, class_folders, plan
 from gan_core.export.write import BATCH, COLUMNS, Export
@@ -643,7 +643,7 @@ def runs(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("runs")
 def test_a_job_writes_its_files_and_how_it_stands(made):
     folder = create_export(asked(made(), zip=True))
-    assert [e.name for e in list_exports()] == [folder.name]
+    assert [e.name for e in ExportFolder.all()] == [folder.name]
     run_export(folder, silent)
     status = folder.status()
     assert (status.state, status.images, status.near) == ("finished", 40, 0)
@@ -651,7 +651,7 @@ def test_a_job_writes_its_files_and_how_it_stands(made):
     assert [row["seed"] for row in folder.rows(3)] == ["0", "1", "2"]
     assert folder.label_name() == "KL grade"
     delete_export(folder)
-    assert list_exports() == []
+    assert ExportFolder.all() == []
 
 
 @pytest.mark.usefixtures("runs")

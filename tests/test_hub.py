@@ -24,9 +24,9 @@ from gan_core.generate import generate
 from gan_core.hub import pull as pulling
 from gan_core.hub.card import evaluation_of, hub_card
 from gan_core.hub.client import Unreachable, hub_name, parse_name, size_text, within
-from gan_core.hub.inventory import inventory
+from gan_core.hub.inventory import inventory, places
 from gan_core.hub.look import body, look
-from gan_core.hub.pull import Progress, pull, pull_or_cached
+from gan_core.hub.pull import Progress, fetch_first, pull, pull_or_cached
 from gan_core.hub.push import plan_push, push
 from gan_core.hub.store import find_stored, models_root, remove, stored
 from gan_core.hub.upload import keep_zip
@@ -197,7 +197,7 @@ CASES = {
     "no such revision": ("lab/knees@v7", "The model lab/knees has no revision 'v7'"),
     "too many requests": (429, "wants a pause"),
     "an error of the Hub": (503, "cannot be reached: it answers with error 503"),
-    "no answer": ("silent", "no answer within"),
+    "no answer": ("silent", "cannot be reached"),
     "a login page in place of the Hub": ("page", "What answers is not the Hub"),
     "nobody there": ("stopped", "cannot be reached"),
 }
@@ -596,3 +596,35 @@ def test_a_job_that_fails_says_why(hub, repo):
     assert job.state == "failed"
     assert "arrived damaged" in job.message
     pulling.dismiss(job)
+
+
+def test_the_hosts_model_is_fetched_and_stands_first(hub, repo, monkeypatch):
+    assert fetch_first() == ""  # none is wanted
+    monkeypatch.setenv("KNEE_GAN_MODEL", "lab/knees")
+    before = [name for name, *_ in places([Path("shipped")])]
+    assert before == ["shipped"]
+    assert fetch_first() == ""
+    assert [name for name, *_ in places([Path("shipped")])] == [f"lab/knees@{repo.commit[:7]}", "shipped"]
+    monkeypatch.setenv("KNEE_GAN_MODEL", "shipped")
+    assert next(name for name, *_ in places([Path("other"), Path("shipped")])) == "shipped"
+
+
+def test_a_hub_that_is_down_as_the_server_starts_is_asked_again(hub, repo, monkeypatch):
+    monkeypatch.setenv("KNEE_GAN_MODEL", "lab/knees")
+    hub.status, waited = 503, []
+
+    def wait(seconds):
+        waited.append(seconds)
+        if len(waited) == 3:
+            hub.status = None
+
+    assert fetch_first(wait) == ""
+    assert waited == sorted(waited)
+    assert len(waited) == 3
+    assert find_stored("lab/knees")
+
+
+@pytest.mark.parametrize("name", ["lab/none", "no model of this computer"])
+def test_a_hosts_model_that_there_is_not_is_told(hub, repo, monkeypatch, name):
+    monkeypatch.setenv("KNEE_GAN_MODEL", name)
+    assert name in fetch_first()

@@ -4,16 +4,13 @@ import io
 import json
 import zipfile
 
+import explore_page
 import pytest
-import torch
-from streamlit.testing.v1 import AppTest
+from explore_page import button, told
 
-from gan_core import networks
 from gan_core.describe import sentences
 from gan_core.describe.keep import zipped
 from gan_core.describe.sentences import open_encoder
-from gan_core.model import ModelConfig, save_model
-from gan_core.runs import create_run
 from studio import describe_view, models
 
 
@@ -26,34 +23,12 @@ def runs(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def make(tiny):
-    """make(preset): a run whose generator has learnt nothing."""
-
-    def build(preset="acgan"):
-        config = tiny(preset, resolution=32)
-        run = create_run(config, "digits")
-        g, _ = config.nets(5)
-        names = tuple("01234") if g.num_classes else ()
-        about = ModelConfig(net=g, class_names=names, class_shares=(1.0,) * len(names), label_name="KL grade")
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            save_model(run.generator_path, networks.build(g), about, "a card")
-        return run
-
-    return build
+def graded(untrained_run):
+    return lambda preset="acgan": untrained_run(preset, 5)
 
 
 def page(**query):
-    at = AppTest.from_file("../studio/main.py", default_timeout=120)
-    for key, value in {"view": "Describe", **query}.items():
-        at.query_params[key] = value
-    at.switch_page("../pages/explore.py")
-    return at.run()
-
-
-def told(at):
-    kinds = ("markdown", "caption", "info", "warning", "error")
-    return " ".join(e.value for kind in kinds for e in at.get(kind)).replace("\\", "")
+    return explore_page.page(**{"view": "Describe", **query})
 
 
 def films(at):
@@ -64,12 +39,8 @@ def films(at):
     return next((given["films"] for given in found if "films" in given), [])
 
 
-def button(at, label):
-    return next(b for b in at.button if b.label == label)
-
-
-def test_it_opens_empty_with_examples_and_says_what_can_be_asked_for(make):
-    make()
+def test_it_opens_empty_with_examples_and_says_what_can_be_asked_for(graded):
+    graded()
     at = page()
     assert not at.exception
     assert not films(at)
@@ -81,8 +52,8 @@ def test_it_opens_empty_with_examples_and_says_what_can_be_asked_for(make):
     assert len(films(at)) == describe_view.KNEES
 
 
-def test_words_in_the_link_bring_knees_the_mapping_and_the_command(make):
-    run = make()
+def test_words_in_the_link_bring_knees_the_mapping_and_the_command(graded):
+    run = graded()
     at = page(model=run.name, words="KL 3, very dark film, xyzzy, no fracture")
     assert not at.exception
     assert len(films(at)) == describe_view.KNEES
@@ -100,8 +71,8 @@ def test_words_in_the_link_bring_knees_the_mapping_and_the_command(make):
     assert [b.proto.label for b in at.get("download_button")] == ["Download all"]
 
 
-def test_a_knee_opens_in_explore_and_the_words_are_still_there_on_the_way_back(make):
-    make()
+def test_a_knee_opens_in_explore_and_the_words_are_still_there_on_the_way_back(graded):
+    graded()
     at = page(words="KL 2, bright film")
     button(at, "3").click().run()
     (component,) = at.get("bidi_component")
@@ -113,8 +84,8 @@ def test_a_knee_opens_in_explore_and_the_words_are_still_there_on_the_way_back(m
     assert films(at)
 
 
-def test_a_model_without_grades_says_what_it_cannot_be_asked_for(make):
-    make("dcgan")
+def test_a_model_without_grades_says_what_it_cannot_be_asked_for(graded):
+    graded("dcgan")
     at = page(words="KL 3, left knee, bright film")
     assert not at.exception
     assert "trained without grades" in told(at)
@@ -137,8 +108,8 @@ def test_a_model_without_grades_says_what_it_cannot_be_asked_for(make):
         "🦴" * 90,
     ],
 )
-def test_whatever_a_link_says_there_is_no_traceback(make, words):
-    make()
+def test_whatever_a_link_says_there_is_no_traceback(graded, words):
+    graded()
     at = page(words=words, show="99999999999999999999")
     assert not at.exception
     assert not at.error

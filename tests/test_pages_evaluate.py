@@ -6,7 +6,8 @@ from streamlit.testing.v1 import AppTest
 
 from gan_core import launch
 from gan_core.errors import UserError
-from gan_core.evaluations import EvaluationRequest, EvaluationStatus, create_evaluation, list_evaluations
+from gan_core.evaluations import EvaluationFolder, EvaluationRequest, create_evaluation
+from gan_core.jobs import JobStatus
 from gan_core.measure.job import run_evaluation, write_pictures
 from gan_core.model import SHIPPED
 from gan_core.runs import create_run
@@ -49,7 +50,7 @@ def put(found=None, request=ASKED, state="finished", message="", **status):
         write_pictures(folder, evaluation(found))
         folder.report_path.write_text("<p>report</p>", encoding="utf-8")
         folder.write_figures(found)
-    folder.write_status(EvaluationStatus(state=state, message=message, seconds=30, **status).with_process())
+    folder.write_status(JobStatus(state=state, message=message, seconds=30, **status).with_process())
     return folder
 
 
@@ -114,7 +115,7 @@ def test_start_asks_for_just_what_was_chosen(trained, monkeypatch):
     assert asked == [EvaluationRequest(model=run.name, data="digits", n=500, only=("fd", "kd"))]
     assert not at.exception
     assert "Measuring" in texts(at)
-    assert at.selectbox(key="evaluation").value == list_evaluations()[0].name
+    assert at.selectbox(key="evaluation").value == EvaluationFolder.all()[0].name
 
 
 def test_what_a_model_cannot_be_asked_is_said_and_not_offered(trained):
@@ -189,13 +190,10 @@ def test_at_work_it_shows_how_far_it_is_and_can_be_stopped():
     assert "Stopping …" in labels(at)
 
 
-def test_the_time_left_is_foretold_from_the_pace():
-    folder = put(state="running", message="Making synthetic images", done=500, total=2000)
+def test_the_time_left_of_a_step_is_told():
+    folder = put(state="running", message="Making synthetic images", done=500, total=2000, seconds_left=20)
     at = page(evaluation=folder.name)
-    later = folder.status().model_copy(update={"done": 1000, "seconds": 40.0})
-    folder.write_status(later)
-    at.run()
-    assert "20 s left" in at.get("progress")[0].proto.text
+    assert "500 of 2,000 · 20 s left" in at.get("progress")[0].proto.text
 
 
 def test_a_failure_is_told_in_words_and_can_be_tried_again(monkeypatch):

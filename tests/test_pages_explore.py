@@ -6,17 +6,14 @@ import json
 
 import numpy as np
 import pytest
-import torch
+from explore_page import button, page, told
 from PIL import Image
 from starlette.requests import Request
-from streamlit.testing.v1 import AppTest
 
-from gan_core import networks
 from gan_core.explore.latent import Latent, draw, dump, load_latent
 from gan_core.images import png
-from gan_core.model import ModelConfig, load_model, save_model
+from gan_core.model import load_model
 from gan_core.phantom import phantom
-from gan_core.runs import create_run
 from studio import explore_find, explore_routes, models
 
 
@@ -27,46 +24,11 @@ def runs(tmp_path, monkeypatch):
     monkeypatch.setattr(explore_find, "STEPS", 8)
 
 
-@pytest.fixture
-def make(tiny):
-    """make(preset): a run whose generator has learnt nothing."""
-
-    def build(preset="acgan"):
-        config = tiny(preset, resolution=32)
-        run = create_run(config, "digits")
-        g, _ = config.nets(3)
-        names = ("0", "1", "2") if g.num_classes else ()
-        about = ModelConfig(net=g, class_names=names, class_shares=(1.0,) * len(names), label_name="KL grade")
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            save_model(run.generator_path, networks.build(g), about, "a card")
-        return run
-
-    return build
-
-
-def page(**query):
-    at = AppTest.from_file("../studio/main.py", default_timeout=120)
-    for key, value in query.items():
-        at.query_params[key] = value
-    at.switch_page("../pages/explore.py")
-    return at.run()
-
-
-def told(at):
-    kinds = ("markdown", "caption", "info", "warning", "error")
-    return " ".join(e.value for kind in kinds for e in at.get(kind)).replace("\\", "")
-
-
 def given(at):
     """What the explorer in the browser was given."""
     (component,) = at.get("bidi_component")
     proto = component.proto
     return json.loads(proto.mixed.json if proto.HasField("mixed") else proto.json)
-
-
-def button(at, label):
-    return next(b for b in at.button if b.label == label)
 
 
 def ask(what, **query):
@@ -83,8 +45,8 @@ def test_without_any_model_it_says_what_to_do():
     assert "Train one" in told(page())
 
 
-def test_it_opens_on_a_knee_with_sliders_for_what_the_model_has(make):
-    run = make()
+def test_it_opens_on_a_knee_with_sliders_for_what_the_model_has(untrained_run):
+    run = untrained_run()
     at = page()
     assert not at.exception
     data = given(at)
@@ -97,8 +59,8 @@ def test_it_opens_on_a_knee_with_sliders_for_what_the_model_has(make):
     assert run.name in at.query_params["model"]
 
 
-def test_a_model_without_classes_has_no_slider_for_a_grade_and_says_why(make):
-    make("dcgan")
+def test_a_model_without_classes_has_no_slider_for_a_grade_and_says_why(untrained_run):
+    untrained_run("dcgan")
     at = page()
     assert given(at)["grade"] is None
     assert "without classes" in told(at)
@@ -112,8 +74,8 @@ def test_a_model_without_classes_has_no_slider_for_a_grade_and_says_why(make):
         {"view": "Plane", "seeds": "5,6,7,8", "x": "0.1", "y": "0.9", "grade": "2"},
     ],
 )
-def test_a_link_brings_back_the_view(make, query):
-    run = make()
+def test_a_link_brings_back_the_view(untrained_run, query):
+    run = untrained_run()
     at = page(model=run.name, **query)
     asked = {k: v for k, v in query.items() if k != "view"}
     assert given(at)["query"] == asked
@@ -135,23 +97,23 @@ def test_a_link_brings_back_the_view(make, query):
         {"view": "Between knees", "at": "99"},
     ],
 )
-def test_a_link_out_of_range_says_so_and_shows_another_knee(make, query):
-    make()
+def test_a_link_out_of_range_says_so_and_shows_another_knee(untrained_run, query):
+    untrained_run()
     at = page(**query)
     assert not at.exception
     assert "cannot be followed" in told(at)
     assert given(at)["query"]
 
 
-def test_a_link_to_a_model_or_view_that_is_not_there_shows_another(make):
-    run = make()
+def test_a_link_to_a_model_or_view_that_is_not_there_shows_another(untrained_run):
+    run = untrained_run()
     at = page(model="../../etc", view="nowhere")
     assert "no model ../../etc" in told(at)
     assert given(at)["model"] == run.name
 
 
-def test_a_knee_between_seeds_is_opened_for_itself(make):
-    make()
+def test_a_knee_between_seeds_is_opened_for_itself(untrained_run):
+    untrained_run()
     at = page(view="Plane", seeds="1,2,3,4", x="0.25", y="0.5", grade="1")
     button(at, "Edit the knee shown, on its own").click().run()
     data = given(at)
@@ -160,8 +122,8 @@ def test_a_knee_between_seeds_is_opened_for_itself(make):
     assert "seeds" not in data["query"]
 
 
-def test_the_loop_becomes_a_film_to_download(make):
-    make()
+def test_the_loop_becomes_a_film_to_download(untrained_run):
+    untrained_run()
     at = page(view="Between knees", seeds="1,2", at="0", grade="1")
     at.slider[0].set_value(0.5).run()
     button(at, "Make the film").click().run()
@@ -170,8 +132,8 @@ def test_the_loop_becomes_a_film_to_download(make):
     assert any("interpolate" in c.value for c in at.code)
 
 
-def test_a_phantom_is_found_step_by_step_and_then_edited(make):
-    make()
+def test_a_phantom_is_found_step_by_step_and_then_edited(untrained_run):
+    untrained_run()
     at = page(view="Find a knee")
     button(at, "Or try a phantom, drawn from physics").click().run()
     button(at, "Find this knee").click().run()
@@ -185,8 +147,8 @@ def test_a_phantom_is_found_step_by_step_and_then_edited(make):
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + b"\0" * 100])
-def test_an_upload_that_is_no_image_gets_words(make, content):
-    make()
+def test_an_upload_that_is_no_image_gets_words(untrained_run, content):
+    untrained_run()
     at = page(view="Find a knee")
     at.file_uploader(key="explore_upload").upload("knee.png", content, "image/png").run()
     assert not at.exception
@@ -194,16 +156,16 @@ def test_an_upload_that_is_no_image_gets_words(make, content):
     assert not [b for b in at.button if b.label == "Find this knee"]
 
 
-def test_an_uploaded_image_is_shown_as_the_model_sees_it(make):
-    make()
+def test_an_uploaded_image_is_shown_as_the_model_sees_it(untrained_run):
+    untrained_run()
     at = page(view="Find a knee")
     at.file_uploader(key="explore_upload").upload("knee.png", png(phantom(1, 64)[0][0, 0]), "image/png").run()
     assert not at.error
     assert button(at, "Find this knee")
 
 
-def test_a_saved_knee_is_opened_and_a_file_of_another_model_refused(make):
-    run = make()
+def test_a_saved_knee_is_opened_and_a_file_of_another_model_refused(untrained_run):
+    run = untrained_run()
     model = load_model(run.generator_path)
     latent = Latent(model=model.digest, seed=77, grade=1.5)
     at = page(view="Find a knee")
@@ -217,8 +179,8 @@ def test_a_saved_knee_is_opened_and_a_file_of_another_model_refused(make):
     assert "another model" in told(at)
 
 
-def test_the_route_gives_the_picture_the_strips_and_the_latent(make):
-    run = make()
+def test_the_route_gives_the_picture_the_strips_and_the_latent(untrained_run):
+    run = untrained_run()
     model = load_model(run.generator_path)
     query = {"model": run.name, "seed": 3, "grade": 1.5}
     status, picture = ask("image", **query)
@@ -248,15 +210,15 @@ def test_the_route_gives_the_picture_the_strips_and_the_latent(make):
         ("image", {"model": "RUN", "z": "%00%ff"}, 400),
     ],
 )
-def test_the_route_refuses_in_words(make, what, query, status):
-    run = make()
+def test_the_route_refuses_in_words(untrained_run, what, query, status):
+    run = untrained_run()
     got, answer = ask(what, **query | {"model": query["model"].replace("RUN", run.name)})
     assert got == status
     assert answer["error"].endswith(".")
 
 
-def test_the_route_says_in_words_that_a_model_folder_is_damaged(make):
-    run = make()
+def test_the_route_says_in_words_that_a_model_folder_is_damaged(untrained_run):
+    run = untrained_run()
     (run.generator_path / "model.safetensors").write_bytes(b"not tensors")
     status, answer = ask("image", model=run.name)
     assert status == 400

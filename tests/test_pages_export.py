@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from gan_core import launch, networks
 from gan_core.config import NetConfig
 from gan_core.errors import UserError
-from gan_core.export.folder import ExportStatus, create_export, list_exports
+from gan_core.export.folder import ExportFolder, ExportStatus, create_export
 from gan_core.export.job import run_export
 from gan_core.export.plan import ExportRequest
 from gan_core.model import ModelConfig, save_model
@@ -141,8 +141,8 @@ def test_so_many_of_each(at_once):
     at.run()
     assert "5 synthetic images" in told(at)
     button(at, "Export").click().run()
-    assert list_exports()[0].request().classes == "0=2,4=3"
-    assert list_exports()[0].status().images == 5
+    assert ExportFolder.all()[0].request().classes == "0=2,4=3"
+    assert ExportFolder.all()[0].status().images == 5
 
 
 @pytest.mark.parametrize("names", [("a, b", "c=d", " e"), tuple(map(str, range(40)))])
@@ -152,7 +152,7 @@ def test_classes_of_any_name_and_number_can_be_exported(offered, at_once, names)
     assert not at.exception
     button(at, "Export").click().run()
     assert not at.exception
-    assert list_exports()[0].status().images == 5
+    assert ExportFolder.all()[0].status().images == 5
 
 
 def test_of_none_nothing_is_exported():
@@ -170,7 +170,7 @@ def test_an_export_is_made_shown_and_offered(at_once, what, form):
     at = page(what=what, n="6")
     button(at, "Export").click().run()
     assert not at.exception
-    (export,) = list_exports()
+    (export,) = ExportFolder.all()
     assert export.request().format == form
     assert at.query_params["export"] == export.name
     assert "Finished" in told(at)
@@ -194,7 +194,7 @@ def test_an_export_at_work_shows_how_far_it_is_and_can_be_cancelled():
     at = page(export=folder.name)
     assert "Making images" in told(at)
     assert "25 of 100 · 2 min left" in at.get("progress")[0].proto.text
-    button(at, "Cancel").click().run()
+    button(at, "Stop").click().run()
     assert folder.stop_path.exists()
     assert button(at, "Stopping …").disabled
 
@@ -251,7 +251,7 @@ def test_visitors_of_a_host_that_shows_no_folders_are_asked_for_none(monkeypatch
     at = page(n="2")
     assert not [t for t in at.text_input if "Training images" in t.label]
     button(at, "Export").click().run()
-    assert str(list_exports()[0].path.parent) not in told(at)
+    assert str(ExportFolder.all()[0].path.parent) not in told(at)
 
 
 def test_training_images_outside_the_hosts_folder_are_refused(monkeypatch, tmp_path):
@@ -265,7 +265,7 @@ def test_training_images_outside_the_hosts_folder_are_refused(monkeypatch, tmp_p
 def test_a_damaged_export_gets_words(at_once):
     at = page(n="6")
     button(at, "Export").click().run()
-    (export,) = list_exports()
+    (export,) = ExportFolder.all()
     (export.files_path / "README.md").unlink()
     manifest = export.files_path / "manifest.csv"
     manifest.write_text(manifest.read_text().replace("0/synthetic", "../../../../0/synthetic") + "x,y\n1\n")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gan_core.errors import UserError
+from gan_core.errors import UserError, printable
 
 app = typer.Typer(
     help="Train GANs on knee radiographs and generate synthetic ones. Not for diagnosis.",
@@ -28,10 +28,10 @@ def print_json(value: object) -> None:
 
 
 def print_table(columns: list[str], rows: list[list[str]]) -> None:
-    """Prints a table. What looks like markup in a name is part of the name."""
-    drawn = Table(*map(escape, columns))
+    """Prints a table. What looks like markup in a name is part of the name; what commands a terminal is left out."""
+    drawn = Table(*(escape(printable(column)) for column in columns))
     for row in rows:
-        drawn.add_row(*map(escape, row))
+        drawn.add_row(*(escape(printable(cell)) for cell in row))
     Console().print(drawn)
 
 

@@ -11,6 +11,7 @@ import typer
 from tqdm import tqdm
 
 from gan_core.cli.common import AsJson, app, print_json, print_table
+from gan_core.errors import printable
 
 if TYPE_CHECKING:
     from gan_core.hub.look import Found
@@ -68,11 +69,6 @@ def _show(found: Found, file) -> None:  # type: ignore[no-untyped-def]
         print(f"\n{printable(found.card)}", file=file)
 
 
-def printable(text: str) -> str:
-    """Without what would command a terminal: the text is a stranger's."""
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
-
-
 @app.command()
 def push(
     model: Annotated[str, typer.Argument(help="A model folder, a run, or an uploaded model.")],
@@ -126,7 +122,7 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
                 item.kind,
                 f"{item.config.net.resolution}",
                 f"{len(item.config.class_names)}",
-                printable(item.licence) or "–",
+                item.licence or "–",
             ]
             for item in found
         ],

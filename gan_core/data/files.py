@@ -18,6 +18,7 @@ from gan_core.data.dataset import Skipped
 from gan_core.data.decode import HEAD, is_picture
 from gan_core.errors import UserError
 
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others are expanded in one go, whatever size they declare
 _SILENT = frozenset({"__MACOSX", "Thumbs.db", "thumbs.db", "desktop.ini"})
 
 
@@ -103,12 +104,12 @@ def list_zip(path: Path) -> list[Entry]:
     """All files of a zip, in natural order; nothing is unpacked to disk.
 
     Raises:
-        UserError: if it is no readable zip, is encrypted, holds a link or a name that leads outside, or declares more
-            than MAX_ZIP_BYTES, or more than MAX_ZIP_RATIO times its own size, once expanded.
+        UserError: if it is no readable zip, is encrypted or packed in an unusual way, holds a link or a name that leads
+            outside, or declares more than MAX_ZIP_BYTES, or more than MAX_ZIP_RATIO times its own size, once expanded.
     """
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as e:
+    except Exception as e:  # of a damaged directory `zipfile` raises anything
         raise UserError(f"{path.name} is not a readable zip file ({e}); make it again.") from e
     members = [m for m in archive.infolist() if not m.is_dir()]
     for member in archive.infolist():
@@ -138,6 +139,11 @@ def _refuse(member: zipfile.ZipInfo, path: Path) -> None:
         raise UserError(f"{path.name} is refused: its member {member.filename!r} is a link. Zip the files themselves.")
     if member.flag_bits & 1:
         raise UserError(f"{path.name} is encrypted; unpack it and name the folder instead.")
+    if member.compress_type not in _METHODS:
+        raise UserError(
+            f"{path.name} is refused: its member {member.filename!r} is not packed as zips usually are (deflate). Make "
+            "it again with other settings, or unpack it and name the folder instead."
+        )
 
 
 def _expand(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> BinaryIO:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.efficientnet import EfficientNet, MBConv, MBConvConfig
@@ -116,7 +116,7 @@ def save_encoder(folder: Path, net: Encoder, card: str) -> None:
     write_text(folder / CARD, card)
     write_text(folder / CONFIG, json.dumps(net.config.model_dump(), indent=2))
     with replacing(folder / TENSORS) as temporary:
-        save_file({k: t.detach().cpu().contiguous() for k, t in half.items()}, temporary)
+        temporary.write_bytes(save({k: t.detach().cpu().contiguous() for k, t in half.items()}))
 
 
 def load_encoder(folder: Path) -> TrainedEncoder:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from gan_core.files import replacing
+from gan_core.jobs import Progress
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
 _TOLD = 500  # files between two words on how far it is
-Progress = Callable[[str, int, int], None]
 
 
 def write_zip(folder: Path, target: Path, files: Iterable[str], progress: Progress) -> None:

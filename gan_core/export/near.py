@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from gan_core import data
 from gan_core.data.split import patient
 from gan_core.errors import UserError
+from gan_core.jobs import Progress
 from gan_core.measure.copying import FEWEST_UNSEEN, OTHERS, PERCENTILE, nearest, pixel_features
 from gan_core.measure.extractors import open_extractor
 from gan_core.measure.features import features
 
 LOOKED_AT = 2000  # training images held against those of other patients, at most
 See = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,10 @@ two trainings on two cores at 2.5 GHz, 15 ms of them its own.
 from __future__ import annotations
 
 import csv
-import errno
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -31,7 +30,8 @@ from gan_core.errors import UserError
 from gan_core.export import archive, card, dicom
 from gan_core.export.folder import ABOUT, JOURNAL, MANIFEST
 from gan_core.export.plan import ExportRequest, Plan, draw, name_of, plan
-from gan_core.files import replacing, sweep, write_text
+from gan_core.files import no_room, replacing, sweep, write_text
+from gan_core.jobs import Progress
 from gan_core.model import Model, find_generator, load_model
 
 if TYPE_CHECKING:
@@ -53,9 +53,7 @@ COLUMNS = (
 )
 NOT_CHECKED = "not checked"
 _HEADER_BYTES = 4096  # of a DICOM file, at most; and a file's share of a disk's block
-_FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 Row = dict[str, str]
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass
@@ -101,7 +99,7 @@ class Export:
             if self.request.zip:
                 archive.write_zip(self.out, self.zip_path, (row["file"] for row in self._rows(MANIFEST)), progress)
         except OSError as e:
-            if e.errno in _FULL:
+            if no_room(e):
                 raise UserError(
                     f"The disk is full at {done:,} of {len(self.plan):,}. Make room and start the same export again: "
                     "what is there is kept."

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from gan_core import networks
-from gan_core.evaluations import EvaluationFolder, command_line, list_evaluations
+from gan_core.evaluations import EvaluationFolder, command_line
 from gan_core.hub.client import HubName
 from gan_core.hub.look import body
 from gan_core.measure.card import HEADING, report_markdown
@@ -21,7 +21,7 @@ _PATH = re.compile(r"(?<![\w:/.~])(?:~|[A-Za-z]:)?(?:[\\/][^\\/\s'\"`|<>()]+){2,
 
 def evaluation_of(model: Model) -> EvaluationFolder | None:
     """The newest finished evaluation of this very model."""
-    for folder in list_evaluations():
+    for folder in EvaluationFolder.all():
         about = folder.figures().get("about")
         if isinstance(about, dict) and about.get("digest") == model.digest:
             return folder

@@ -51,7 +51,8 @@ def check_model(folder: Path) -> None:
     """Raises `UserError` where a folder holds no generator, or no critic beside it, that loads strictly."""
     for part, role in ((folder, "generator"), (folder / CRITIC, "discriminator")):
         if role == "generator" or part.is_dir():
-            check_affordable(read_config(part).net, (part / TENSORS).stat().st_size)
+            tensors = part / TENSORS
+            check_affordable(read_config(part).net, tensors.stat().st_size if tensors.is_file() else 0)
             load_model(part, role)
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from gan_core import hosting
 from gan_core.errors import UserError
-from gan_core.hub.store import stored
+from gan_core.hub.store import find_stored, stored
 from gan_core.model import TENSORS, ModelConfig, read_config, shipped_generators
 from gan_core.runs import list_runs
 
@@ -37,13 +38,17 @@ class Item:
 
 
 def places(shipped: Iterable[Path]) -> list[tuple[str, Kind, Path, str]]:
-    """(name, kind, folder, licence) of each; of a run also what was nearest to the reals on its way."""
+    """(name, kind, folder, licence) of each; of a run also what was nearest to the reals on its way. The one that the
+    host wants first is first."""
     found: list[tuple[str, Kind, Path, str]] = [(p.name, "shipped", p, "mit") for p in shipped]
     found += [(s.name, s.origin.source, s.folder, s.origin.licence) for s in stored()]
     for run in list_runs():
         found.append((run.name, "run", run.generator_path, ""))
         found.append((f"{run.name}/{run.best_path.name}", "run", run.best_path, ""))
-    return found
+    first = hosting.first_model()
+    if first and (of_hub := find_stored(first)):
+        first = of_hub.name
+    return sorted(found, key=lambda place: place[0] != first)
 
 
 def inventory() -> list[Item]:

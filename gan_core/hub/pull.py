@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
 import time
@@ -10,13 +11,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gan_core import hosting
 from gan_core.errors import UserError
 from gan_core.hub.client import Unreachable, hub_name, is_sound, size_text
+from gan_core.hub.inventory import places
 from gan_core.hub.look import Found, fetch, look
 from gan_core.hub.store import Origin, Stored, asked_again, find_stored, keep, models_root, staging, stored
+from gan_core.model import shipped_generators
 from gan_core.status import duration
 
 SILENCE = 3  # seconds without a byte after which a person is told
+FIRST_PAUSE, LONGEST_PAUSE = 15.0, 3600.0  # seconds between two tries to reach the Hub without anybody asking
 
 
 class Cancelled(Exception):
@@ -102,6 +107,26 @@ def pull_or_cached(
         if here := find_stored(str(name)):
             return here, f"{e} {here.name} was pulled before and stays as it is."
         raise
+
+
+def fetch_first(wait: Callable[[float], None] = time.sleep) -> str:
+    """Sees to it that the model which the host wants first is here: "" when it is, else why it cannot be.
+
+    While the Hub gives no answer it is asked again, less and less often.
+    """
+    first, pause = hosting.first_model(), FIRST_PAUSE
+    if not first or first in (name for name, *_ in places(shipped_generators())):
+        return ""
+    while True:
+        try:
+            pull_or_cached(first)
+            return ""
+        except Unreachable as e:
+            logging.getLogger(__name__).warning("%s: %s", hosting.MODEL_ENV, e)
+        except UserError as e:
+            return str(e)
+        wait(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
 
 
 class Job(threading.Thread):

@@ -10,6 +10,7 @@ import numpy as np
 
 from gan_core import images
 from gan_core.errors import UserError
+from gan_core.files import read_own
 from gan_core.generate import generate_batches
 from gan_core.hub.card import SAMPLES, evaluation_of, hub_card
 from gan_core.hub.check import CRITIC, TAKEN
@@ -71,7 +72,7 @@ def plan_push(
     if digest(loaded.path) != loaded.digest:
         raise UserError("This model is being written by its training just now: try again in a moment.")
     try:
-        own = (loaded.path / CARD).read_text(encoding="utf-8", errors="replace")
+        own = read_own(loaded.path / CARD, loaded.path).decode("utf-8", "replace")
     except OSError:
         own = ""
     files[CARD] = hub_card(loaded, own, name, licence, list(datasets) or _hub_data(loaded.path)).encode()

@@ -5,19 +5,18 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from gan_core import files
 from gan_core.config import Settings
 from gan_core.errors import UserError
-from gan_core.files import write_text
 from gan_core.hub.client import parse_name
 from gan_core.runs import runs_root
 
@@ -60,7 +59,7 @@ def stored() -> list[Stored]:
 
 def _read(path: Path) -> Stored | None:
     with suppress(OSError, ValidationError):
-        origin = Origin.model_validate_json(path.read_bytes())
+        origin = Origin.model_validate_json(files.read_own(path, path.parent))
         folder = path.parent
         owner = f"{folder.parent.name}/" if origin.source == "hub" else ""
         return Stored(owner + folder.name, folder, origin)
@@ -89,13 +88,12 @@ def find_stored(name: str) -> Stored | None:
 def staging() -> Iterator[Path]:
     """A folder to make a model in; what is not kept is gone afterwards. Raises `UserError` where nothing can be
     written."""
-    try:
-        models_root().mkdir(parents=True, exist_ok=True)
-        made = tempfile.TemporaryDirectory(prefix=".half-", dir=models_root(), ignore_cleanup_errors=True)
-    except OSError as e:
-        raise UserError(f"No model can be kept in {models_root()}: {e.strerror or e}.") from e
-    with made as folder:
-        yield Path(folder) / "model"
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(files.staging(models_root()))
+        except OSError as e:
+            raise UserError(f"No model can be kept in {models_root()}: {e.strerror or e}.") from e
+        yield folder / "model"
 
 
 def keep(folder: Path, origin: Origin) -> Stored:
@@ -126,7 +124,7 @@ def asked_again(found: Stored, revision: str) -> Stored:
 
 def _write(folder: Path, origin: Origin) -> None:
     noted = origin.model_copy(update={"when": time.time()})
-    write_text(folder / ORIGIN, json.dumps(noted.model_dump(), indent=2))
+    files.write_text(folder / ORIGIN, json.dumps(noted.model_dump(), indent=2))
 
 
 def remove(name: str) -> Stored:
@@ -145,5 +143,5 @@ def remove(name: str) -> Stored:
 
 def _drop(folder: Path) -> None:
     """Gone at once for whoever looks; then from the disk."""
-    with tempfile.TemporaryDirectory(prefix=".half-", dir=models_root(), ignore_cleanup_errors=True) as bin_:
-        folder.rename(Path(bin_) / "model")
+    with files.staging(models_root()) as bin_:
+        folder.rename(bin_ / "model")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
 from gan_core.data.files import list_zip, slug
@@ -64,5 +63,7 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) ->
         with archive.open(member) as source, target.open("wb") as out:
             while chunk := source.read(_CHUNK):
                 out.write(chunk)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as e:
+    except OSError as e:  # of the disk
+        raise UserError(f"it cannot be unpacked: {e.strerror or e}") from e
+    except Exception as e:  # a decompressor fed with damaged bytes raises anything
         raise UserError(f"{member.filename} in it is damaged: make the zip again") from e

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +12,7 @@ from gan_core.data.split import patient
 from gan_core.errors import UserError
 from gan_core.evaluations import EvaluationRequest
 from gan_core.generate import generate_batches
+from gan_core.jobs import Progress
 from gan_core.measure.extractors import Extractor
 from gan_core.measure.features import features
 from gan_core.measure.sample import Sample
@@ -19,7 +20,6 @@ from gan_core.model import Model
 from gan_core.seeds import own_labels
 
 ROLES = ("data", "reference")
-Progress = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
 
 
 @dataclass(frozen=True)

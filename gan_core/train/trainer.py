@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-import pickle
 import shlex
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
@@ -22,17 +23,19 @@ from torch.utils.tensorboard import SummaryWriter
 from gan_core import data, images, networks
 from gan_core.config import TrainConfig, check_data
 from gan_core.errors import UserError
-from gan_core.files import replacing
-from gan_core.measure.judge import Judge
+from gan_core.files import no_room, replacing
 from gan_core.model import Model, ModelConfig, find_generator, load_model, save_model
 from gan_core.presets import configure
-from gan_core.runs import Run, Status, list_runs
+from gan_core.runs import LOCK, Run, Status, list_runs
 from gan_core.seeds import latents, own_labels
-from gan_core.status import State
+from gan_core.status import State, ended_by
 from gan_core.train import health
 from gan_core.train.card import model_card
 from gan_core.train.distributed import World
 from gan_core.train.game import Batches, Game
+
+if TYPE_CHECKING:
+    from gan_core.measure.judge import Judge
 
 PROBE = 64  # images whose variety is watched
 STATUS_SECONDS = 1.0
@@ -101,7 +104,6 @@ class Trainer:
         some = np.random.default_rng(0).permutation(len(dataset.images))[: PROBE * 4]
         self.real_diversity = health.diversity(data.take(dataset.images, some))
         self.board: SummaryWriter | None = None
-        self.judge = Judge(dataset)
         self.judged = self.game.nimg
 
     # -- the loop -----------------------------------------------------------------------------------------------------
@@ -165,6 +167,12 @@ class Trainer:
         assert self.board is not None
         for name, value in tick.items():
             self.board.add_scalar(name, value, self.game.nimg)
+
+    @cached_property
+    def judge(self) -> Judge:
+        from gan_core.measure.judge import Judge  # takes longer to load than all the rest of a training
+
+        return Judge(self.dataset)
 
     def _judgement(self) -> dict[str, float]:
         """The distance of G_ema to the reals, where one is due; the nearest generator so far is kept."""
@@ -275,8 +283,8 @@ class Trainer:
         self._check_finite()
         if self.writes:
             state = self.game.state_dict() | {"seconds": self._seconds(), "data": self.dataset.fingerprint}
-            with replacing(self.run.state_path) as temporary:
-                torch.save(state, temporary)
+            with replacing(self.run.state_path) as temporary, temporary.open("wb") as f:
+                torch.save(state, f)  # by itself it does not tell a full disk from any other fault
         self.saved_nimg = self.game.nimg
         self.last_save = time.monotonic()
 
@@ -314,8 +322,10 @@ class Trainer:
             if state["data"] != self.dataset.fingerprint:
                 raise UserError("The data is not what this run was trained on: start a new run.")
             self.game.load_state_dict(state)
-            self.seconds = float(state["seconds"])
-        except (OSError, RuntimeError, KeyError, ValueError, TypeError, EOFError, pickle.UnpicklingError) as e:
+            self.seconds = Status(seconds=state["seconds"]).seconds
+        except UserError:
+            raise
+        except Exception as e:  # damaged bytes make its reader raise anything
             raise UserError(
                 f"{self.run.state_path} is damaged or of other settings and cannot be resumed from. "
                 "The generator/ folder beside it still works."
@@ -390,6 +400,7 @@ def train(
     writes = world.rank == 0
     fresh = {"images_total": round(config.kimg * 1000), "images_per_second": 0.0, "warnings": []}
     status = run.status().model_copy(update=fresh).with_process()  # what an earlier session has seen stays seen
+    written = -math.inf
 
     def remember(new: Status) -> None:
         nonlocal status
@@ -397,19 +408,21 @@ def train(
         on_status(new)
 
     def say(state: State, message: str) -> Status:
+        nonlocal written
         remember(status.model_copy(update={"state": state, "message": message}))
         if writes:
             run.write_status(status)
+        written = time.monotonic()
         return status
 
     def reading(done: int, total: int) -> None:
         if world.size == 1 and stop():  # of many processes none may leave the others waiting
             raise _StopRequest
-        if time.time() - status.updated > STATUS_SECONDS:
+        if time.monotonic() - written > STATUS_SECONDS:
             say("starting", f"Reading the images: {done:,} of {total:,}")
 
     def waiting() -> None:
-        if status.state != "queued" or time.time() - status.updated > STATUS_SECONDS:
+        if status.state != "queued" or time.monotonic() - written > STATUS_SECONDS:
             say("queued", "Waiting for the training before it to end")
 
     end = math.inf
@@ -422,8 +435,9 @@ def train(
     with ExitStack() as stack:
         signalled = stack.enter_context(_stop_signals())
         if writes:
+            run.check_own()
             try:
-                stack.enter_context(FileLock(run.path / "lock").acquire(timeout=5))
+                stack.enter_context(FileLock(run.path / LOCK).acquire(timeout=5))
             except Timeout as e:
                 raise UserError(f"{run.name} is being trained by another process.") from e
             _forget_old_request(run)
@@ -445,5 +459,7 @@ def train(
             say("failed", str(e))
             raise
         except Exception as e:
-            say("failed", f"An unexpected error ended the training ({type(e).__name__}: {e}). The log has more.")
+            say("failed", ended_by("the training", e))
+            if no_room(e):
+                raise UserError(status.message) from e
             raise

@@ -1,0 +1,49 @@
+"""The app as people meet it: a server of its own, for as long as something is measured."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Server:
+    url: str
+    process: subprocess.Popen
+
+
+@contextlib.contextmanager
+def serving(runs: Path, log: Path | None = None) -> Iterator[Server]:
+    """The app on a free port, with the runs in `runs`; what it says goes to `log`."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
+    command += ["--server.address=127.0.0.1", "--server.headless=true", "--browser.gatherUsageStats=false"]
+    with Path(log or os.devnull).open("wb") as out:
+        environment = os.environ | {"KNEE_GAN_RUNS": str(runs)}
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(480):
+            with contextlib.suppress(URLError, OSError):
+                urlopen(f"{url}/_stcore/health", timeout=1)
+                break
+            time.sleep(0.25)
+        else:
+            raise SystemExit("The app did not start within two minutes.")
+        yield Server(url, process)
+    finally:
+        process.terminate()
+        process.wait(20)
