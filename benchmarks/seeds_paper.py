@@ -113,7 +113,7 @@ def strips(results: Sequence[Result], path: Path) -> None:
     per_row = max(len(r.snapshots()) for r in results)
     side = results[-1].run.config().resolution
     tiles = max(1, round(WIDE / max(side, TILE) / per_row))
-    figure = Figure(figsize=(15, 0.3 + len(results) * (15 / per_row / tiles + 0.32)), layout="constrained")
+    figure = Figure(figsize=(15, 0.3 + len(results) * (15 / per_row / tiles + 0.45)), layout="constrained")
     figure.set_facecolor("white")
     for row, result in enumerate(results):
         for column, (epoch, sheet) in enumerate(result.snapshots().items()):
@@ -122,9 +122,9 @@ def strips(results: Sequence[Result], path: Path) -> None:
             axes = figure.add_subplot(len(results), per_row, row * per_row + column + 1)
             axes.imshow(np.concatenate(images[:tiles], axis=-1).squeeze(), cmap="gray", vmin=0, vmax=255)
             axes.set_axis_off()
-            name = f"{result.system.title}: " if column == 0 else ""
+            name = result.system.title if column == 0 else ""
             digits = 0 if epoch >= 3 else 1 if epoch >= 1 else 2
-            axes.set_title(f"{name}epoch {epoch:.{digits}f}", loc="left", fontsize=8)
+            axes.set_title(f"{name}\nepoch {epoch:.{digits}f}", loc="left", fontsize=8)
     _save(figure, path, gray=True)
 
 
@@ -323,17 +323,17 @@ def _of_knees(by: dict[str, Result]) -> list[str]:
 
 def _of_unstable(by: dict[str, Result]) -> list[str]:
     def told(r: Result) -> str:
-        back = (
-            ""
-            if math.isnan(r.value("setbacks"))
-            else f", {r.cell('setbacks')} setbacks (worst {r.cell('worst_setback')})"
-        )
+        back = ""
+        if not math.isnan(times := r.value("setbacks")):
+            back = f", {times:.0f} setback{'' if times == 1 else 's'} (worst {r.cell('worst_setback')})"
         return f"FD {r.value('fd'):.1f}, diversity {r.cell('diversity')}{back}"
 
     out = []
     if "dcgan-126" in by:
         r = by["dcgan-126"]
         said = " ".join(f"The studio said of it: “{w}”" for w in r.told["remarks"])
+        if not r.value("setbacks"):
+            said = f"It undid nothing in its {r.epochs():.1f} epochs. {said}"
         out.append(f"*Unstable, undoing what it has learnt, mode collapse.* {told(r)}. {said}".rstrip())
     others = {k: r for k, r in by.items() if k != "dcgan-126"}
     if others and "dcgan-126" in by:
