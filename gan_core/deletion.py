@@ -58,5 +58,8 @@ def _forget_uploads(sources: list[str]) -> None:
 def _upload(source: str) -> Path | None:
     """The folder in uploads/ that a source lies in, if it lies in one."""
     root = (runs_root() / UPLOADS).resolve()
-    path = Path(source).resolve()
+    try:
+        path = Path(source).resolve()
+    except (OSError, RuntimeError, ValueError):  # no path at all
+        return None
     return root / path.relative_to(root).parts[0] if path != root and path.is_relative_to(root) else None

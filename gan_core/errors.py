@@ -1,5 +1,7 @@
 """The one exception that reaches a person, and what a stranger's text must not do to whoever reads it."""
 
+MOST = 900  # characters
+
 
 def printable(text: str) -> str:
     """`text` without what would command a terminal or hide a part of the line; new lines stay."""
@@ -14,4 +16,5 @@ class UserError(Exception):
     """
 
     def __str__(self) -> str:
-        return printable(" ".join(super().__str__().splitlines()))
+        text = printable(" ".join(super().__str__().splitlines()))
+        return text if len(text) <= MOST else f"{text[: MOST // 2]} … {text[-MOST // 2 :]}"

@@ -137,6 +137,7 @@ def _starting(what: str, root: Path) -> Iterator[None]:
 
 def _start(arguments: list[str], folder: Run | JobFolder, status: ProcessStatus) -> None:
     """Raises `OSError`, and leaves no process behind, where there can be none or its folder cannot be written."""
+    folder.stop_path.unlink(missing_ok=True)  # asked of a process that was killed before it could obey
     child = _detached(arguments, folder.log_path)
     try:
         status.with_process(child).write(folder.path / STATUS)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 from html import escape
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from gan_core import images, launch
 from gan_core.deletion import delete_evaluation
 from gan_core.errors import UserError
 from gan_core.evaluations import EvaluationFolder, EvaluationRequest, command_line
+from gan_core.files import read_own
 from gan_core.measure import tables
 from gan_core.measure.summary import Line
 from gan_core.status import duration
@@ -23,6 +26,7 @@ from studio import job_view
 from studio.text import plain
 
 HERE = Path(__file__).parent
+MOST_BYTES = 50_000_000  # of a report or a sheet of images
 GIVEN = {tables.FAKE: "asked for", tables.REAL: "given by readers"}
 
 
@@ -33,9 +37,9 @@ def watch(evaluation: EvaluationFolder) -> None:
     if figures and not alive:
         try:
             _results(evaluation, figures)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, OSError, SyntaxError) as error:
             raise UserError(
-                f"The figures of {evaluation.name} are of another version or damaged: evaluate again."
+                f"The figures or pictures of {evaluation.name} are of another version or damaged: evaluate again."
             ) from error
     _command(evaluation.request())
 
@@ -49,7 +53,8 @@ def _ended(evaluation: EvaluationFolder) -> None:
         ):
             if path.is_file():
                 name = f"{evaluation.name}{path.suffix}"
-                st.download_button(label, path.read_bytes, name, kind, icon=":material/download:", on_click="ignore")
+                read = partial(read_own, path, evaluation.path, MOST_BYTES)
+                st.download_button(label, read, name, kind, icon=":material/download:", on_click="ignore")
     else:
         if st.button("Start again", icon=":material/play_arrow:"):
             st.session_state.open_evaluation = launch.start_evaluation(evaluation.request()).name
@@ -134,7 +139,11 @@ def _sheets(evaluation: EvaluationFolder) -> None:
         path = evaluation.path / f"{name}.png"
         if path.is_file():
             column.image(
-                path.read_bytes(), f"{mark}: {how}", width="stretch", output_format="PNG", alt=f"{mark} images"
+                read_own(path, evaluation.path, MOST_BYTES),
+                f"{mark}: {how}",
+                width="stretch",
+                output_format="PNG",
+                alt=f"{mark} images",
             )
 
 
@@ -202,7 +211,7 @@ def _copies(evaluation: EvaluationFolder, figures: dict[str, Any]) -> None:
     st.caption(
         "The synthetic images nearest to a training image, for how near they lie to any other. Each stands beside it."
     )
-    with Image.open(path) as sheet:
+    with Image.open(BytesIO(read_own(path, evaluation.path, MOST_BYTES))) as sheet:
         pictures = images.ungrid(np.asarray(sheet.convert("L")), figures["about"]["resolution"])
     cards = [
         f'<div><div class="pair">{_film(of_fake[0], tables.FAKE, pair["fake_name"])}'

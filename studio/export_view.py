@@ -7,6 +7,7 @@ import streamlit as st
 from gan_core import hosting, launch
 from gan_core.export.folder import ExportFolder, ExportStatus, delete_export
 from gan_core.export.plan import ExportRequest, command_line
+from gan_core.files import read_own
 from studio import job_view
 from studio.export_routes import address
 from studio.lightbox import film, sheet
@@ -100,7 +101,7 @@ def _films(export: ExportFolder) -> None:
 def _card(export: ExportFolder) -> str:
     """The data card, as Markdown without its front matter."""
     try:
-        text = (export.files_path / "README.md").read_text(encoding="utf-8", errors="replace")
+        text = read_own(export.files_path / "README.md", export.path).decode("utf-8", "replace")
     except OSError:
         return "The data card is gone."
     return text.split("---\n", 2)[2] if text.startswith("---\n") else text

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import importlib
 import logging
+import pkgutil
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import streamlit as st
 
@@ -15,13 +19,23 @@ from gan_core import hosting
 
 def _warm_up() -> None:
     """Loads PyTorch and makes the first page of the default model, so that the first visitor does not wait for them."""
-    from studio import models
+    from studio import lightbox, models  # noqa: F401  the Gallery's
 
     try:
         for entry in models.entries()[:1]:
             models.pngs(entry, 0, 1, None, 1.0)
     except Exception:
         logging.getLogger(__name__).exception("The default model cannot be loaded")
+
+
+def _import_pages() -> None:
+    """All that the other pages import: who opened one first would wait for seconds, and all others with them."""
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)], "studio."):
+        if module.name != "studio.main":  # a script
+            importlib.import_module(module.name)
+    # Streamlit collects garbage after each page, while everybody waits: what is loaded by now is none, and is left out.
+    gc.collect()
+    gc.freeze()
 
 
 def _fetch_first() -> None:
@@ -40,6 +54,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     if hosting.first_model():
         threading.Thread(target=_fetch_first, daemon=True).start()
     await asyncio.to_thread(_warm_up)
+    threading.Thread(target=_import_pages, daemon=True).start()
     yield
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from gan_core.data import dicom
-from gan_core.data.limits import MAX_PIXELS, Unusable, pixel_limit
+from gan_core.data.limits import MAX_PIXELS, Unusable, pixel_limit, room
 from gan_core.data.pixels import gray
 
 # Only these: other formats of Pillow's start outside programs (EPS) or are never a data set.
@@ -72,7 +73,8 @@ def frames(file: BinaryIO, name: str, resolution: int) -> Iterator[tuple[Image.I
     except UnidentifiedImageError as e:
         raise Unusable("damaged or not an image") from e
     except Exception as e:  # decoders fed with damaged bytes raise anything
-        raise Unusable(f"damaged: {' '.join(str(e).split())[:200] or type(e).__name__}") from e
+        why = " ".join(re.sub(r"<\S+ object at \w+>", "it", str(e)).split())
+        raise Unusable(f"damaged: {why[:200] or 'it cannot be decoded'}") from e
 
 
 def _pictures(file: BinaryIO, resolution: int) -> Iterator[tuple[Image.Image, tuple[int, int]]]:
@@ -88,11 +90,12 @@ def _pictures(file: BinaryIO, resolution: int) -> Iterator[tuple[Image.Image, tu
             if scale < 1 and image.format in ("JPEG", "MPO"):
                 image.draft("L", (int(width * scale) + 1, int(height * scale) + 1))
             orientation = _orientation(image)
-            image.load()
-            upright = gray(image)
-            if image.format != "TIFF" and orientation in _UPRIGHT:  # a TIFF turns itself as it loads
-                upright = upright.transpose(_UPRIGHT[orientation])
-            yield upright, (height, width) if orientation >= 5 else (width, height)
+            with room(image.width * image.height):
+                image.load()
+                upright = gray(image)
+                if image.format != "TIFF" and orientation in _UPRIGHT:  # a TIFF turns itself as it loads
+                    upright = upright.transpose(_UPRIGHT[orientation])
+                yield upright, (height, width) if orientation >= 5 else (width, height)
 
 
 def _orientation(image: Image.Image) -> int:

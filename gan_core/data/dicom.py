@@ -14,7 +14,7 @@ from pydicom.filereader import read_dataset
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, iter_pixels
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from gan_core.data.limits import MAX_FILE_BYTES, MAX_PIXELS, MAX_STACK_PIXELS, Unusable, pixel_limit
+from gan_core.data.limits import MAX_FILE_BYTES, MAX_PIXELS, MAX_STACK_PIXELS, Unusable, pixel_limit, room
 from gan_core.data.pixels import stretch
 
 _SUFFIXES = (".dcm", ".dicom")
@@ -44,17 +44,18 @@ def frames(file: BinaryIO) -> Iterator[tuple[Image.Image, tuple[int, int]]]:
         raise Unusable(pixel_limit(columns, rows))
     if rows * columns * count > MAX_STACK_PIXELS:
         raise Unusable(f"it claims {count} slices of {columns} x {rows} pixels, which is too many")
-    once = list(iter_pixels(ds)) if count == 1 else None  # a stack is decoded again rather than held
+    with room(rows * columns):
+        once = list(iter_pixels(ds)) if count == 1 else None  # a stack is decoded again rather than held
 
-    def stored() -> Iterable[NDArray]:
-        return iter_pixels(ds) if once is None else once
+        def stored() -> Iterable[NDArray]:
+            return iter_pixels(ds) if once is None else once
 
-    if str(ds.PhotometricInterpretation).startswith("MONOCHROME"):
-        shown = _monochrome(ds, [_display(ds, i) for i in range(count)], stored)
-    else:
-        shown = (_luma(frame, ds) for frame in stored())
-    for pixels in shown:
-        yield Image.fromarray(pixels), (columns, rows)
+        if str(ds.PhotometricInterpretation).startswith("MONOCHROME"):
+            shown = _monochrome(ds, [_display(ds, i) for i in range(count)], stored)
+        else:
+            shown = (_luma(frame, ds) for frame in stored())
+        for pixels in shown:
+            yield Image.fromarray(pixels), (columns, rows)
 
 
 def _read(file: BinaryIO) -> pydicom.Dataset:

@@ -62,7 +62,7 @@ def open_source(source: str, cache_dir: Path) -> Source:
 
 def _path_source(source: str) -> FileSource:
     missing = UserError(
-        f"There is no file or folder {source!r}; give a folder, zip, DICOM or image file, hf:OWNER/NAME, "
+        f"There is no file or folder {source[:200]!r}; give a folder, zip, DICOM or image file, hf:OWNER/NAME, "
         f"or one of {', '.join(NAMED)}."
     )
     if not source:
@@ -85,7 +85,8 @@ def _path_source(source: str) -> FileSource:
         entry = on_disk(path.name, path, path.stat().st_size)
         return FileSource(_short_name(path), [entry], ((path.name, path),))
     except (OSError, RuntimeError, ValueError) as e:
-        raise UserError(f"{source!r} cannot be opened ({e}); check the path and its permissions.") from e
+        why = getattr(e, "strerror", None) or e
+        raise UserError(f"{source[:200]!r} cannot be opened ({why}); check the path and its permissions.") from e
 
 
 def _short_name(path: Path) -> str:

@@ -6,19 +6,20 @@ import csv
 import json
 from contextlib import suppress
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 
 import pydicom
-from pydicom.errors import InvalidDicomError
 
 from gan_core.export.plan import ExportRequest, safe
-from gan_core.files import remove
+from gan_core.files import check_own, read_own, remove
 from gan_core.images import png
 from gan_core.jobs import REQUEST, JobFolder, JobStatus
 from gan_core.runs import deleting, runs_root
 
 MANIFEST, ABOUT = "manifest.csv", "export.json"
+MAX_PICTURE = 10_000_000  # bytes of an exported image
 JOURNAL = ".unfinished.csv"  # what is made so far; the manifest takes its place
 
 
@@ -49,29 +50,27 @@ class ExportFolder(JobFolder[ExportRequest, ExportStatus]):
     def label_name(self) -> str:
         """What a class is called; "" while that is not known."""
         try:
-            return str(json.loads((self.files_path / ABOUT).read_bytes())["label_name"])
-        except (OSError, ValueError, LookupError, TypeError):
+            return str(json.loads(read_own(self.files_path / ABOUT, self.path))["label_name"])
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
             return ""
 
     def rows(self, most: int) -> list[dict[str, str]]:
         """The first rows of the manifest, or of what is made so far; [] while there is none."""
         for name in (MANIFEST, JOURNAL):
-            with (
-                suppress(OSError, csv.Error),
-                (self.files_path / name).open(newline="", encoding="utf-8", errors="replace") as f,
-            ):
-                return [{k: v or "" for k, v in row.items() if k} for row in islice(csv.DictReader(f), most)]
+            with suppress(OSError, csv.Error):
+                check_own(self.files_path / name, self.path)
+                with (self.files_path / name).open(newline="", encoding="utf-8", errors="replace") as f:
+                    return [{k: v or "" for k, v in row.items() if k} for row in islice(csv.DictReader(f), most)]
         return []
 
     def pictures(self, most: int) -> list[Picture]:
         """The first images; what is damaged is passed over."""
         found = []
-        root = self.files_path.resolve()
         for row in self.rows(most):
-            with suppress(OSError, ValueError, LookupError, AttributeError, NotImplementedError, InvalidDicomError):
-                path = (root / row["file"]).resolve()
-                if path.is_relative_to(root):
-                    found.append(Picture(int(row["seed"]), row["class"], path.stem, _as_png(path)))
+            with suppress(Exception):  # what a decoder makes of damaged bytes
+                path = self.files_path / row["file"]
+                content = read_own(path, self.path, MAX_PICTURE)
+                found.append(Picture(int(row["seed"]), row["class"], path.stem, _as_png(path.suffix, content)))
         return found
 
 
@@ -85,8 +84,8 @@ class Picture:
     png: bytes
 
 
-def _as_png(path: Path) -> bytes:
-    return png(pydicom.dcmread(path).pixel_array) if path.suffix == ".dcm" else path.read_bytes()
+def _as_png(suffix: str, content: bytes) -> bytes:
+    return png(pydicom.dcmread(BytesIO(content)).pixel_array) if suffix == ".dcm" else content
 
 
 def create_export(request: ExportRequest) -> ExportFolder:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -30,7 +31,7 @@ from gan_core.errors import UserError
 from gan_core.export import archive, card, dicom
 from gan_core.export.folder import ABOUT, JOURNAL, MANIFEST
 from gan_core.export.plan import ExportRequest, Plan, draw, name_of, plan
-from gan_core.files import no_room, replacing, sweep, write_text
+from gan_core.files import no_room, read_own, replacing, sweep, write_text
 from gan_core.jobs import Progress
 from gan_core.model import Model, find_generator, load_model
 
@@ -140,11 +141,13 @@ class Export:
         path = self.out / ABOUT
         if self.out.is_dir() and any(not p.name.startswith(".half-") for p in self.out.iterdir()):
             try:
-                before = json.loads(path.read_bytes())
-            except (OSError, ValueError) as e:
+                before = json.loads(read_own(path, self.out))
+            except (OSError, ValueError, RecursionError) as e:
                 raise UserError(f"{self.out} holds other files and no {ABOUT}: choose a new folder.") from e
             if before != self.about():
                 raise UserError(f"{self.out} holds an export of other settings or another model: choose a new folder.")
+            if link := next((p for p in self.out.iterdir() if p.is_symlink()), None):
+                raise UserError(f"{link} is a link, and an export would write to where it leads: choose a new folder.")
         else:
             _ = self.check  # what cannot be read, or does not fit, leaves no folder behind
             self._room()
@@ -211,7 +214,7 @@ class Export:
     def _kept(self, i: int, kept: dict[str, Row]) -> Row | None:
         """The row of image `i`, where its file is there and whole."""
         row = kept.get(self.plan.path(i))
-        if row is None or row != row | self._known(i):
+        if row is None or row != row | self._known(i) or not self._sound(row):
             return None
         try:
             there = (self.out / row["file"]).read_bytes()
@@ -268,6 +271,17 @@ class Export:
             "model": self.name,
             "model_sha256": self.model.digest,
         }
+
+    def _sound(self, row: Row) -> bool:
+        """Whether the rest of a row, which may be damaged, looks as it was written."""
+        ratio, near = (r"\d+\.\d{4}|inf|nan", "no|features|pixels|features and pixels") if self.request.reference else ("", "")
+        shapes = {
+            "uid": r"[\d.]+" if self.request.format == "dicom" else "",
+            "nearest_features": ratio,
+            "nearest_pixels": ratio,
+            "near": near or NOT_CHECKED,
+        }
+        return all(re.fullmatch(shape, row[name], re.ASCII) for name, shape in shapes.items())
 
     def _count(self, i: int, row: Row | None, tally: Tally) -> None:
         if row is None:

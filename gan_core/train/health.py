@@ -40,7 +40,7 @@ class Setbacks(NamedTuple):
 
 def setbacks(ticks: Sequence[dict]) -> Setbacks | None:
     """None where the training has been judged fewer than three times."""
-    found = [(t["kd_knee"], t["kd_knee_se"]) for t in ticks if "kd_knee" in t]
+    found = [(t["kd_knee"], t["kd_knee_se"]) for t in ticks if {"kd_knee", "kd_knee_se"} <= t.keys()]
     if len(found) < 3:
         return None
     best, times, worst, down = found[0][0], 0, 1.0, False
@@ -54,7 +54,7 @@ def setbacks(ticks: Sequence[dict]) -> Setbacks | None:
 
 
 def warnings(ticks: Sequence[dict], loss: str) -> list[str]:
-    """What to tell a person, from the ticks so far (the newest last); empty while all is well.
+    """What to tell a person, from the ticks so far (the newest last, some perhaps damaged); empty while all is well.
 
     Little variety at the start is no collapse while it still grows.
     """
@@ -62,14 +62,14 @@ def warnings(ticks: Sequence[dict], loss: str) -> list[str]:
     if len(recent) < PATIENCE:
         return []
     out = []
-    best = max((t["diversity"] for t in ticks[:-PATIENCE]), default=0.0)
-    if all(t["diversity"] < COLLAPSED and t["diversity"] <= best for t in recent):
+    best = max((t.get("diversity", 0.0) for t in ticks[:-PATIENCE]), default=0.0)
+    if all(t.get("diversity", 1.0) < COLLAPSED and t["diversity"] <= best for t in recent):
         out.append(
             f"This looks like mode collapse: the samples vary {recent[-1]['diversity']:.0%} as much as the reals. "
             "Try +augment or +smooth, a lower g_lr, or the knee-64 or wgan-gp preset."
         )
     if loss != "wasserstein" and all(
-        t["d_accuracy_real"] > SATURATED and t["d_accuracy_fake"] > SATURATED for t in recent
+        t.get("d_accuracy_real", 0.0) > SATURATED and t.get("d_accuracy_fake", 0.0) > SATURATED for t in recent
     ):
         out.append(
             "The critic is right nearly always, so the generator learns little from it. "
