@@ -2,10 +2,9 @@
 
 `python benchmarks/fuzz.py --seconds 60` gives each target of `fuzz_targets.py` a minute and prints a table: how many
 examples it was given, how many of them were taken and how many refused in words, how much memory one cost at most, and
-faults, each with the example that showed it. Whatever is no refusal in words is a fault: any other error, a word that is
-for programmers, something outside the house read or written, something unpickled, a process started, more than a
-gigabyte taken. `--json` prints the same as JSON. It ends with 1 where there is a fault. `tests/test_fuzz.py` is its
-short form.
+faults, each with the example that showed it. A fault is whatever is no refusal in words: any other error, a word for
+programmers, something outside the house read or written, something unpickled, a process started, more than a gigabyte
+taken. `--json` prints the same as JSON. It ends with 1 where there is a fault. `tests/test_fuzz.py` is its short form.
 """
 
 from __future__ import annotations
@@ -82,11 +81,11 @@ def run(target: Target, house: House, seconds: float, first_seed: int) -> Result
 
 def markdown(results: list[Result]) -> str:
     """The table."""
-    rows = ["| target | examples | taken | refused in words | faults | MiB at most | seconds |", "|---|--:|--:|--:|--:|--:|--:|"]
-    rows += [
-        f"| {r.target} | {r.examples:,} | {r.taken:,} | {r.refused:,} | {len(r.faults)} | {r.memory_mib} | {r.seconds:.0f} |"
-        for r in results
-    ]
+    rows = ["| target | examples | taken | refused in words | faults | MiB at most | seconds |"]
+    rows.append("|---|" + "--:|" * 6)
+    for r in results:
+        figures = (r.examples, r.taken, r.refused, len(r.faults), r.memory_mib, round(r.seconds))
+        rows.append(f"| {r.target} | {' | '.join(f'{figure:,}' for figure in figures)} |")
     return "\n".join(rows)
 
 

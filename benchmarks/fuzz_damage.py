@@ -1,4 +1,4 @@
-"""What can go wrong with a file: damage of its bytes, of its place, and of what its JSON says. As hypothesis draws it."""
+"""What can go wrong with a file, as hypothesis draws it: damage of its bytes, of its place, of what its JSON says."""
 
 from __future__ import annotations
 
@@ -45,6 +45,8 @@ odd = st.one_of(
 )
 
 
+_PLACES = ["gone", "folder", *(["loop", "link", "pipe"] if hasattr(os, "mkfifo") else [])]  # Windows asks for rights
+
 # -- bytes and places -------------------------------------------------------------------------------------------------
 
 
@@ -52,7 +54,7 @@ odd = st.one_of(
 class Damage:
     """Of a file: its bytes, or what lies in its place."""
 
-    how: Literal["cut", "flip", "noise", "empty", "longer", "gone", "folder", "loop", "link"]
+    how: Literal["cut", "flip", "noise", "empty", "longer", "gone", "folder", "loop", "link", "pipe"]
     at: int = 0
     noise: bytes = b"\0"
 
@@ -74,7 +76,7 @@ class Damage:
 
     def do(self, path: Path, outside: Path) -> None:
         """To the file, or the folder, at `path`; a link leads to what is at `outside`."""
-        if self.how not in ("gone", "folder", "loop", "link"):
+        if self.how not in _PLACES:
             if path.is_dir():
                 shutil.rmtree(path)
             path.write_bytes(self.bytes(path.read_bytes() if path.exists() else b""))
@@ -85,8 +87,10 @@ class Damage:
             path.unlink()
         if self.how == "folder":
             path.mkdir()
+        elif self.how == "pipe":
+            os.mkfifo(path)
         elif self.how != "gone":
-            os.symlink(path if self.how == "loop" else outside, path)
+            path.symlink_to(path if self.how == "loop" else outside)
 
 
 of_bytes = st.builds(
@@ -95,7 +99,7 @@ of_bytes = st.builds(
     st.one_of(PLACES, st.integers(0, 600)),  # heads are of more interest
     st.binary(min_size=1, max_size=12),
 )
-of_places = st.builds(Damage, st.sampled_from(["gone", "folder", "loop", "link"]))
+of_places = st.builds(Damage, st.sampled_from(_PLACES))
 
 
 # -- JSON -------------------------------------------------------------------------------------------------------------

@@ -30,6 +30,8 @@ from gan_core.runs import Run, create_run  # noqa: E402
 MOST_MEMORY = 2**30  # bytes that one damaged thing may cost
 MOST_WORDS = 1000  # characters of an error for people
 CLASSES = ("0", "1", "2")
+SIDE = 16  # pixels of all images
+RUN = "00001-digits-acgan"
 SECRET = "The canary sings at dawn"  # what no answer may repeat
 _CLASS_NAME = re.compile(r"Traceback|\b[A-Z]\w*(Error|Exception)\b|<class|object at 0x")
 
@@ -194,7 +196,7 @@ def _contents(folder: Path) -> list[tuple[str, int, int]]:
 
 
 def _save(folder: Path, role: str) -> None:
-    """A model folder with a network of 16 x 16 pixels that has learnt nothing."""
+    """A model folder with a network that has learnt nothing."""
     g, d = configure("acgan", **_SMALL).nets(len(CLASSES))
     net: NetConfig = g if role == "generator" else d
     shares = (0.5, 0.25, 0.25)
@@ -204,7 +206,7 @@ def _save(folder: Path, role: str) -> None:
 
 _SMALL: dict[str, Any] = {
     "data": "digits",
-    "resolution": 16,
+    "resolution": SIDE,
     "kimg": 0.1,
     "z_dim": 8,
     "g_channels": 4,

@@ -111,11 +111,13 @@ class TrainConfig(Settings):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     threads: int = Field(0, ge=0, le=256)  # 0: as PyTorch chooses
-    tick_kimg: float = Field(1.0, gt=0)  # a line of statistics
-    sample_kimg: float = Field(10.0, gt=0)  # a picture of the fixed seeds
+    tick_kimg: float = Field(1.0, gt=0, le=1e6)  # a line of statistics
+    sample_kimg: float = Field(10.0, gt=0, le=1e6)  # a picture of the fixed seeds
     save_seconds: float = Field(60.0, gt=0, le=60)  # the state for resuming
     samples: int = Field(36, ge=1, le=144)  # how many fixed seeds
-    judge_kimg: float = Field(5.0, ge=0)  # a measurement of the samples, at most a twentieth of the time; 0 is off
+    judge_kimg: float = Field(
+        5.0, ge=0, le=1e6
+    )  # a measurement of the samples, at most a twentieth of the time; 0 is off
 
     @model_validator(mode="after")
     def _fits(self) -> TrainConfig:

@@ -11,8 +11,8 @@ def printable(text: str) -> str:
 class UserError(Exception):
     """Something a person can put right: its text is one or two plain sentences that say what is wrong and what to do.
 
-    The command line prints it as one line, a page shows it as a notice; neither shows a traceback. What it quotes may be
-    a stranger's, such as the name of a file in a zip.
+    The command line prints it as one line, a page shows it as a notice; neither shows a traceback. What it quotes may
+    be a stranger's, such as the name of a file in a zip.
     """
 
     def __str__(self) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from gan_core.errors import UserError
+
 _HALF = ".half-"  # begins the name of a file that is being written
 _PATIENCE = 50  # times twenty milliseconds
 _STALE_SECONDS = 24 * 3600.0
@@ -79,6 +81,15 @@ def check_own(path: Path, folder: Path) -> None:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from e
     if not path.is_file():
         raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+
+def check_parts(folder: Path) -> None:
+    """Raises `UserError` where something in `folder` is a link or a device: what is written there goes elsewhere."""
+    for path in folder.iterdir():
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise UserError(
+                f"{path} is a link or a device, and would be written to: put the file or folder itself there."
+            )
 
 
 def read_own(path: Path, folder: Path, most: int = 2**20) -> bytes:

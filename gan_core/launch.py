@@ -21,6 +21,7 @@ from gan_core.evaluations import (
     create_evaluation,
 )
 from gan_core.export.folder import ExportFolder
+from gan_core.files import check_parts
 from gan_core.jobs import JobFolder
 from gan_core.runs import STATUS, Run, Status, changing, create_run, list_runs, runs_root
 from gan_core.status import ProcessStatus
@@ -83,7 +84,6 @@ def start(run: Run) -> None:
     command += ["--minutes", str(minutes)] if minutes else []
     with _starting(run.name, run.path.parent):
         config = run.config()
-        run.check_own()
         if run.in_use():
             raise UserError(f"{run.name} is already training.")
         _check_free(run.path.parent)
@@ -137,6 +137,7 @@ def _starting(what: str, root: Path) -> Iterator[None]:
 
 def _start(arguments: list[str], folder: Run | JobFolder, status: ProcessStatus) -> None:
     """Raises `OSError`, and leaves no process behind, where there can be none or its folder cannot be written."""
+    check_parts(folder.path)
     folder.stop_path.unlink(missing_ok=True)  # asked of a process that was killed before it could obey
     child = _detached(arguments, folder.log_path)
     try:

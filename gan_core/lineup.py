@@ -19,13 +19,11 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from gan_core import images, media, networks
 from gan_core.config import NetConfig, TrainConfig
 from gan_core.data import short_source
-from gan_core.data.limits import MAX_PIXELS
 from gan_core.errors import UserError
 from gan_core.files import read_own
 from gan_core.media.curves import PANELS
@@ -326,12 +324,9 @@ def sheet(run: Run, nimg: int, rows: int = 0) -> bytes:
     if path is None:
         raise UserError(f"{run.name} has no samples after {nimg:,} images.")
     try:
-        with Image.open(path, formats=["PNG"]) as opened:
-            if opened.width * opened.height > MAX_PIXELS:
-                raise UserError(f"{path.name} of {run.name} is too large to be a picture of samples.")
-            picture = opened.convert("L")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
-        raise UserError(f"{path.name} of {run.name} is damaged.") from e
+        picture = images.read_png(path, run.path)
+    except ValueError as e:
+        raise UserError(f"{path.name} of {run.name} {e}.") from e
     if rows and (side := _side(run, picture.width)):
         picture = picture.crop((0, 0, picture.width, min(rows * side, picture.height)))
     picture.thumbnail((MAX_SHEET, MAX_SHEET))

@@ -203,15 +203,6 @@ class Run:
         found = (p for p in sorted(self.samples_path.glob("[0-9]*.png")) if p.stem.isdecimal() and not p.is_symlink())
         return {nimg: p for p in found if (nimg := int(p.stem)) <= MAX_NIMG}
 
-    def check_own(self) -> None:
-        """Raises `UserError` where a part of it is a link: a training would write to where that leads."""
-        for path in self.path.iterdir():
-            if path.is_symlink():
-                raise UserError(
-                    f"{path} is a link, and a training would write to where it leads: put the file or folder itself "
-                    "there."
-                )
-
     def request_stop(self) -> None:
         """Asks the training to end at its next step; of no effect on a run that is gone.
 

@@ -18,7 +18,9 @@ from test_model import make
 sys.path.insert(0, str(ROOT / "benchmarks"))
 from fuzz_damage import Damage
 from fuzz_house import Broken, House, in_words
-from fuzz_targets import PAGES, TARGETS, Member, examine
+from fuzz_links import PAGES
+from fuzz_targets import TARGETS, examine
+from fuzz_zips import Member
 
 from gan_core.data import limits, load
 from gan_core.deletion import delete_run
@@ -27,7 +29,7 @@ from gan_core.export.folder import ExportFolder
 from gan_core.export.job import run_export
 from gan_core.hub.upload import keep_zip
 from gan_core.model import load_model
-from gan_core.runs import Run, Status, create_run
+from gan_core.runs import Status, create_run
 from gan_core.train import health
 from gan_core.train.distributed import World
 from gan_core.train.trainer import train
@@ -89,7 +91,7 @@ def test_the_watch_sees_what_it_must(house):
     link.symlink_to(secret)
     for misdeed in (
         link.read_text,
-        lambda: os.listdir(house.outside),
+        lambda: list(house.outside.iterdir()),
         lambda: (house.outside / "new").mkdir(),
         lambda: (house.folder.parent / "beside.txt").write_text("x"),
         lambda: os.system("true"),
@@ -192,7 +194,7 @@ def test_a_training_does_not_write_to_where_a_link_leads(run, tmp_path, name):
         Damage("gone").do(run.path / name, elsewhere)
     (run.path / name).symlink_to(elsewhere)
     assert not run.samples() or name != "samples"
-    with pytest.raises(UserError, match="is a link"):
+    with pytest.raises(UserError, match="is a link or a device"):
         train(run, run.config(), World())
     assert [p.name for p in elsewhere.iterdir()] == ["000999.png"]
 
@@ -208,7 +210,9 @@ def test_one_damaged_byte_costs_one_tick(run):
     assert run.stats() == before[1:]
 
 
-@pytest.mark.parametrize("text", ['{"nimg": 1, "x": ' + "[" * 10**5, '{"nimg": -1}', '{"nimg": 1e999}', '{"nimg": true}'])
+@pytest.mark.parametrize(
+    "text", ['{"nimg": 1, "x": ' + "[" * 10**5, '{"nimg": -1}', '{"nimg": 1e999}', '{"nimg": true}']
+)
 def test_a_tick_that_is_none_is_left_out(run, text):
     run.stats_path.write_text(text + '\n{"nimg": 9, "d_loss": 1' + "0" * 400 + ', "g_loss": NaN, "seconds": "long"}\n')
     assert run.stats() == [{"nimg": 9}]

@@ -29,9 +29,9 @@ from gan_core import __version__, images
 from gan_core.data import short_source
 from gan_core.errors import UserError
 from gan_core.export import archive, card, dicom
-from gan_core.export.folder import ABOUT, JOURNAL, MANIFEST
+from gan_core.export.folder import ABOUT, JOURNAL, MANIFEST, MAX_PICTURE
 from gan_core.export.plan import ExportRequest, Plan, draw, name_of, plan
-from gan_core.files import no_room, read_own, replacing, sweep, write_text
+from gan_core.files import check_parts, no_room, read_own, replacing, sweep, write_text
 from gan_core.jobs import Progress
 from gan_core.model import Model, find_generator, load_model
 
@@ -146,8 +146,7 @@ class Export:
                 raise UserError(f"{self.out} holds other files and no {ABOUT}: choose a new folder.") from e
             if before != self.about():
                 raise UserError(f"{self.out} holds an export of other settings or another model: choose a new folder.")
-            if link := next((p for p in self.out.iterdir() if p.is_symlink()), None):
-                raise UserError(f"{link} is a link, and an export would write to where it leads: choose a new folder.")
+            check_parts(self.out)
         else:
             _ = self.check  # what cannot be read, or does not fit, leaves no folder behind
             self._room()
@@ -217,7 +216,7 @@ class Export:
         if row is None or row != row | self._known(i) or not self._sound(row):
             return None
         try:
-            there = (self.out / row["file"]).read_bytes()
+            there = read_own(self.out / row["file"], self.out, MAX_PICTURE)
         except OSError:
             return None
         return row if hashlib.sha256(there).hexdigest() == row["file_sha256"] else None
@@ -274,7 +273,9 @@ class Export:
 
     def _sound(self, row: Row) -> bool:
         """Whether the rest of a row, which may be damaged, looks as it was written."""
-        ratio, near = (r"\d+\.\d{4}|inf|nan", "no|features|pixels|features and pixels") if self.request.reference else ("", "")
+        ratio, near = (
+            (r"\d+\.\d{4}|inf|nan", "no|features|pixels|features and pixels") if self.request.reference else ("", "")
+        )
         shapes = {
             "uid": r"[\d.]+" if self.request.format == "dicom" else "",
             "nearest_features": ratio,

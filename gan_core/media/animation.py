@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from gan_core.errors import UserError
+from gan_core.images import read_png
 from gan_core.media import video
 from gan_core.runs import Run
 
@@ -57,11 +58,11 @@ def _film(run: Run, seconds: float) -> _Film:
 def _pictures(run: Run) -> list[tuple[int, np.ndarray]]:
     """(images seen, uint8 [H, W]) of samples evenly chosen, the first and the last among them, within the limits."""
     samples = list(run.samples().items())
-    last = next((picture for _, path in reversed(samples) if (picture := _read(path)) is not None), None)
+    last = next((picture for _, path in reversed(samples) if (picture := _read(run, path)) is not None), None)
     if last is None:
         raise UserError(f"{run.name} has no sample pictures yet: let it train until the first ones appear.")
     most = min(MAX_FRAMES, max(2, MAX_PIXELS // last.size))
-    read = ((nimg, _read(path)) for nimg, path in _evenly(samples, most))
+    read = ((nimg, _read(run, path)) for nimg, path in _evenly(samples, most))
     return [(nimg, p) for nimg, p in read if p is not None and p.shape == last.shape] or [(samples[-1][0], last)]
 
 
@@ -71,12 +72,11 @@ def _evenly(items: Sequence[tuple[int, Path]], most: int) -> list[tuple[int, Pat
     return [items[i] for i in np.linspace(0, len(items) - 1, most).round().astype(int)]
 
 
-def _read(path: Path) -> np.ndarray | None:
+def _read(run: Run, path: Path) -> np.ndarray | None:
     """The picture as uint8 [H, W], its longer side between the two limits; None where it is damaged."""
     try:
-        with Image.open(path) as opened:
-            picture = opened.convert("L")
-    except (OSError, SyntaxError, ValueError):  # Pillow raises each of them for some damaged PNG
+        picture = read_png(path, run.path)
+    except ValueError:
         return None
     longer = max(picture.size)
     if longer > MAX_SIDE:

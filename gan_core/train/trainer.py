@@ -23,7 +23,7 @@ from torch.utils.tensorboard import SummaryWriter
 from gan_core import data, images, networks
 from gan_core.config import TrainConfig, check_data
 from gan_core.errors import UserError
-from gan_core.files import no_room, replacing
+from gan_core.files import check_parts, no_room, replacing
 from gan_core.model import Model, ModelConfig, find_generator, load_model, save_model
 from gan_core.presets import configure
 from gan_core.runs import LOCK, Run, Status, list_runs
@@ -435,7 +435,7 @@ def train(
     with ExitStack() as stack:
         signalled = stack.enter_context(_stop_signals())
         if writes:
-            run.check_own()
+            check_parts(run.path)
             try:
                 stack.enter_context(FileLock(run.path / LOCK).acquire(timeout=5))
             except Timeout as e:
