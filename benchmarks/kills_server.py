@@ -120,7 +120,6 @@ def _still() -> dict[Path, tuple[str, int]]:
 
 def kill_servers(kills: int, rng: random.Random, table: Table) -> None:
     """Kills servers so many times; then all that they were asked for comes to its end."""
-    data.load("phantom:2000", 64)  # what the Train page shows first
     run = create_run(small_training(1000), "resumed")
     model = shipped_generators()[-1].name
     create_evaluation(EvaluationRequest(model=model, data=ALBUM, n=50))  # what the form goes on from
@@ -137,6 +136,8 @@ def kill_servers(kills: int, rng: random.Random, table: Table) -> None:
             ]
         )
         row = table.row("server", f"{wish.button} ({wish.page})")
+        if wish.button == "Start training":
+            data.load("phantom:2000", 64)  # what the form shows: made once, so that the visitor need not wait
         if wish.button == "Stop":
             launch.start(run)
             wait_until(lambda: run.status().state == "running", "the training runs")
@@ -172,7 +173,8 @@ def _end(run: Run, model: str, table: Table) -> None:
     row = table.row("server", "(not killed: all goes on)")
     cut_off = [e for e in ExportFolder.all() if e.status().state != "finished"][:1]
     shown = [("train", "run", run), *(("export", "export", e) for e in cut_off)]
-    shown += [("evaluate", "evaluation", e) for e in EvaluationFolder.all()[:1]]
+    evaluations = EvaluationFolder.all()[:-1]  # the first was no visitor's
+    shown += [("evaluate", "evaluation", e) for e in evaluations[:1]]
     with serving(runs_root()) as server:
         for page, key, job in shown:
             visitor = Visitor(server.url)
@@ -189,7 +191,8 @@ def _end(run: Run, model: str, table: Table) -> None:
         launch.start_export(export)
         wait_until(lambda export=export: not export.alive(), "the export ends")
         jobs.append(export)
-    jobs.append(launch.start_evaluation(EvaluationRequest(model=model, data=ALBUM, n=50, only=("spectrum",))))
-    wait_until(lambda: not jobs[-1].alive(), "the evaluation ends")
+    if evaluations:
+        jobs.append(launch.start_evaluation(EvaluationRequest(model=model, data=ALBUM, n=50, only=("spectrum",))))
+        wait_until(lambda: not jobs[-1].alive(), "the evaluation ends")
     row.problems += [f"{j.name}: {j.status().message}" for j in jobs if j.status().state != "finished"]
     row.note = f"{len(jobs)} came to their end"

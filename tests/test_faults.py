@@ -603,7 +603,7 @@ def press(at, label):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(p.stem for p in (ROOT / "pages").glob("*.py")))
 def test_every_page_opens_on_a_folder_that_cannot_be_written(read_only, name):
-    at = page(name)
+    at = page(name, model=read_only.name)
     assert not at.exception
     assert not at.error
 
