@@ -4,7 +4,8 @@
 examples it was given, how many of them were taken and how many refused in words, how much memory one cost at most, and
 faults, each with the example that showed it. A fault is whatever is no refusal in words: any other error, a word for
 programmers, something outside the house read or written, something unpickled, a process started, more than a gigabyte
-taken. `--json` prints the same as JSON. It ends with 1 where there is a fault. `tests/test_fuzz.py` is its short form.
+or a minute taken. `--json` prints the same as JSON. It ends with 1 where there is a fault. `tests/test_fuzz.py` is its
+short form.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from fuzz_house import House
+from fuzz_house import Broken, House
 from fuzz_targets import TARGETS, Target, examine
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 EXAMPLES = 50  # between two looks at the clock; after a fault the next ones begin
+MOST_SECONDS = 60  # of one example, on a busy machine
 MOST_FAULTS = 20  # of a target: then it is enough
 
 
@@ -50,10 +52,13 @@ def run(target: Target, house: House, seconds: float, first_seed: int) -> Result
         if time.monotonic() - began > seconds:
             return
         result.examples += 1
+        start = time.monotonic()
         if examine(target, house, example):
             result.taken += 1
         else:
             result.refused += 1
+        if time.monotonic() - start > MOST_SECONDS:
+            raise Broken(f"It took {time.monotonic() - start:.0f} seconds.")
 
     number = first_seed
     while time.monotonic() - began < seconds and len(result.faults) < MOST_FAULTS:

@@ -93,7 +93,7 @@ def _zip(house: House, members: list[Member]) -> bytes:
         "tensors": (house.model / TENSORS).read_bytes(),
         "card": b"# A card\n",
         "png": _png(),
-        "dicom": _dicom(Film()),
+        "dicom": dicom(Film()),
         "text": b"/etc/passwd",
         "zeros": bytes(4_000_000),
         "zip": b"PK\5\6" + bytes(18),
@@ -199,7 +199,7 @@ def _packed(pixels: np.ndarray, syntax: str) -> bytes:
     return encapsulate([bytes(64)]) if syntax == JPEGLSLossless else pixels.tobytes()
 
 
-def _dicom(film: Film) -> bytes:
+def dicom(film: Film) -> bytes:
     """The film as bytes: 8 x 8 pixels of 8 bits, where it does not say otherwise."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = SecondaryCaptureImageStorage, "1.2.3"
@@ -235,7 +235,7 @@ def check_dicom(house: House, example: Film) -> bool:
     folder = house.empty()
     with pydicom.config.disable_value_validation():
         try:
-            content = _dicom(example)
+            content = dicom(example)
         except Exception:  # pydicom writes no such thing
             reject()
     (folder / "film.dcm").write_bytes(content)

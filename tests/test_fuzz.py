@@ -20,11 +20,12 @@ from fuzz_damage import Damage
 from fuzz_house import Broken, House, in_words
 from fuzz_links import PAGES
 from fuzz_targets import TARGETS, examine
-from fuzz_zips import Member
+from fuzz_zips import Film, Member, dicom
 
 from gan_core.data import limits, load
 from gan_core.deletion import delete_run
 from gan_core.errors import UserError
+from gan_core.explore.upload import read_image
 from gan_core.export.folder import ExportFolder
 from gan_core.export.job import run_export
 from gan_core.hub.upload import keep_zip
@@ -135,6 +136,14 @@ def test_a_zip_that_is_packed_to_be_expanded_in_one_go_is_refused(house, tmp_pat
         with house.watched(), pytest.raises(UserError, match="not packed as zips usually are"):
             read()
     assert house.most_memory < 2**30
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_a_film_of_endless_slices_is_refused_at_once(rows):
+    """Each slice's way of being shown is read before the first: of so many that would take hours."""
+    tags = (("IS", "NumberOfFrames", "999999999"), ("US", "Rows", rows), ("US", "Columns", 1))
+    with pytest.raises(UserError, match=r"too many|without an image"):
+        read_image(dicom(Film(tags=tags)), "film.dcm", 16)
 
 
 def test_large_images_are_decoded_one_after_the_other():

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from gan_core.data import dicom
-from gan_core.data.limits import MAX_PIXELS, Unusable, pixel_limit, room
+from gan_core.data.limits import MAX_PIXELS, MAX_SLICES, Unusable, pixel_limit, room
 from gan_core.data.pixels import gray
 
 # Only these: other formats of Pillow's start outside programs (EPS) or are never a data set.
@@ -80,6 +80,8 @@ def frames(file: BinaryIO, name: str, resolution: int) -> Iterator[tuple[Image.I
 def _pictures(file: BinaryIO, resolution: int) -> Iterator[tuple[Image.Image, tuple[int, int]]]:
     with Image.open(file, formats=_FORMATS) as image:
         stack = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+        if stack > MAX_SLICES:
+            raise Unusable(f"it claims {stack} slices, which is too many")
         for i in range(stack):
             if stack > 1:
                 image.seek(i)

@@ -14,7 +14,7 @@ from pydicom.filereader import read_dataset
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, iter_pixels
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from gan_core.data.limits import MAX_FILE_BYTES, MAX_PIXELS, MAX_STACK_PIXELS, Unusable, pixel_limit, room
+from gan_core.data.limits import MAX_FILE_BYTES, MAX_PIXELS, MAX_SLICES, MAX_STACK_PIXELS, Unusable, pixel_limit, room
 from gan_core.data.pixels import stretch
 
 _SUFFIXES = (".dcm", ".dicom")
@@ -40,9 +40,11 @@ def frames(file: BinaryIO) -> Iterator[tuple[Image.Image, tuple[int, int]]]:
     if "Rows" not in ds or not any(keyword in ds for keyword in _PIXELS):
         raise Unusable("DICOM without an image")
     rows, columns, count = int(ds.Rows), int(ds.Columns), int(ds.get("NumberOfFrames") or 1)
+    if min(rows, columns, count) < 1:
+        raise Unusable("DICOM without an image")
     if rows * columns > MAX_PIXELS:
         raise Unusable(pixel_limit(columns, rows))
-    if rows * columns * count > MAX_STACK_PIXELS:
+    if count > MAX_SLICES or rows * columns * count > MAX_STACK_PIXELS:
         raise Unusable(f"it claims {count} slices of {columns} x {rows} pixels, which is too many")
     with room(rows * columns):
         once = list(iter_pixels(ds)) if count == 1 else None  # a stack is decoded again rather than held

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 MAX_PIXELS = 64_000_000  # of one image: 8000 x 8000; the largest mammograms have 28 million
 MAX_STACK_PIXELS = 1_000_000_000  # of all slices of one file
+MAX_SLICES = 10_000  # of one file
 MAX_FILE_BYTES = 512 * 2**20
 MAX_ZIP_BYTES = 4 * 2**30  # of all members, expanded
 MAX_ZIP_RATIO = 100  # expanded to packed, of a zip that expands past ...
