@@ -8,6 +8,7 @@ from gan_core.toy.record import SEEDS
 from gan_core.toy.seen import seen
 from studio import learn
 from studio.learn_recipes import RECIPES, SEEN
+from studio.links import one_of
 
 PLAY, DISTANCE, LOSSES, STEADY = "Watch a game", "How far apart?", "The losses", "Steadying the game"
 ALONE = "nothing"
@@ -35,14 +36,7 @@ if play.open:
                 bind="query-params",
                 width=180,
             )
-            target = st.segmented_control(
-                "The real points",
-                list(learn.TARGETS),
-                default="Grid",
-                required=True,
-                key="target",
-                bind="query-params",
-            )
+            target = one_of("The real points", list(learn.TARGETS), "Grid", key="target")
             seed = st.selectbox(
                 "Seed", SEEDS, key="seed", bind="query-params", width=90, help="Chance: other seeds, other games."
             )
@@ -67,9 +61,7 @@ if distance.open:
             "*Wasserstein* asks how far the fakes must be carried: it goes on growing, and pulls as hard from afar as "
             "from near."
         )
-        kind = st.segmented_control(
-            "Shape", list(learn.SHAPES), default="Bells", required=True, key="shape", bind="query-params"
-        )
+        kind = one_of("Shape", list(learn.SHAPES), "Bells", key="shape")
         learn.apart(learn.SHAPES[kind])
         st.caption(
             "Two points are the hard case of Arjovsky et al. (2017): real images are so thin a part of all possible "
@@ -78,9 +70,7 @@ if distance.open:
 
 if formulas.open:
     with formulas:
-        name = st.segmented_control(
-            "Recipe", list(RECIPES), default="dcgan", required=True, key="recipe", bind="query-params"
-        )
+        name = one_of("Recipe", list(RECIPES), "dcgan", key="recipe")
         recipe = RECIPES[name]
         st.subheader(recipe.title, anchor=False)
         st.markdown(f"**{recipe.plain}**")

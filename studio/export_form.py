@@ -15,6 +15,7 @@ from gan_core.model import ModelConfig, read_config
 from gan_core.seeds import MAX_SEED
 from studio import models
 from studio.lightbox import film, sheet
+from studio.links import one_of
 from studio.text import plain
 
 MOST = 10_000  # more are for the command line
@@ -65,20 +66,16 @@ def _short(config: ModelConfig) -> str:
 
 def _request(name: str, config: ModelConfig) -> ExportRequest | None:
     """What the form asks for; None where that is nothing yet."""
-    said = st.segmented_control(
-        "What for", list(FORMATS), default="Pictures", required=True, key="what", bind="query-params"
-    )
+    said = one_of("What for", list(FORMATS), "Pictures", key="what")
     st.caption(SAID[said])
     grades = EVEN
     if config.class_names:
         what = f"{config.label_name}s" if config.label_name == "KL grade" else "Classes"
-        grades = st.segmented_control(
+        grades = one_of(
             what,
             [EVEN, OFTEN, ONE, *([EACH] if _countable(config.class_names) else [])],
-            default=EVEN,
-            required=True,
+            EVEN,
             key="grades",
-            bind="query-params",
             help="Balanced: as many of each. As in training: as often as the model has seen them.",
         )
     n, classes = _how_many(config, grades)
@@ -123,9 +120,7 @@ def _how_many(config: ModelConfig, grades: str) -> tuple[int, str]:
         return sum(asked.values()), ",".join(f"{name}={count}" for name, count in asked.items() if count)
     classes = {EVEN: BALANCED, OFTEN: AS_TRAINED}.get(grades, "")
     if grades == ONE:
-        classes = st.segmented_control(
-            config.label_name, list(names), default=names[-1], required=True, key="grade", bind="query-params"
-        )
+        classes = one_of(config.label_name, list(names), names[-1], key="grade")
     n = st.number_input(
         "How many",
         1,

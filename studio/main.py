@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from gan_core.errors import UserError
+from studio.links import without_endless
 from studio.text import plain
 
 HERE = Path(__file__).resolve().parent
@@ -91,6 +92,7 @@ st.caption(
     "**not for diagnosis**."
 )
 try:
+    without_endless("seed", "n")
     page.run()
 except UserError as error:
     st.error(plain(str(error)))

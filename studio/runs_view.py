@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from datetime import timedelta
 from html import escape
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -16,6 +16,7 @@ from gan_core.runs import Run
 from gan_core.status import ALIVE
 from studio import runs_samples
 from studio.job_view import LOOK
+from studio.links import one_of
 from studio.runs_choice import Mark, legend, marks, said
 from studio.text import plain
 
@@ -88,18 +89,7 @@ def _views(members: list[Member], marked: Marks) -> None:
 
 def _axis(label: str, choices: list[Axis], key: str) -> Axis:
     shown = {axis: AXES[axis].capitalize() for axis in choices}
-    return cast(
-        Axis,
-        st.segmented_control(
-            label,
-            choices,
-            default=choices[0],
-            format_func=shown.__getitem__,
-            required=True,
-            key=key,
-            bind="query-params",
-        ),
-    )
+    return one_of(label, choices, choices[0], key=key, format_func=shown.__getitem__)
 
 
 # -- curves -----------------------------------------------------------------------------------------------------------
@@ -222,9 +212,7 @@ def _samples(members: list[Member], marked: Marks) -> None:
         return
     with st.container(horizontal=True, gap="medium"):
         axis = _axis("In step by", ["share", "images", "epochs", "minutes"], "step")
-        rows = st.segmented_control(
-            "Show", ["A strip", "All"], default="A strip", required=True, key="samples", bind="query-params"
-        )
+        rows = one_of("Show", ["A strip", "All"], "A strip", key="samples")
     runs_samples.draw(members, marked, axis, 1 if rows == "A strip" else 0)
 
 

@@ -113,12 +113,24 @@ def test_every_parameter_of_a_link_is_fuzzed():
             if not isinstance(node, ast.Call):
                 continue
             options = {o.arg: o.value.value for o in node.keywords if isinstance(o.value, ast.Constant)}
-            if options.get("bind") == "query-params" and "key" in options:
+            bound = options.get("bind") == "query-params" or ast.unparse(node.func) == "one_of"
+            if bound and "key" in options:
                 found.add(options["key"])
             if ast.unparse(node.func) in ("st.query_params.get", "link.get") and isinstance(node.args[0], ast.Constant):
                 found.add(node.args[0].value)
-    assert {"seed", "run", "at", "hub"} <= found
+    assert {"seed", "run", "at", "hub", "target"} <= found
     assert found <= {name for known in PAGES.values() for name in known}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_empty_parameter_is_none(house, page):
+    examine(BY_NAME[f"page: {page}"], house, (page, dict.fromkeys(PAGES[page], "")))
+
+
+@pytest.mark.parametrize(("page", "names"), [("gallery", ["seed"]), ("compare", ["seed"]), ("export", ["seed", "n"])])
+@pytest.mark.parametrize("value", ["1e999", "-inf", ["7", "Infinity"]])
+def test_an_endless_number_in_a_link_is_left_out(house, page, names, value):
+    assert examine(BY_NAME[f"page: {page}"], house, (page, dict.fromkeys(names, value)))
 
 
 # -- found by the long form -------------------------------------------------------------------------------------------

@@ -124,9 +124,7 @@ def explained(repo: str, revision: str | None = None, what: str = "model") -> It
     except (OSError, errors.HTTPError) as e:
         if isinstance(e, OSError) and e.errno:  # of this computer, such as a full disk
             raise UserError(f"{repo} cannot be kept here: {e.strerror or e}.") from None
-        raise Unreachable(
-            f"The Hugging Face Hub cannot be reached ({type(e).__name__}): connect to the internet and try again."
-        ) from None
+        raise Unreachable("The Hugging Face Hub cannot be reached: connect to the internet and try again.") from None
     except (ValueError, KeyError, TypeError):
         raise Unreachable(
             "What answers is not the Hub: a proxy perhaps, or a network that wants a login first. Open any page in a "

@@ -1,0 +1,41 @@
+"""What a link may say that Streamlit does not expect."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import streamlit as st
+from streamlit.errors import StreamlitAPIException
+
+from gan_core.errors import UserError
+
+_T = TypeVar("_T")
+
+
+def without_endless(*names: str) -> None:
+    """Follows the link without those of its parameters that are endless numbers, such as 1e999: on these Streamlit 1.67
+    fails where they are bound to `st.number_input` of whole numbers. To be called before that is drawn.
+
+    Raises `UserError` where such a link is come back to in the browser's history: by then it cannot be changed.
+    """
+    if endless := [name for name in names if any(map(_endless, st.query_params.get_all(name)))]:
+        try:
+            for name in endless:
+                del st.query_params[name]
+        except StreamlitAPIException as e:
+            raise UserError("A number in this link has no end, so it cannot be followed: open the page anew.") from e
+        st.rerun()
+
+
+def _endless(text: str) -> bool:
+    try:
+        return math.isinf(float(text))
+    except ValueError:
+        return False
+
+
+def one_of(label: str, options: Sequence[_T], default: _T, key: str, **how: Any) -> _T:
+    """A segmented control which the link holds and in which something is always chosen: Streamlit 1.67 takes an empty
+    parameter for no choice even where one is required."""
+    chosen = st.segmented_control(label, options, default=default, required=True, key=key, bind="query-params", **how)
+    return default if chosen is None else chosen
