@@ -12,11 +12,14 @@ Time is that of the processor, so that a shared machine favours none; seeds_syst
 from __future__ import annotations
 
 import json
+import multiprocessing
 import resource
 import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +36,8 @@ from gan_core.files import write_text  # noqa: E402
 
 SEEN, UNSEEN = {"knees": "knees/train"}, {"knees": "knees/val"}  # of the others there is one folder
 FAKES = 1600
+RESULT = "result.json"
+FEW_FAKES, FEW = 50, 20  # and images of a class, for `--quick`
 SNAPSHOTS = 5  # of a run that is counted in minutes, after its beginning
 SMALL = 28
 
@@ -120,15 +125,15 @@ def measure(system: System, run: Any, data: Path, n: int) -> dict[str, dict[str,
     if system.data == "chest":
         model = load_model(run.generator_path)
         reals = data_module.load(seen, model.config.net.resolution, fit="pad").images[:100]
-        fakes = generate(model, range(100), truncation=1.0)
+        fakes = generate(model, range(min(n, 100)), truncation=1.0)
         for key, right in (("letter_left", False), ("letter_right", True)):
             title = f"Share with a bright small mark on the {'right' if right else 'left'}"
             out[key] = figure(title, float(marked(fakes, right).mean()), 2, float(marked(reals, right).mean()))
     return out
 
 
-def run_system(system: System, data: Path, out: Path, scale: float, quick: bool) -> dict[str, Any]:
-    """Trains and measures one system in this process."""
+def run_system(system: System, data: Path, out: Path, scale: float, quick: bool) -> None:
+    """Trains and measures one system in this process, and keeps what was found."""
     import torch
 
     from gan_core import networks
@@ -142,7 +147,7 @@ def run_system(system: System, data: Path, out: Path, scale: float, quick: bool)
     folder = out / system.name
     run = Run(folder / "run")
     more = {"init": str(out / system.start / "run")} if system.start else {}
-    kimg, known = (0.016, {}) if quick else length(system, data, scale, folder)
+    kimg, known = (0.008, {}) if quick else length(system, data, scale, folder)
     config = configure(system, data, kimg, quick, **more)
     if run.state_path.exists() and not goes_on(run.config(), config):
         shutil.rmtree(run.path)
@@ -157,7 +162,7 @@ def run_system(system: System, data: Path, out: Path, scale: float, quick: bool)
     write_text(folder / "spent.json", json.dumps(spent))
     ticks = run.stats()
     means = last_epoch(ticks)
-    figures = measure(system, run, data, 50 if quick else FAKES)
+    figures = measure(system, run, data, FEW_FAKES if quick else FAKES)
     # Each loss as Keras reports it, the mean over reals and fakes; ours is their sum.
     half = 2 if config.loss == "non-saturating" else 1
     figures["d_loss"] = figure("D loss, last tenth", means["d_loss"] / half, 2)
@@ -178,7 +183,7 @@ def run_system(system: System, data: Path, out: Path, scale: float, quick: bool)
             figures[key] = figure(title, known[key], digits)
     count = networks.count_parameters(load_model(run.generator_path).net)
     figures["parameters"] = figure("Parameters of G", float(count), 0)
-    return {
+    found = {
         "title": system.title,
         "group": system.group,
         "source": f"Seed {system.seed}" if system.seed != "-" else "This project",
@@ -188,6 +193,43 @@ def run_system(system: System, data: Path, out: Path, scale: float, quick: bool)
         "columns": columns(config, len(run_labels(run))),
         "scale": scale,
     }
+    write_text(folder / RESULT, json.dumps(found, indent=1, ensure_ascii=False))
+
+
+def few(data: Path, out: Path) -> Path:
+    """A folder like `data` with the first images of each class alone."""
+    for source in ("knees/train", "knees/val", "chest", "clothing", "digits"):
+        for folder in filter(Path.is_dir, (data / source).glob("*")):
+            copy = out / source / folder.name
+            copy.mkdir(parents=True, exist_ok=True)
+            for path in sorted(folder.iterdir())[:FEW]:
+                shutil.copy(path, copy)
+    return out
+
+
+def try_all(systems: list[System], data: Path, out: Path) -> None:
+    """A few steps of each, two at a time; one that grows out of another comes after it in the same process."""
+    chains: list[list[System]] = []
+    for system in systems:
+        if system.start and chains and chains[-1][-1].name == system.start:
+            chains[-1].append(system)
+        else:
+            chains.append([system])
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(partial(try_chain, data=data, out=out), sorted(chains, key=len, reverse=True)))
+
+
+def try_chain(chain: list[System], data: Path, out: Path) -> None:
+    for system in chain:
+        if not finished(system, out):
+            print(f"{system.name} ...", file=sys.stderr, flush=True)
+            run_system(system, data, out, 1.0, quick=True)
+
+
+def finished(system: System, out: Path) -> float:
+    """The share of its time that the system has had, once measured; 0 before."""
+    result = out / system.name / RESULT
+    return float(json.loads(result.read_text(encoding="utf-8"))["scale"]) if result.exists() else 0.0
 
 
 def goes_on(old: Any, new: Any) -> bool:
@@ -224,18 +266,15 @@ def main(
     chosen = [s for s in SYSTEMS if s.name.startswith(only)]
     if here:
         (system,) = (s for s in SYSTEMS if s.name == only)
-        found = run_system(system, data, out, scale, quick)
-        write_text(out / system.name / "result.json", json.dumps(found, indent=1, ensure_ascii=False))
+        run_system(system, data, out, scale, quick)
+        return
+    if quick and not write:
+        try_all(chosen, few(data, out / "few"), out)
         return
     for system in () if write else chosen:
-        result = out / system.name / "result.json"
-        if result.exists() and json.loads(result.read_text(encoding="utf-8"))["scale"] >= scale:
+        if finished(system, out) >= scale:
             continue
         print(f"{system.name} ...", file=sys.stderr, flush=True)
-        if quick:  # in this process: what takes longest is to start one
-            found = run_system(system, data, out, scale, quick)
-            write_text(result, json.dumps(found, indent=1, ensure_ascii=False))
-            continue
         command = [sys.executable, str(Path(__file__).resolve()), "--data", str(data), "--out", str(out)]
         command += ["--only", system.name, "--scale", str(scale), "--here"]
         subprocess.run(command, env=environment.for_training(), check=False)
