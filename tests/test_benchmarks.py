@@ -111,9 +111,9 @@ def test_the_seeds_systems_run_resume_and_are_written_down(tmp_path, monkeypatch
     monkeypatch.syspath_prepend(str(folder))
     seeds, paper = importlib.import_module("seeds"), importlib.import_module("seeds_paper")
     rng = np.random.default_rng(0)
-    for c in range(2):
+    for c in range(4):
         (tmp_path / "data/clothing" / str(c)).mkdir(parents=True)
-        for i in range(40):
+        for i in range(25):
             image = Image.fromarray(rng.integers(0, 256, (28, 28), np.uint8))
             image.save(tmp_path / "data/clothing" / str(c) / f"{i}.png")
     out = tmp_path / "work"
@@ -121,7 +121,7 @@ def test_the_seeds_systems_run_resume_and_are_written_down(tmp_path, monkeypatch
     result = out / "clothing-acgan-28" / "result.json"
     found = json.loads(result.read_text())
     assert {"is", "fd", "d_loss", "class_accuracy"} <= found["figures"].keys()
-    assert 1 <= found["figures"]["is"]["value"] <= 2
+    assert 1 <= found["figures"]["is"]["value"] <= 4
     before = result.stat().st_mtime_ns
     seeds.main(tmp_path / "data", out, "clothing-acgan-28", 1.0, quick=True, write=False, here=False)
     assert result.stat().st_mtime_ns == before  # what is finished is not done again
