@@ -1,5 +1,7 @@
 """A generator as an ONNX file draws what PyTorch draws."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,9 @@ from test_model import GRADES, make
 
 from gan_core import onnx_export
 from gan_core.errors import UserError
-from gan_core.model import load_model
+from gan_core.explore import single
+from gan_core.explore.space import Space
+from gan_core.model import SHIPPED, load_model
 from gan_core.seeds import latents
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -41,4 +45,71 @@ def test_a_file_that_draws_something_else_is_not_written(tmp_path, monkeypatch):
     monkeypatch.setattr(onnx_export, "_difference", lambda *_: 0.1)
     with pytest.raises(UserError, match="differ"):
         onnx_export.export_onnx(model, tmp_path / "knee.onnx")
+    assert not (tmp_path / "knee.onnx").exists()
+
+
+# -- the app's own files, from w on -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("folder", [p.parent for p in sorted(SHIPPED.glob(f"*/{single.FILE}"))], ids=lambda p: p.name)
+def test_a_shipped_file_belongs_to_its_weights_and_draws_what_they_draw(folder, monkeypatch):
+    monkeypatch.setattr(single, "_seconds", lambda draw, _: 1.0 if draw.__name__ == "draw" else 2.0)  # here or not
+    single._drawer.cache_clear()
+    space = Space(load_model(folder))
+    c = space.labels([1.5])
+    p = space.points(latents([7, 8], space.model.config.net.z_dim), c.expand(2, -1))
+    by_onnx = single.drawer(space.model)
+    assert by_onnx
+    with torch.inference_mode():
+        np.testing.assert_allclose(by_onnx(p), space.synthesis(p, c), atol=1e-3)
+    drawn = []
+    monkeypatch.setattr(single, "drawer", lambda _: lambda p: drawn.append(len(p)) or by_onnx(p))
+    space.images(p, c)
+    assert drawn == [2]
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    monkeypatch.setattr(single, "SHIPPED", tmp_path)
+    single._drawer.cache_clear()
+    return load_model(make(tmp_path / "model"))
+
+
+def test_a_model_without_the_file_is_drawn_by_pytorch(shipped):
+    assert single.drawer(shipped) is None
+
+
+def test_a_damaged_file_is_left_aside(shipped, caplog):
+    (shipped.path / single.FILE).write_bytes(b"no ONNX")
+    assert single.drawer(shipped) is None
+    assert "left aside" in caplog.text
+
+
+def test_a_file_beside_a_model_that_is_not_shipped_is_never_opened(shipped, monkeypatch):
+    (shipped.path / single.FILE).write_bytes(b"no ONNX")
+    monkeypatch.setattr(single, "SHIPPED", shipped.path)
+    monkeypatch.setattr(single, "_open", lambda _: pytest.fail("opened"))
+    assert single.drawer(shipped) is None
+
+
+@pytest.mark.slow
+def test_a_file_of_other_weights_or_one_that_is_slower_is_left_aside(shipped, tmp_path, caplog, monkeypatch):
+    onnx_export.export_onnx(shipped, shipped.path / single.FILE, from_w=True)
+    fast = {"draw": 1.0}
+    monkeypatch.setattr(single, "_seconds", lambda draw, _: fast.get(draw.__name__, 2.0))
+    assert single.drawer(shipped)
+    fast["draw"] = 3.0
+    single._drawer.cache_clear()
+    assert single.drawer(shipped) is None
+    fast["draw"] = 1.0
+    changed = json.loads((shipped.path / "config.json").read_text()) | {"images_seen": 7}
+    (shipped.path / "config.json").write_text(json.dumps(changed))
+    assert single.drawer(load_model(shipped.path)) is None
+    assert "belongs to other weights" in caplog.text
+
+
+def test_a_model_without_a_mapping_network_has_nothing_to_leave_out(tmp_path):
+    model = load_model(make(tmp_path / "model", "dcgan"))
+    with pytest.raises(UserError, match="whole"):
+        onnx_export.export_onnx(model, tmp_path / "knee.onnx", from_w=True)
     assert not (tmp_path / "knee.onnx").exists()

@@ -56,12 +56,15 @@ def generate(
 def onnx(
     model: Annotated[str, typer.Option(help="A model folder, or a run: its directory or its name.")],
     out: Annotated[Path, typer.Option(help="The file to write, such as knee.onnx.")],
+    from_w: Annotated[
+        bool, typer.Option("--from-w", help="Without the mapping network, as the app's own files.")
+    ] = False,
 ) -> None:
     """Write a generator as an ONNX file, and hold it against PyTorch."""
     from gan_core import model as models
     from gan_core.onnx_export import export_onnx
 
-    difference = export_onnx(models.load_model(models.find_generator(model)), out)
+    difference = export_onnx(models.load_model(models.find_generator(model)), out, from_w)
     print(f"largest difference from PyTorch: {difference:.1e}", file=sys.stderr)
     print(out)
 

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gan_core.explore import single
 from gan_core.images import to_uint8
 from gan_core.model import Model
 from gan_core.networks.residual import Generator as MappedGenerator
@@ -60,11 +61,12 @@ class Space:
     @torch.inference_mode()
     def batches(self, p: Tensor, c: Tensor | None) -> Iterator[NDArray[np.uint8]]:
         """Images uint8 [n, 1, R, R] of points [N, dim], some at a time. One label c [1, num_classes] serves all."""
+        draw = single.drawer(self.model) if len(p) <= single.FEW else None
         step = max(1, BATCH_PIXELS // self.model.config.net.resolution**2)
         for i in range(0, len(p), step):
             part = p[i : i + step]
             label = c if c is None else c.expand(len(p), -1)[i : i + step]
-            yield to_uint8(self.synthesis(part, label))
+            yield to_uint8(draw(part) if draw else self.synthesis(part, label))
 
     def images(self, p: Tensor, c: Tensor | None) -> NDArray[np.uint8]:
         """All of `batches` at once."""
