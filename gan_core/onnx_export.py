@@ -30,7 +30,8 @@ def export_onnx(model: Model, path: Path, from_w: bool = False) -> float:
     """Writes `model` to `path`; the largest difference from PyTorch's images, over some seeds and two sizes of batch.
 
     Raises:
-        UserError: where the packages are missing, the model has no mapping network to leave out, or the file does not draw what PyTorch draws: none is written then.
+        UserError: where the packages are missing, the model has no mapping network to leave out, or the file does
+            not draw what PyTorch draws: none is written then.
     """
     try:
         import onnx

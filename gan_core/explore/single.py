@@ -1,6 +1,6 @@
 """A few pictures at a time by ONNX Runtime, which draws one in half of PyTorch's time (of sixteen both take the same).
 
-A shipped model brings the file that this opens, `python -m gan_core onnx --from-w` writes it; no other model's is opened.
+A shipped model brings the file, which `python -m gan_core onnx --from-w` writes; no other model's is ever opened.
 """
 
 from __future__ import annotations
