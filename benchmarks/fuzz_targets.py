@@ -72,7 +72,7 @@ def _pixels(sides: Any, extractor: Any) -> Any:
 _STAND_INS: dict[str, Any] = {
     "studio.models.shipped_generators": list,
     "gan_core.hub.inventory.shipped_generators": list,
-    "gan_core.lineup.SHIPPED": Path("/nowhere"),
+    "gan_core.lineup.offer.SHIPPED": Path("/nowhere"),
     "studio.evaluate_form.PHANTOMS": "phantom:60",
     "studio.compare._encoder": lambda: None,
     "studio.compare.look": _pixels,

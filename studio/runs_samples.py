@@ -12,6 +12,7 @@ import streamlit as st
 
 from gan_core import lineup
 from gan_core.lineup import Axis, Member
+from gan_core.runs import number
 from studio.runs_choice import Mark
 
 _HERE = Path(__file__).parent
@@ -70,7 +71,7 @@ def _from_link() -> float:
 
 
 def _to_link() -> None:
-    at = min(max(lineup.number(st.session_state.runs_samples.at) or 0.0, 0.0), 1.0)
+    at = min(max(number(st.session_state.runs_samples.at) or 0.0, 0.0), 1.0)
     if at == 1:
         st.query_params.pop("at", None)
     else:

@@ -14,7 +14,7 @@ from gan_core.data.limits import MAX_PIXELS
 from gan_core.errors import UserError
 from gan_core.lineup import AXES, FIGURES, POINTS, PREFIX
 from gan_core.networks import count_parameters
-from gan_core.runs import create_run, runs_root
+from gan_core.runs import create_run, number, runs_root
 from gan_core.train.distributed import World
 from gan_core.train.trainer import train
 
@@ -23,7 +23,7 @@ from gan_core.train.trainer import train
 def shipped(tmp_path, monkeypatch):
     """The folder of the shipped runs, empty; and an empty one for one's own."""
     monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(lineup, "SHIPPED", tmp_path / "seeds")
+    monkeypatch.setattr("gan_core.lineup.offer.SHIPPED", tmp_path / "seeds")
     return tmp_path / "seeds"
 
 
@@ -109,7 +109,7 @@ def test_a_result_may_hold_more_than_is_known_here(shipped, tiny):
 
 @pytest.mark.parametrize("value", [None, "1", True, float("nan"), float("inf"), 10**400, [1]])
 def test_what_is_no_finite_number_is_none(value):
-    assert lineup.number(value) is None
+    assert number(value) is None
 
 
 # -- curves -----------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from studio.runs_choice import COLOURS, DASHES, marks
 def shipped(tmp_path, monkeypatch):
     """The folder of the shipped runs, empty; and an empty one for one's own."""
     monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(lineup, "SHIPPED", tmp_path / "seeds")
+    monkeypatch.setattr("gan_core.lineup.offer.SHIPPED", tmp_path / "seeds")
     return tmp_path / "seeds"
 
 
