@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -106,19 +107,16 @@ def call(monkeypatch, capsys):
     return run
 
 
-@pytest.fixture
-def server(tmp_path, monkeypatch):
-    """The address of an app of its own, with runs of its own."""
-    from gan_core.runs import list_runs
-
-    monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "runs"))
+@contextmanager
+def serve(runs):
+    """The address of an app whose runs are in the folder `runs`."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     options = [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true"]
-    env = dict(os.environ)
+    env = os.environ | {"KNEE_GAN_RUNS": str(runs)}
     env.pop("KNEE_GAN_PREPARED", None)
-    with (tmp_path / "server.log").open("wb") as log:
+    with (runs.parent / "server.log").open("wb") as log:
         command = [sys.executable, "-m", "streamlit", "run", "app.py", *options]
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
@@ -133,29 +131,55 @@ def server(tmp_path, monkeypatch):
     finally:
         process.terminate()
         process.wait(20)
-        # A training outlives its server by design; not its test.
-        for run in list_runs(tmp_path / "runs"):
-            if run.alive():
-                psutil.Process(run.status().pid).kill()
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    """The address of an app and the folder of its runs: one for all tests of a file, as for all visitors."""
+    runs = tmp_path_factory.mktemp("app") / "runs"
+    with serve(runs) as url:
+        yield url, runs
 
 
 @pytest.fixture
-def visitor(server):
-    """visitor(path, ...): a page of a fresh browser window; at the end its console must hold no error."""
+def server(app, monkeypatch):
+    """The address of an app that has no runs yet; those that it will have are this process's too."""
+    from gan_core.runs import list_runs
+
+    url, runs = app
+    monkeypatch.setenv("KNEE_GAN_RUNS", str(runs))
+    yield url
+    for run in list_runs(runs):  # a training outlives its server by design; not its test
+        if run.alive():
+            psutil.Process(run.status().pid).kill()
+    shutil.rmtree(runs, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
-        errors = []
-
-        def visit(path="/", **options):
-            tab = browser.new_context(**options).new_page()
-            tab.set_default_timeout(120_000)
-            tab.on("pageerror", lambda e: errors.append(str(e)))
-            tab.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-            tab.goto(server + path)
-            return tab
-
-        yield visit
+        yield browser
         browser.close()
-        assert not [e for e in errors if not EXPECTED.search(e)]
+
+
+@pytest.fixture
+def visitor(server, browser):
+    """visitor(path, ...): a page of a fresh browser window; at the end its console must hold no error."""
+    errors, windows = [], []
+
+    def visit(path="/", **options):
+        windows.append(browser.new_context(**options))
+        tab = windows[-1].new_page()
+        tab.set_default_timeout(120_000)
+        tab.on("pageerror", lambda e: errors.append(str(e)))
+        tab.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        tab.goto(server + path)
+        return tab
+
+    yield visit
+    for window in windows:
+        window.close()
+    assert not [e for e in errors if not EXPECTED.search(e)]

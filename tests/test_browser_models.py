@@ -1,10 +1,19 @@
 """The Models page in a real browser, against a small Hub: get a model, look at it, remove it."""
 
+import pytest
 from browsing import BROWSER, in_each_window, see
+from conftest import serve
 from hub_server import hub_fixture  # noqa: F401
 from test_model import make
 
 pytestmark = BROWSER
+
+
+@pytest.fixture
+def app(hub, tmp_path):
+    """A server of each test's own, which knows its Hub."""
+    with serve(tmp_path / "runs") as url:
+        yield url, tmp_path / "runs"
 
 
 @in_each_window

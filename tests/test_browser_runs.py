@@ -10,14 +10,16 @@ import pytest
 from browsing import BROWSER, expect, see
 from made_runs import tick, write_run
 
+from gan_core.runs import runs_root
+
 pytestmark = BROWSER
 CHART = "[data-testid=stEChartsChart] svg"
 
 
 @pytest.fixture
-def runs(tmp_path, tiny):
+def runs(server, tiny):
     """A finished run and a stopped one."""
-    root = tmp_path / "runs"
+    root = runs_root()
     write_run(root / "00001-plain", tiny(), d_loss=lambda n: n / 1000, kd_knee=lambda n: 1 / n)
     smooth = tiny(label_smoothing=0.1)
     write_run(root / "00002-smooth", smooth, seen=2000, state="stopped", d_loss=lambda n: 2.0, kd_knee=lambda n: 2 / n)
