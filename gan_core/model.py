@@ -27,6 +27,7 @@ from gan_core.files import check_own, read_own, replacing, write_text
 SHIPPED = Path(__file__).resolve().parent.parent / "weights"
 CONFIG, TENSORS, CARD = "config.json", "model.safetensors", "README.md"
 MAX_CONFIG_BYTES = 1_000_000
+FLAGSHIP = "knee-128"  # the nearest to films of the shipped models: what the app opens with
 NOT_FOR_DIAGNOSIS = "Every image it makes is synthetic: it shows no patient and is not for diagnosis."
 
 
@@ -143,14 +144,15 @@ def load_model(folder: Path, role: str = "generator") -> Model:
 
 
 def shipped_generators() -> list[Path]:
-    """The folders of the generators in weights/, the largest images first; there are other models too."""
+    """The folders of the generators in weights/: the flagship, then the largest images first; there are other models
+    too."""
     found = []
     for folder in sorted(SHIPPED.glob("*")):
         with suppress(UserError):
             net = read_config(folder).net
             if net.role == "generator":
-                found.append((-net.resolution, folder))
-    return [folder for _, folder in sorted(found)]
+                found.append((folder.name != FLAGSHIP, -net.resolution, folder))
+    return [folder for *_, folder in sorted(found)]
 
 
 def find_generator(name: str) -> Path:
