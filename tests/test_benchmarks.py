@@ -105,6 +105,17 @@ def test_the_plain_game_takes_the_same_steps_without_channels_last(throughput):
     assert game.finite()
 
 
+@pytest.mark.skipif(not (ROOT / "weights/knee-64").is_dir(), reason="no model is shipped")
+def test_generation_is_timed_by_each_way_there_is(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    generation = importlib.import_module("generation")
+    monkeypatch.setattr(generation, "COUNTS", (1, 2))
+    one, two = (row.strip("| ").split(" | ") for row in generation.measure(ROOT / "weights/knee-64", 1))
+    assert (one[:2], two[:2]) == (["knee-64", "1"], ["knee-64", "2"])
+    assert all(float(cell) > 0 for row in (one, two) for cell in row[2:])
+    assert len(one) == len(two) == 4
+
+
 def test_the_seeds_systems_run_resume_and_are_written_down(tmp_path, monkeypatch):
     """One of them, on made images: from nothing to the folder that the Runs page reads."""
     folder = ROOT / "benchmarks"

@@ -88,7 +88,7 @@ def test_a_damaged_file_is_left_aside(shipped, caplog):
 def test_a_file_beside_a_model_that_is_not_shipped_is_never_opened(shipped, monkeypatch):
     (shipped.path / single.FILE).write_bytes(b"no ONNX")
     monkeypatch.setattr(single, "SHIPPED", shipped.path)
-    monkeypatch.setattr(single, "_open", lambda _: pytest.fail("opened"))
+    monkeypatch.setattr(single, "opened", lambda _: pytest.fail("opened"))
     assert single.drawer(shipped) is None
 
 

@@ -34,29 +34,31 @@ def drawer(model: Model) -> Draw | None:
 @lru_cache(maxsize=4)
 def _drawer(folder: Path, digest: str, synthesis: Draw) -> Draw | None:
     try:
-        session = _open(folder / FILE)
+        draw, about, dim = opened(folder / FILE)
     except Exception as e:  # whatever ONNX Runtime finds wrong: PyTorch draws as well
         logging.getLogger(__name__).warning("%s is left aside: %s", folder / FILE, e)
         return None
-    if session.get_modelmeta().custom_metadata_map.get(DIGEST) != digest:
+    if about.get(DIGEST) != digest:
         logging.getLogger(__name__).warning("%s belongs to other weights: left aside", folder / FILE)
         return None
-
-    def draw(p: Tensor) -> Tensor:
-        return torch.from_numpy(session.run(None, {POINTS: p.numpy()})[0])
-
-    (given,) = session.get_inputs()
-    p = torch.zeros(1, given.shape[1])
+    p = torch.zeros(1, dim)
     return draw if _seconds(draw, p) < _seconds(synthesis, p) else None
 
 
-def _open(path: Path):  # type: ignore[no-untyped-def]  # the package has no types
+def opened(path: Path) -> tuple[Draw, dict[str, str], int]:
+    """What draws by a file, what the file says of itself, and the size of its points."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the processor is shared with viewers
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    def draw(p: Tensor) -> Tensor:
+        return torch.from_numpy(session.run(None, {POINTS: p.numpy()})[0])
+
+    (points,) = session.get_inputs()
+    return draw, session.get_modelmeta().custom_metadata_map, points.shape[1]
 
 
 @torch.inference_mode()
