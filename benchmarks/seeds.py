@@ -29,14 +29,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from pace import images_a_second  # noqa: E402
-from seeds_systems import SYSTEMS, System  # noqa: E402
+from seeds_systems import RESULT, SYSTEMS, System  # noqa: E402
 
 from gan_core import environment  # noqa: E402
 from gan_core.files import write_text  # noqa: E402
 
 SEEN, UNSEEN = {"knees": "knees/train"}, {"knees": "knees/val"}  # of the others there is one folder
 FAKES = 1600
-RESULT = "result.json"
 FEW_FAKES, FEW = 50, 20  # and images of a class, for `--quick`
 SNAPSHOTS = 5  # of a run that is counted in minutes, after its beginning
 SMALL = 28

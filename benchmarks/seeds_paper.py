@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
-from seeds_systems import System
+from seeds_systems import RESULT, System
 
 from gan_core.files import write_text
 from gan_core.images import ungrid
@@ -80,7 +80,7 @@ def finished(out: Path, systems: Sequence[System]) -> list[Result]:
     return [
         Result(system, Run(out / system.name / "run"), json.loads(path.read_text(encoding="utf-8")))
         for system in systems
-        if (path := out / system.name / "result.json").exists()
+        if (path := out / system.name / RESULT).exists()
     ]
 
 
@@ -102,7 +102,7 @@ def ship(result: Result) -> None:
     for path in sheets:
         shutil.copy(path, target / "samples")
     told = result.told | {"title": result.system.title}
-    write_text(target / "result.json", json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    write_text(target / RESULT, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
 
 
 # -- pictures ----------------------------------------------------------------------------------------------------------

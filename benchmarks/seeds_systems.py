@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+RESULT = "result.json"  # in the folder of a system: what was measured of it
 MINUTES = 30.0  # of processor time on one thread: what a knee system shows its critic in it, two idle cores show in 20
 
 

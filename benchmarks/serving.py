@@ -33,6 +33,7 @@ def serving(runs: Path, log: Path | None = None) -> Iterator[Server]:
     command += ["--server.address=127.0.0.1", "--server.headless=true", "--browser.gatherUsageStats=false"]
     with Path(log or os.devnull).open("wb") as out:
         environment = os.environ | {"KNEE_GAN_RUNS": str(runs)}
+        environment.pop("KNEE_GAN_PREPARED", None)  # whoever opens the app has not set it
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
     url = f"http://127.0.0.1:{port}"
     try:

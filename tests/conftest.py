@@ -3,20 +3,14 @@
 import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
-import time
-from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["KNEE_GAN_PREPARED"] = "1"  # else a training inside a test replaces pytest's own process by a faster one
 
 import psutil
 import pytest
+from serving import serving
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -107,38 +101,12 @@ def call(monkeypatch, capsys):
     return run
 
 
-@contextmanager
-def serve(runs):
-    """The address of an app whose runs are in the folder `runs`."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    options = [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true"]
-    env = os.environ | {"KNEE_GAN_RUNS": str(runs)}
-    env.pop("KNEE_GAN_PREPARED", None)
-    with (runs.parent / "server.log").open("wb") as log:
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", *options]
-        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(480):
-            try:
-                urlopen(f"{url}/_stcore/health", timeout=1)
-                break
-            except (URLError, OSError):
-                time.sleep(0.25)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
 @pytest.fixture(scope="module")
 def app(tmp_path_factory):
     """The address of an app and the folder of its runs: one for all tests of a file, as for all visitors."""
     runs = tmp_path_factory.mktemp("app") / "runs"
-    with serve(runs) as url:
-        yield url, runs
+    with serving(runs, runs.parent / "server.log") as app:
+        yield app.url, runs
 
 
 @pytest.fixture

@@ -107,7 +107,6 @@ def test_the_plain_game_takes_the_same_steps_without_channels_last(throughput):
 
 @pytest.mark.skipif(not (ROOT / "weights/knee-64").is_dir(), reason="no model is shipped")
 def test_generation_is_timed_by_each_way_there_is(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     generation = importlib.import_module("generation")
     monkeypatch.setattr(generation, "COUNTS", (1, 2))
     one, two = (row.strip("| ").split(" | ") for row in generation.measure(ROOT / "weights/knee-64", 1))
@@ -118,8 +117,6 @@ def test_generation_is_timed_by_each_way_there_is(monkeypatch):
 
 def test_the_seeds_systems_run_resume_and_are_written_down(tmp_path, monkeypatch):
     """One of them, on made images: from nothing to the folder that the Runs page reads."""
-    folder = ROOT / "benchmarks"
-    monkeypatch.syspath_prepend(str(folder))
     seeds, paper = importlib.import_module("seeds"), importlib.import_module("seeds_paper")
     rng = np.random.default_rng(0)
     for c in range(4):
@@ -157,8 +154,7 @@ def test_the_seeds_systems_run_resume_and_are_written_down(tmp_path, monkeypatch
     assert (tmp_path / "seeds-clothing-28.png").exists()
 
 
-def test_when_one_recipe_passes_the_other(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+def test_when_one_recipe_passes_the_other(tmp_path):
     ttq = importlib.import_module("time_to_quality")
 
     def curve(*distances):
@@ -175,8 +171,7 @@ def test_when_one_recipe_passes_the_other(monkeypatch, tmp_path):
     assert (tmp_path / "curves.png").stat().st_size > 1000
 
 
-def test_every_system_of_the_seeds_is_a_preset_with_a_name_of_its_own(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+def test_every_system_of_the_seeds_is_a_preset_with_a_name_of_its_own():
     seeds, systems = importlib.import_module("seeds"), importlib.import_module("seeds_systems").SYSTEMS
     assert len({s.name for s in systems}) == len(systems)
     for system in systems:

@@ -2,8 +2,8 @@
 
 import pytest
 from browsing import BROWSER, in_each_window, see
-from conftest import serve
 from hub_server import hub_fixture  # noqa: F401
+from serving import serving
 from test_model import make
 
 pytestmark = BROWSER
@@ -12,8 +12,8 @@ pytestmark = BROWSER
 @pytest.fixture
 def app(hub, tmp_path):
     """A server of each test's own, which knows its Hub."""
-    with serve(tmp_path / "runs") as url:
-        yield url, tmp_path / "runs"
+    with serving(tmp_path / "runs") as app:
+        yield app.url, tmp_path / "runs"
 
 
 @in_each_window

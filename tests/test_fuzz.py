@@ -6,21 +6,18 @@ import json
 import os
 import shutil
 import struct
-import sys
 import threading
 import zipfile
 
 import pytest
 from conftest import ROOT
-from hypothesis import HealthCheck, given, settings
-from test_model import make
-
-sys.path.insert(0, str(ROOT / "benchmarks"))
 from fuzz_damage import Damage
 from fuzz_house import Broken, House, in_words
 from fuzz_links import PAGES
 from fuzz_targets import TARGETS, examine
 from fuzz_zips import Film, Member, dicom
+from hypothesis import HealthCheck, given, settings
+from test_model import make
 
 from gan_core.data import limits, load
 from gan_core.deletion import delete_run
