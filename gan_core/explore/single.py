@@ -1,4 +1,4 @@
-"""A few pictures at a time by ONNX Runtime, which draws one in half of PyTorch's time (of sixteen both take the same).
+"""A few pictures at a time by ONNX Runtime, which draws one in half of PyTorch's time or less (sixteen take it longer).
 
 A shipped model brings the file, which `python -m gan_core onnx --from-w` writes; no other model's is ever opened.
 """
