@@ -150,6 +150,7 @@ def run_system(system: System, data: Path, out: Path, scale: float, quick: bool)
     config = configure(system, data, kimg, quick, **more)
     if run.state_path.exists() and not goes_on(run.config(), config):
         shutil.rmtree(run.path)
+        (folder / "spent.json").unlink(missing_ok=True)
     run.path.mkdir(parents=True, exist_ok=True)
     run.write_config(config)
     start = time.process_time()

@@ -1,131 +1,93 @@
-"""How soon knee-64 has what the seeds' WGAN-GP has at its end: both trained for the same time and measured on the way.
+"""How soon knee-64 has what the seeds' WGAN-GP has at its end: both trained on the same films for the same time.
 
-`python benchmarks/time_to_quality.py --data knees/train --unseen knees/val --out FOLDER` trains each for `--minutes` of
-processor time on one thread and stops it at the same instants to measure the Fréchet distance, in the features of the
-shipped knee encoder, of 1,656 samples to knees of patients that neither has seen. It goes on where it was cut off, then
-draws both curves and prints when the one passes the other.
+`python benchmarks/seeds.py` trains them, among the other systems, on one thread each and judges them on the way by the
+kernel distance to the training films in the features of the shipped knee encoder. This program reads what that found
+(`--out` for results not yet shipped), draws both curves, and prints when the one passes the other and what is left at
+the end.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import subprocess
 import sys
-import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE)]
 
-from pace import thousand_images  # noqa: E402
+from seeds_systems import RESULT  # noqa: E402
 
-from gan_core import environment  # noqa: E402
-from gan_core.files import write_text  # noqa: E402
+from gan_core.runs import Run  # noqa: E402
 
 OLD, NEW = "wgan-gp", "knee-64"
-FAKES = 1656
-INSTANTS = (1 / 40, 1 / 20, 1 / 10, 1 / 5, 2 / 5, 3 / 5, 4 / 5, 1.0)  # shares of the time
-
-Point = dict[str, float]
+SHIPPED = HERE / "seeds"
 
 
-def run_one(preset: str, data: str, unseen: str, minutes: float, folder: Path) -> None:
-    """Trains and measures one recipe in this process; each instant is a line of points.jsonl."""
-    import torch
-
-    from gan_core import data as data_module
-    from gan_core.presets import change, configure
-    from gan_core.runs import Run
-    from gan_core.train.distributed import World
-    from gan_core.train.trainer import Trainer
-
-    torch.set_num_threads(1)
-    folder.mkdir(parents=True, exist_ok=True)
-    kimg = folder / "kimg"
-    config = configure(preset, data=data, threads=1, judge_kimg=0.0, sample_kimg=1e6)
-    if not kimg.exists():
-        write_text(kimg, str(thousand_images(config, minutes)))
-    config = change(config, kimg=float(kimg.read_text(encoding="utf-8")))
-    dataset = data_module.load(data, config.resolution)
-    run, points = Run(folder / "run"), read_points(folder)
-    run.path.mkdir(exist_ok=True)
-    run.write_config(config)
-    spent = points[-1]["seconds"] if points else 0.0
-    for share in INSTANTS[len(points) :]:
-        trainer = Trainer(run, config, dataset, World())
-        start, until = time.process_time(), 60 * minutes * share - spent
-        # The last instant is the end of the run, so that its schedules come to theirs.
-        ends = (lambda s=start, u=until: "instant" if time.process_time() - s > u else "") if share < 1 else lambda: ""
-        trainer.train(ends, lambda status: None)
-        spent += time.process_time() - start
-        points.append({"seconds": spent, "images": trainer.game.nimg, **distance(run, data, unseen)})
-        write_text(folder / "points.jsonl", "".join(json.dumps(p) + "\n" for p in points))
+@dataclass(frozen=True)
+class Curve:
+    minutes: list[float]  # of processor time
+    distances: list[float]  # kernel distances at these
+    fd: float  # Fréchet distance to films of unseen patients at the end
+    floor: float  # the same of films
 
 
-def distance(run: Any, data: str, unseen: str) -> Point:
-    from gan_core.evaluations import EvaluationRequest
-    from gan_core.measure.evaluate import evaluate
-
-    request = EvaluationRequest(model=str(run.generator_path), data=unseen, reference=data, n=FAKES, only=("fd",))
-    found = evaluate(request).as_json()["fd"]
-    return {"fd": found["value"], "floor": found["floor"]}
-
-
-def read_points(folder: Path) -> list[Point]:
-    path = folder / "points.jsonl"
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+def read(folder: Path) -> Curve:
+    """The curve of one system, from its folder: shipped, or as `seeds.py` works on it."""
+    figures = json.loads((folder / RESULT).read_text(encoding="utf-8"))["figures"]
+    ticks = Run(folder if (folder / "stats.jsonl").exists() else folder / "run").stats()
+    each = figures["minutes"]["value"] / ticks[-1]["nimg"]  # an image costs what any other does
+    judged = [t for t in ticks if "kd_knee" in t]
+    fd = figures["fd"]
+    return Curve([t["nimg"] * each for t in judged], [t["kd_knee"] for t in judged], fd["value"], fd["floor"])
 
 
-def passes(new: list[Point], target: float) -> float:
-    """Seconds after which `new` is at `target`, between two instants along the logarithm; infinite if never."""
-    before: Point | None = None
-    for point in new:
-        if point["fd"] <= target:
+def passes(new: Curve, target: float) -> float:
+    """Minutes after which `new` is at `target`, between two judgements along the logarithm; infinite if never."""
+    before: tuple[float, float] | None = None
+    for minutes, distance in zip(new.minutes, new.distances, strict=True):
+        if distance <= target:
             if before is None:
-                return point["seconds"]
-            share = math.log(before["fd"] / target) / math.log(before["fd"] / point["fd"])
-            return before["seconds"] + share * (point["seconds"] - before["seconds"])
-        before = point
+                return minutes
+            share = math.log(before[1] / target) / math.log(before[1] / distance)
+            return before[0] + share * (minutes - before[0])
+        before = minutes, distance
     return math.inf
 
 
-def verdict(old: list[Point], new: list[Point]) -> str:
+def verdict(old: Curve, new: Curve) -> str:
     """What both curves say, in a sentence or two."""
-    target, floor, end = old[-1]["fd"], new[-1]["floor"], new[-1]["fd"]
-    at, total = passes(new, target), old[-1]["seconds"]
+    best, total = min(old.distances), old.minutes[-1]
+    at = passes(new, best)
     when = (
-        f"{NEW} passes it after {at / 60:.1f} minutes, a {total / at:.0f}th of the time"
+        f"{NEW} is nearer after {at:.1f} minutes ({at / total:.0%} of that time)"
         if math.isfinite(at)
-        else f"{NEW} does not pass it"
+        else f"{NEW} comes never so near"
     )
     return (
-        f"{OLD} ends at a Fréchet distance of {target:.1f} after {total / 60:.1f} minutes (floor {floor:.1f}); {when}, "
-        f"and ends at {end:.1f}: {(end - floor) / (target - floor):.0%} of its distance above the floor."
+        f"{OLD} comes as near as a kernel distance of {best:.2f} in {total:.1f} minutes; {when}. At the end the "
+        f"Fréchet distance is {old.fd:.1f} for {OLD} and {new.fd:.1f} for {NEW}: "
+        f"{(new.fd - new.floor) / (old.fd - old.floor):.0%} of the distance above the floor of {new.floor:.1f}."
     )
 
 
-def draw(curves: dict[str, list[Point]], path: Path) -> None:
+def draw(curves: dict[str, Curve], path: Path) -> None:
     from matplotlib.figure import Figure
 
-    from gan_core.media.style import CRITIC, GENERATOR, GRID, MUTED
+    from gan_core.media.style import CRITIC, GENERATOR, GRID
 
     figure = Figure(figsize=(7, 3.6), layout="constrained", facecolor="white")
     axes = figure.add_subplot()
-    for (name, points), colour in zip(curves.items(), (CRITIC, GENERATOR), strict=True):
-        minutes = [p["seconds"] / 60 for p in points]
-        axes.loglog(minutes, [p["fd"] for p in points], "o-", color=colour, markersize=4)
-        axes.annotate(name, (minutes[-1], points[-1]["fd"]), (6, 0), textcoords="offset points", color=colour)
-    floor = curves[NEW][-1]["floor"]
-    axes.axhline(floor, color=MUTED, linestyle="--", linewidth=1)
-    axes.annotate(
-        "real against real", (0.01, floor), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points"
-    )
+    for (name, curve), colour in zip(curves.items(), (CRITIC, GENERATOR), strict=True):
+        axes.loglog(curve.minutes, curve.distances, "o-", color=colour, markersize=4)
+        end = curve.minutes[-1], curve.distances[-1]
+        axes.annotate(name, end, (6, 0), textcoords="offset points", color=colour)
     axes.set_xlabel("minutes of processor time")
-    axes.set_ylabel("Fréchet distance (knee encoder)")
+    axes.set_ylabel("kernel distance (knee encoder)")
     axes.grid(color=GRID, which="both", linewidth=0.6)
     axes.margins(x=0.12)
     axes.spines[:].set_visible(False)
@@ -133,28 +95,16 @@ def draw(curves: dict[str, list[Point]], path: Path) -> None:
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Where runs and results are kept.")],
-    data: Annotated[str, typer.Option(help="Knees to learn from.")] = "knees/train",
-    unseen: Annotated[str, typer.Option(help="Knees of other patients, to measure against.")] = "knees/val",
-    minutes: Annotated[float, typer.Option(min=0.01, help="Processor time of each.")] = 30.0,
-    write: Annotated[bool, typer.Option("--write", help="Draw into benchmarks/time_to_quality.png.")] = False,
-    here: Annotated[str, typer.Option("--here", hidden=True)] = "",
+    out: Annotated[Path, typer.Option(help="Where seeds.py keeps its results.")] = SHIPPED,
+    picture: Annotated[Path, typer.Option(help="Where the curves are drawn.")] = HERE / "time_to_quality.png",
 ) -> None:
     """Compare the seeds' recipe with this project's at equal processor time."""
-    if here:
-        run_one(here, data, unseen, minutes, out / here)
-        return
-    for preset in (OLD, NEW):
-        if len(read_points(out / preset)) < len(INSTANTS):
-            options = ["--data", data, "--unseen", unseen, "--minutes", str(minutes), "--here", preset]
-            command = [sys.executable, str(Path(__file__).resolve()), "--out", str(out), *options]
-            subprocess.run(command, env=environment.for_training(), check=True)
-    curves = {preset: read_points(out / preset) for preset in (OLD, NEW)}
-    for preset, points in curves.items():
-        for p in points:
-            print(f"{preset}: {p['seconds'] / 60:.1f} min, {p['images']:,.0f} images, FD {p['fd']:.1f}")
+    curves = {preset: read(out / f"knees-{preset}") for preset in (OLD, NEW)}
+    for preset, curve in curves.items():
+        for minutes, distance in zip(curve.minutes, curve.distances, strict=True):
+            print(f"{preset}: {minutes:.1f} min, kernel distance {distance:.2f}")
     print(verdict(curves[OLD], curves[NEW]))
-    draw(curves, (Path(__file__).parent if write else out) / "time_to_quality.png")
+    draw(curves, picture)
 
 
 if __name__ == "__main__":

@@ -157,17 +157,19 @@ def test_the_seeds_systems_run_resume_and_are_written_down(tmp_path, monkeypatch
 def test_when_one_recipe_passes_the_other(tmp_path):
     ttq = importlib.import_module("time_to_quality")
 
-    def curve(*distances):
-        return [{"seconds": 60.0 * (i + 1), "images": 1.0, "fd": d, "floor": 4.0} for i, d in enumerate(distances)]
+    def curve(*distances, fd):
+        return ttq.Curve([i + 1.0 for i in range(len(distances))], list(distances), fd, 4.0)
 
-    assert ttq.passes(curve(80, 20), 100) == 60
-    assert ttq.passes(curve(80, 20), 40) == pytest.approx(90)  # half the way along the logarithm
-    assert ttq.passes(curve(80, 50), 40) == math.inf
-    told = ttq.verdict(curve(200, 150, 104), curve(104, 50, 29))
-    assert "after 1.0 minutes, a 3th of the time" in told
-    assert "25% of its distance above the floor" in told
-    assert "does not pass" in ttq.verdict(curve(50, 20), curve(90, 30))
-    ttq.draw({"wgan-gp": curve(200, 100), "knee-64": curve(90, 30)}, tmp_path / "curves.png")
+    assert ttq.passes(curve(8, 2, fd=0), 10) == 1
+    assert ttq.passes(curve(8, 2, fd=0), 4) == pytest.approx(1.5)  # half the way along the logarithm
+    assert ttq.passes(curve(8, 5, fd=0), 4) == math.inf
+    old, new = curve(20, 12, 15, 15, fd=104), curve(10, 5, 3, 3, fd=29)
+    told = ttq.verdict(old, new)
+    assert "as near as a kernel distance of 12.00" in told  # its best, though it undid that
+    assert "after 1.0 minutes (25% of that time)" in told
+    assert "25% of the distance above the floor" in told
+    assert "never" in ttq.verdict(new, old)
+    ttq.draw({"wgan-gp": old, "knee-64": new}, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 1000
 
 
