@@ -51,7 +51,7 @@ def configure(system: System, data: Path, kimg: float, quick: bool = False, **mo
         epoch = kimg / system.epochs
         each |= {"tick_kimg": epoch, "sample_kimg": epoch, "samples": 20}
     else:
-        each |= {"tick_kimg": max(0.1, kimg / 100), "sample_kimg": kimg / SNAPSHOTS, "judge_kimg": kimg / 20}
+        each |= {"tick_kimg": max(0.1, kimg / 100), "sample_kimg": kimg / SNAPSHOTS, "judge_kimg": kimg / 100}
         each |= {"samples": 20 if system.preset == "knee-64" else 12 if system.data == "knees" else 4}
     if quick:
         each |= {"batch": 4, "samples": 4, "judge_kimg": 0.0}
@@ -144,22 +144,27 @@ def run_system(system: System, data: Path, out: Path, scale: float, quick: bool)
 
     torch.set_num_threads(1)
     folder = out / system.name
-    run = Run(folder / "run")
+    run, spent_path = Run(folder / "run"), folder / "spent.json"
     more = {"init": str(out / system.start / "run")} if system.start else {}
     kimg, known = (0.008, {}) if quick else length(system, data, scale, folder)
     config = configure(system, data, kimg, quick, **more)
     if run.state_path.exists() and not goes_on(run.config(), config):
         shutil.rmtree(run.path)
-        (folder / "spent.json").unlink(missing_ok=True)
+        spent_path.unlink(missing_ok=True)
     run.path.mkdir(parents=True, exist_ok=True)
     run.write_config(config)
+    before = json.loads(spent_path.read_text()) if spent_path.exists() else 0.0
     start = time.process_time()
-    status = train(run, config, World())
+
+    def spent() -> float:
+        return before + time.process_time() - start
+
+    # Written on the way: what a run had before it was cut off has been spent too.
+    status = train(run, config, World(), on_status=lambda status: write_text(spent_path, json.dumps(spent())))
     if status.state != "finished":
         raise SystemExit(status.message)
-    spent = json.loads((folder / "spent.json").read_text()) if (folder / "spent.json").exists() else 0.0
-    spent += time.process_time() - start
-    write_text(folder / "spent.json", json.dumps(spent))
+    seconds = spent()
+    write_text(spent_path, json.dumps(seconds))
     ticks = run.stats()
     means = last_epoch(ticks)
     figures = measure(system, run, data, FEW_FAKES if quick else FAKES)
@@ -176,8 +181,8 @@ def run_system(system: System, data: Path, out: Path, scale: float, quick: bool)
     if back := setbacks(ticks):
         figures["setbacks"] = figure("Times it undid what it had learnt", back.times, 0)
         figures["worst_setback"] = figure("Distance at worst, over its best until then", back.worst, 2)
-    figures["minutes"] = figure("Processor minutes", spent / 60, 1)
-    figures["speed"] = figure("Images a second of processor time", status.images_seen / max(spent, 1e-9), 1)
+    figures["minutes"] = figure("Processor minutes", seconds / 60, 1)
+    figures["speed"] = figure("Images a second of processor time", status.images_seen / max(seconds, 1e-9), 1)
     for key, title, digits in (("step_seconds", "Seconds a step", 3), ("memory_gib", "Memory of a step, GiB", 2)):
         if key in known:
             figures[key] = figure(title, known[key], digits)

@@ -42,7 +42,7 @@ def translation(x: Tensor) -> Tensor:
 
 
 def cutout(x: Tensor) -> Tensor:
-    """Hides a square of half the side, anywhere, by mid-gray."""
+    """Hides a square of half the side (a pixel less where that is even), anywhere, by mid-gray."""
     n, _, h, w = x.shape
     size = round(h * CUTOUT)
     cy, cx = torch.randint(0, h + 1, (2, n, 1, 1), device=x.device)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from gan_core.errors import UserError
 
 MAX_CLASSES = 1000
+GROUP = 4  # images that the residual critic compares with each other
 
 
 class Settings(BaseModel):
@@ -132,8 +133,10 @@ class TrainConfig(Settings):
                 "the residual critic has neither normalisation nor dropout, nor a choice of levels: "
                 "set d_norm=none, d_dropout=0, d_levels=0"
             )
-        if self.architecture != "dcgan" and self.batch % 4:
-            raise ValueError("the residual critic compares images in groups of four: make batch a multiple of 4")
+        if self.architecture != "dcgan" and self.batch % GROUP:
+            raise ValueError(
+                f"the residual critic compares images in groups of {GROUP}: make batch a multiple of {GROUP}"
+            )
         if self.architecture == "style" and self.g_norm != "none":
             raise ValueError("a style-based generator has its own normalisation: set g_norm=none")
         if self.clip and self.loss != "wasserstein":

@@ -63,9 +63,7 @@ def command_line(request: EvaluationRequest, *, places: bool = True) -> str:
     """The command that evaluates the same; without `places`, paths of this machine are cut short."""
 
     def shown(source: str) -> str:
-        kind, colon, path = source.partition(":")  # knee:/a/folder
-        short = f"{kind}:{short_source(path)}" if colon and Path(path).is_absolute() else short_source(source)
-        return source if places else short
+        return source if places else short_source(source)
 
     words = ["python -m gan_core evaluate --model", shown(request.model), "--data", shown(request.data)]
     if request.reference:

@@ -59,12 +59,13 @@ def squared_gradient_norm(score: Tensor, x: Tensor) -> Tensor:
     return grad.float().square().sum(dim=(1, 2, 3))
 
 
-def zero_centred_penalty(score: Tensor, x: Tensor) -> Tensor:
-    """Half the mean squared gradient norm of `score` [N] at `x` [N, 1, H, W], which must require a gradient.
+def zero_centred_penalty(score: Tensor, x: Tensor, r1_gamma: float, r2_gamma: float) -> Tensor:
+    """R1 + R2: half the mean squared gradient norm, times gamma, of reals and of fakes (Mescheder et al. 2018).
 
-    R1 where x are reals, R2 where they are fakes (Mescheder et al. 2018); the weight is gamma.
+    `x` [2 N, 1, H, W] are N reals, then N fakes, and must require a gradient; `score` [2 N] is the critic's.
     """
-    return squared_gradient_norm(score, x).mean() / 2
+    at_real, at_fake = squared_gradient_norm(score, x).chunk(2)
+    return r1_gamma / 2 * at_real.mean() + r2_gamma / 2 * at_fake.mean()
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from pydantic import Field, ValidationError, model_validator
@@ -44,6 +44,7 @@ class ModelConfig(Settings):
     label_name: str = Field("class", max_length=100)  # what a class is called: "KL grade"
     preset: str = Field("", max_length=200)
     data: str = Field("", max_length=500)
+    fit: Literal["crop", "pad"] = "crop"  # how its films became squares, and how those that it is compared with do
     images_seen: int = Field(0, ge=0)
 
     @model_validator(mode="after")

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from gan_core.errors import UserError
 from gan_core.files import replacing
 from gan_core.model import NOT_FOR_DIAGNOSIS, Model
-from gan_core.networks.residual import Generator as MappedGenerator
+from gan_core.networks import has_mapping
 from gan_core.seeds import latents, own_labels
 
 TOLERANCE = 1e-3  # of images in [-1, 1]: an eighth of a gray level
@@ -39,7 +39,7 @@ def export_onnx(model: Model, path: Path, from_w: bool = False) -> float:
         import onnxscript  # noqa: F401  what torch.onnx writes with
     except ImportError as e:
         raise UserError("An export to ONNX needs: pip install onnx onnxscript onnxruntime.") from e
-    if from_w and not isinstance(model.net, MappedGenerator):
+    if from_w and not has_mapping(model.net):
         raise UserError("This model's networks have no mapping to w: export it whole.")
     inputs = _inputs(model, range(2), from_w)
     any_count = {0: torch.export.Dim("count", min=1)}

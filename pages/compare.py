@@ -58,8 +58,7 @@ with left, st.container(border=True):
 if not source:
     st.info("Say where the real images are, or take the phantom, and they stand beside the synthetic ones.")
     st.stop()
-resolution = model.config.net.resolution
-dataset = compare.read(source, resolution)
+dataset, resolution = compare.read(source, model.config), model.config.net.resolution
 shared = shared_classes(model, dataset)
 label = model.config.label_name
 with choosing, st.container(horizontal=True, vertical_alignment="bottom"):

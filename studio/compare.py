@@ -20,7 +20,7 @@ from gan_core.compare.sides import Side, Sides, sides
 from gan_core.compare.space import Layout, Nearness, Views, layout, look, nearness
 from gan_core.data import Dataset
 from gan_core.measure.extractors import Extractor, open_extractor
-from gan_core.model import Model
+from gan_core.model import Model, ModelConfig
 
 HERE = Path(__file__).parent
 MARKS = {"real": "Real", "synthetic": "Synthetic"}
@@ -80,9 +80,9 @@ class Choice:
     truncation: float
 
 
-def read(source: str, resolution: int) -> Dataset:
-    """The data, read once for each visit, with a bar. Raises `UserError` as `data.load` does."""
-    what = (source, resolution)
+def read(source: str, model: ModelConfig) -> Dataset:
+    """The data, made squares as the model's own were, once for each visit. Raises `UserError` as `data.load` does."""
+    what = (source, model.net.resolution, model.fit)
     if st.session_state.get("compare_data_of") != what:
         place = st.empty()
 
@@ -91,7 +91,7 @@ def read(source: str, resolution: int) -> Dataset:
                 place.progress(done / max(total, 1), f"Reading the real images: {done:,} of {total:,}")
 
         try:
-            st.session_state.compare_data = data.load(source, resolution, progress=show)
+            st.session_state.compare_data = data.load(source, model.net.resolution, fit=model.fit, progress=show)
         finally:
             place.empty()
         st.session_state.compare_data_of = what

@@ -102,6 +102,12 @@ def test_shares_cover_the_batch_once():
     assert list(itertools.chain(*parts)) == list(range(12))
 
 
+def test_a_critic_that_would_compare_reals_with_fakes_is_refused():
+    images = np.zeros((50, 1, 16, 16), np.uint8)
+    with pytest.raises(UserError, match="set batch to a multiple of 32"):
+        Game(CASES["knee-64"], Batches(images, np.zeros(50, np.int64), 0), 0, World(0, 8))
+
+
 def test_a_batch_that_does_not_divide_is_refused():
     images = np.zeros((50, 1, 16, 16), np.uint8)
     with pytest.raises(UserError, match="does not divide"):

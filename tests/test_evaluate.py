@@ -27,9 +27,10 @@ from gan_core.evaluations import (
 )
 from gan_core.jobs import JobStatus
 from gan_core.measure import judge as judge_module
-from gan_core.measure.comparison import Comparison
+from gan_core.measure.comparison import Comparison, compare
 from gan_core.measure.distances import KernelDistance
 from gan_core.measure.evaluate import _MEASURES, evaluate
+from gan_core.measure.extractors import open_extractor
 from gan_core.measure.job import run_evaluation
 from gan_core.measure.sample import Sample
 from gan_core.measure.summary import lines
@@ -125,6 +126,21 @@ def test_figures_come_with_their_floor_their_count_and_their_extractor(model, se
     assert np.sum(found["grade"]["real"]["confusion"]) == 140
     json.dumps(found, allow_nan=False)
     assert [line.value for line in lines(found)]
+
+
+def test_films_become_squares_as_those_did_that_the_model_learnt_from(model, eye, tmp_path):
+    for i in range(110):
+        tall = np.random.default_rng(i).integers(1, 255, (60, 40), np.uint8)
+        images.save_png(tmp_path / "films" / "2" / f"{i:05d}.png", tall)
+    films, padding = str(tmp_path / "films"), str(tmp_path / "padding")
+    shutil.copytree(model, padding)
+    config = Path(padding, "config.json")
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"fit": "pad"}))
+    for folder, fit in ((model, "crop"), (padding, "pad")):
+        found = compare(load_model(Path(folder)), open_extractor(eye), request(folder, films, eye), lambda *_: None)
+        expected = data.load(films, 32, fit=fit)
+        one, _ = data.split_by_patient(expected.files, 0.5)
+        assert np.array_equal(found.real.images, expected.images[one])
 
 
 @pytest.mark.parametrize("swapped", [False, True])

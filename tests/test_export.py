@@ -527,7 +527,7 @@ def save_films(folder, images, name="{:05d}.png"):
 @needs_encoder
 def test_a_copy_is_marked_and_other_images_hardly_ever(tmp_path):
     seen = smooth(200, 1)
-    check = near.Check(save_films(tmp_path / "films", seen), 32, silent)
+    check = near.Check(save_films(tmp_path / "films", seen), 32, "crop", silent)
     copies = np.clip(seen[:5].astype(int) + 3, 0, 255).astype(np.uint8)
     for found in check(copies):
         assert "pixels" in found.near
@@ -546,7 +546,7 @@ def test_ones_own_other_knee_does_not_hide_a_copy():
 
 def test_too_few_patients_are_told(tmp_path):
     with pytest.raises(UserError, match="at least 100 training images"):
-        near.Check(save_films(tmp_path / "few", smooth(20, 1)), 32, silent)
+        near.Check(save_films(tmp_path / "few", smooth(20, 1)), 32, "crop", silent)
     with pytest.raises(UserError, match="nearly all of one"):
         near._between_patients(near.pixel_features(smooth(120, 1)), np.zeros(120, np.int64))
 
@@ -556,7 +556,7 @@ def checked(monkeypatch):
     """A check that finds every fifth image of a batch too near."""
 
     class Check:
-        def __init__(self, reference, side, progress):
+        def __init__(self, reference, side, fit, progress):
             pass
 
         def __call__(self, images):

@@ -102,7 +102,8 @@ def test_penalties_of_a_linear_critic(length):
     gp = losses.gradient_penalty(critic, images(seed=1), images(seed=2), torch.rand(6))
     assert gp.item() == pytest.approx((length - 1) ** 2, abs=1e-5)
     x = images().requires_grad_()
-    assert losses.zero_centred_penalty(critic(x), x).item() == pytest.approx(length**2 / 2, rel=1e-5)
+    penalty = losses.zero_centred_penalty(critic(x), x, 3.0, 1.0)
+    assert penalty.item() == pytest.approx((3 + 1) / 2 * length**2, rel=1e-5)
 
 
 def test_penalties_differentiate_by_the_critics_weights():
@@ -114,7 +115,7 @@ def test_penalties_differentiate_by_the_critics_weights():
     torch.testing.assert_close(w.grad, expected.detach(), rtol=1e-4, atol=1e-5)
     w.grad = None
     x = a.clone().requires_grad_()
-    losses.zero_centred_penalty(x.flatten(1) @ w, x).backward()
+    losses.zero_centred_penalty(x.flatten(1) @ w, x, 0.4, 0.6).backward()
     torch.testing.assert_close(w.grad, w.detach(), rtol=1e-5, atol=1e-6)
 
 
@@ -127,10 +128,14 @@ def test_gradient_penalty_is_taken_between_the_pair(mix):
     assert gp.item() == pytest.approx((lengths - 1).square().mean().item(), rel=1e-5)
 
 
-def test_zero_centred_penalty_of_a_square():
-    x = images().requires_grad_()
-    penalty = losses.zero_centred_penalty(1.5 * x.square().sum((1, 2, 3)), x)
-    assert penalty.item() == pytest.approx((9 * x.square().sum((1, 2, 3))).mean().item() / 2, rel=1e-5)
+def test_the_zero_centred_penalty_weighs_reals_and_fakes_apart():
+    """D(x) = 3 |x|^2 / 2 has the gradient 3 x."""
+    real, fake = images(seed=1), images(seed=2)
+    x = torch.cat([real, fake]).requires_grad_()
+    r1, r2 = ((9 * part.square().sum((1, 2, 3))).mean().item() / 2 for part in (real, fake))
+    for gammas in ((1.0, 0.0), (0.0, 1.0), (0.1, 10.0)):
+        penalty = losses.zero_centred_penalty(1.5 * x.square().sum((1, 2, 3)), x, *gammas)
+        assert penalty.item() == pytest.approx(gammas[0] * r1 + gammas[1] * r2, rel=1e-5)
 
 
 def test_gradient_penalty_of_a_flat_critic_is_one_with_a_finite_slope():

@@ -32,7 +32,7 @@ def make(folder, architecture="residual", names=GRADES, resolution=28, role="gen
         channels=4,
         max_channels=16,
         z_dim=8,
-        norm="batch" if role == "generator" else "none",
+        norm="batch" if role == "generator" and architecture != "style" else "none",
         **settings,
     )
     net = networks.build(net_config)

@@ -323,11 +323,15 @@ def test_new_channels_and_blocks_learn():
 def test_other_classes_are_learnt_afresh():
     G = generator("residual", num_classes=5, conditioning="embedding", norm="batch")
     D = discriminator("residual", num_classes=5, conditioning="projection")
+    torch.nn.init.normal_(D.embed.weight)
     for classes, of_g, of_d in ((2, "embedding", "projection+classifier"), (0, "none", "none")):
         g = grown(G, num_classes=classes, conditioning=of_g)
         d = grown(D, num_classes=classes, conditioning=of_d)
         torch.testing.assert_close(g.blocks[0].conv1.weight, G.blocks[0].conv1.weight)
         torch.testing.assert_close(d.score.weight, D.score.weight)
+        if classes:
+            assert not d.embed.weight.any()  # as it begins
+            assert not torch.isclose(g.mapping.embed.weight, G.mapping.embed.weight[:, :classes]).any()
         c = torch.zeros(4, dtype=torch.long) if classes else None
         assert d(g(torch.randn(4, 8), c), c).score.isfinite().all()
 

@@ -20,7 +20,7 @@ pytest.importorskip("onnxscript")
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("architecture", "names", "resolution"), [("residual", GRADES, 28), ("dcgan", GRADES, 28), ("residual", (), 30)]
+    ("architecture", "names", "resolution"), [("residual", GRADES, 30), ("dcgan", GRADES, 28), ("style", (), 30)]
 )
 def test_the_file_draws_the_same_images_for_any_count_of_seeds(tmp_path, architecture, names, resolution):
     model = load_model(make(tmp_path / "model", architecture, names, resolution))

@@ -46,8 +46,8 @@ def compare(
     if pairs and not out:
         raise bad_call("--pairs needs a folder to write to: give --out")
     loaded = models.load_model(models.find_generator(model))
-    side = loaded.config.net.resolution
-    dataset = data_module.load(data, side, progress=Bar("reading the real images"))
+    side, fit = loaded.config.net.resolution, loaded.config.fit
+    dataset = data_module.load(data, side, fit=fit, progress=Bar("reading the real images"))
     sides = good_call(lambda: beside.sides(loaded, dataset, class_name, n, first_seed, truncation))
     eye = open_extractor(extractor)
     found = figures(sides, look(sides, eye, Bar("looking at the images")), method)

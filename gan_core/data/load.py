@@ -35,9 +35,11 @@ def absolute_source(source: str) -> str:
 
 
 def short_source(source: str) -> str:
-    """`source` as it may be shown to others: of a path on this machine the last two parts."""
-    path = Path(source)
-    return "/".join(path.parts[-2:]) if path.is_absolute() else source
+    """`source` as it may be shown to others: of a path on this machine, also after kinds (`knee:/a/b`), two parts."""
+    for start in (0, *(i + 1 for i, letter in enumerate(source) if letter == ":")):
+        if (path := Path(source[start:])).is_absolute():
+            return source[:start] + "/".join(path.parts[-2:])
+    return source
 
 
 def open_source(source: str, cache_dir: Path) -> Source:

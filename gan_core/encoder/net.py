@@ -20,7 +20,6 @@ from pydantic import Field
 from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models.efficientnet import EfficientNet, MBConv, MBConvConfig
 
 from gan_core.config import MAX_CLASSES, Settings
 from gan_core.files import replacing, write_text
@@ -63,6 +62,9 @@ class Encoder(nn.Module):
     """`net(x)`: features [N, 320] and logits of the classes [N, K] of images x [N, 1, R, R] in [-1, 1]."""
 
     def __init__(self, config: EncoderConfig) -> None:
+        # Here, since it takes longer to load than PyTorch, and most that imports this module never reads an image.
+        from torchvision.models.efficientnet import EfficientNet, MBConv, MBConvConfig
+
         super().__init__()
         self.config = config
         block = partial(MBConv, se_layer=_Nothing)

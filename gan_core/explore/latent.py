@@ -10,7 +10,7 @@ import binascii
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -65,6 +65,13 @@ class Latent(Settings):
     @classmethod
     def _half(cls, value: Numbers | None) -> Numbers | None:
         return value if value is None else tuple(np.asarray(value, np.float16).astype(float).tolist())
+
+    @field_validator("at", "x", "y", "grade", "truncation", "moves")
+    @classmethod
+    def _as_a_link_has_it(cls, value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(float(f"{v:g}") for v in value)
+        return value if value is None else float(f"{value:g}")
 
     @model_validator(mode="after")
     def _one_start(self) -> Latent:

@@ -29,7 +29,6 @@ from gan_core.model import Model
 from gan_core.seeds import latents, own_labels
 
 STEPS = 240
-MOST_STEPS = 5000
 CANDIDATES = 255  # seeds looked at for the starts, besides z = 0, the middle
 SHORTLIST = 24  # of them, by their pixels, are compared by features too
 STARTS = 4

@@ -17,7 +17,7 @@ from torch import Tensor
 from gan_core.explore import single
 from gan_core.images import to_uint8
 from gan_core.model import Model
-from gan_core.networks.residual import Generator as MappedGenerator
+from gan_core.networks import has_mapping
 
 BATCH_PIXELS = 16 * 128**2  # of images made at a time
 
@@ -35,7 +35,7 @@ class Space:
     @property
     def mapped(self) -> bool:
         """Whether points are w's."""
-        return isinstance(self.net, MappedGenerator)
+        return has_mapping(self.net)
 
     def labels(self, grades: Sequence[float]) -> Tensor | None:
         """c [N, num_classes]: each grade as a mixture of the two classes beside it; None without classes."""

@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gan_core import data
+from gan_core.data.pixels import Fit
 from gan_core.data.split import patient
 from gan_core.errors import UserError
 from gan_core.jobs import Progress
-from gan_core.measure.copying import FEWEST_UNSEEN, OTHERS, PERCENTILE, nearest, pixel_features
+from gan_core.measure.copying import FEWEST_UNSEEN, OTHERS, PERCENTILE, nearest, pixel_features, relative
 from gan_core.measure.extractors import open_extractor
 from gan_core.measure.features import features
 
@@ -55,8 +56,13 @@ class Check:
     Raises `UserError` where these cannot be read, or show too few patients.
     """
 
-    def __init__(self, reference: str, side: int, progress: Progress) -> None:
-        found = data.load(reference, side, progress=lambda a, b: progress("Reading the training images", a, b))
+    def __init__(self, reference: str, side: int, fit: Fit, progress: Progress) -> None:
+        found = data.load(
+            reference,
+            side,
+            fit=fit,
+            progress=lambda a, b: progress("Reading the training images", a, b),
+        )
         if len(found.images) < FEWEST_UNSEEN:
             raise UserError(
                 f"The nearest-patient check needs at least {FEWEST_UNSEEN} training images; there are "
@@ -78,7 +84,7 @@ class Check:
 
     def __call__(self, images: NDArray[np.uint8]) -> list[Finding]:
         """A finding for each of uint8 images [N, 1, R, R]."""
-        ratios = {name: _relative(nearest(way.see(images), way.seen, OTHERS)[1]) for name, way in self._ways.items()}
+        ratios = {name: relative(nearest(way.see(images), way.seen, OTHERS)[1]) for name, way in self._ways.items()}
         return [
             Finding(
                 {name: float(values[i]) for name, values in ratios.items()},
@@ -103,10 +109,4 @@ def _between_patients(seen: NDArray[np.float32], whose: NDArray[np.int64]) -> ND
     rows = np.sort(np.random.default_rng(0).permutation(len(seen))[:LOOKED_AT])
     index, distances = nearest(seen[rows], seen, most + OTHERS)
     distances[whose[index] == whose[rows][:, None]] = np.inf
-    return _relative(np.sort(distances, 1)[:, :OTHERS])
-
-
-def _relative(distances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[N, OTHERS] in ascending order: the first over the last; 0 for an exact copy."""
-    first, last = distances[:, 0], distances[:, -1]
-    return np.divide(first, last, out=np.zeros_like(first), where=last > 0)
+    return relative(np.sort(distances, 1)[:, :OTHERS])

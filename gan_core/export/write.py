@@ -119,7 +119,8 @@ class Export:
             return None
         from gan_core.export.near import Check  # slow to load, and seldom needed
 
-        return Check(self.request.reference, self.model.config.net.resolution, self._progress)
+        about = self.model.config
+        return Check(self.request.reference, about.net.resolution, about.fit, self._progress)
 
     # -- the folder ---------------------------------------------------------------------------------------------------
 

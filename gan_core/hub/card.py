@@ -9,7 +9,7 @@ from gan_core import networks
 from gan_core.evaluations import EvaluationFolder, command_line
 from gan_core.hub.client import HubName
 from gan_core.hub.look import body
-from gan_core.measure.card import HEADING, report_markdown
+from gan_core.measure.card import HEADING, report_markdown, with_section
 from gan_core.measure.tables import leads
 from gan_core.model import NOT_FOR_DIAGNOSIS, Model
 
@@ -34,9 +34,9 @@ def hub_card(model: Model, own: str, name: HubName, licence: str, datasets: list
     figures = evaluation.figures() if evaluation else {}
     command = command_line(evaluation.request(), places=False) if evaluation else ""
     text = _PATH.sub(lambda m: re.split(r"[\\/]", m[0])[-1], body(own))
-    text = _with_section(text, _USE, _use(model, name))
+    text = with_section(text, _USE, _use(model, name))
     if figures:
-        text = _with_section(text, HEADING, report_markdown(figures, command))
+        text = with_section(text, HEADING, report_markdown(figures, command))
     if NOT_FOR_DIAGNOSIS not in text and "not for diagnosis" not in text:
         text = f"{NOT_FOR_DIAGNOSIS}\n\n{text}"
     if not text.startswith(_TITLE):
@@ -94,10 +94,3 @@ def _use(model: Model, name: HubName) -> str:
             "```",
         ]
     )
-
-
-def _with_section(card: str, heading: str, section: str) -> str:
-    """The card with this section in place of an older one, or at its end."""
-    before, _, rest = f"{card}\n".partition(f"{heading}\n")
-    after = rest[rest.index("\n## ") + 1 :] if "\n## " in rest else ""
-    return "\n\n".join(part.strip() for part in (before, section, after) if part.strip())

@@ -50,6 +50,11 @@ def put_report(folder: Path, section: str) -> None:
         card = path.read_text(encoding="utf-8")
     except OSError as e:
         raise UserError(f"{path} cannot be read: a model's card is needed to put a report into.") from e
-    before, _, rest = card.partition(f"{HEADING}\n")
+    write_text(path, with_section(card, HEADING, section) + "\n")
+
+
+def with_section(card: str, heading: str, section: str) -> str:
+    """The card with this section in place of an older one of that heading, or at its end."""
+    before, _, rest = f"\n{card}\n".partition(f"\n{heading}\n")
     after = rest[rest.index("\n## ") + 1 :] if "\n## " in rest else ""
-    write_text(path, "\n\n".join(part.strip() for part in (before, section, after) if part.strip()) + "\n")
+    return "\n\n".join(part.strip() for part in (before, section, after) if part.strip())

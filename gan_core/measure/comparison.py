@@ -76,7 +76,7 @@ def compare(model: Model, extractor: Extractor, request: EvaluationRequest, prog
     """
     side = model.config.net.resolution
     datasets = [
-        data.load(s, side, progress=lambda done, of: progress("Reading the reals", done, of))
+        data.load(s, side, fit=model.config.fit, progress=lambda done, of: progress("Reading the reals", done, of))
         for s in (request.data, request.reference)
         if s
     ]

@@ -143,18 +143,18 @@ def copying(fake: Sample, seen: Sample, unseen: Sample, worst: int = 10, seed: i
         )
     from_unseen = nearest(unseen.features, seen.features, OTHERS)[1]
     index, from_fake = nearest(fake.features, seen.features, OTHERS)
-    distance, unseen_distance, relative = from_fake[:, 0], from_unseen[:, 0], _relative(from_fake)
+    distance, unseen_distance, ratio = from_fake[:, 0], from_unseen[:, 0], relative(from_fake)
     if not np.median(unseen_distance) > 0:
         raise UserError("The features do not tell these images apart; use another extractor.")
     nearer = np.searchsorted(np.sort(unseen_distance), distance) / len(unseen) * 100
     return Copying(
         _ratio_of_medians(distance, unseen_distance, seed),
         _share_below(distance, unseen_distance),
-        _share_below(relative, _relative(from_unseen)),
+        _share_below(ratio, relative(from_unseen)),
         _membership(fake, seen, unseen, seed),
         tuple(
-            Pair(int(i), int(index[i, 0]), float(distance[i]), float(nearer[i]), float(relative[i]))
-            for i in np.argsort(relative, kind="stable")[:worst]
+            Pair(int(i), int(index[i, 0]), float(distance[i]), float(nearer[i]), float(ratio[i]))
+            for i in np.argsort(ratio, kind="stable")[:worst]
         ),
         len(fake),
         len(seen),
@@ -175,7 +175,7 @@ def _check(fake: Sample, seen: Sample, unseen: Sample) -> None:
             raise UserError(f"The features of the {what} hold values that are no numbers; check the extractor.")
 
 
-def _relative(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+def relative(distances: NDArray[np.float64]) -> NDArray[np.float64]:
     """Each row's first distance over its last; 0 for an exact copy of what is among the training images over again."""
     first, last = distances[:, 0], distances[:, -1]
     return np.divide(first, last, out=np.zeros_like(first), where=last > 0)

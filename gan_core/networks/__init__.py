@@ -13,7 +13,7 @@ from gan_core.networks.grow import grow
 
 MAX_PARAMETERS = 150_000_000  # 0.6 GB in float32: far above any preset, far below what hurts a host
 
-__all__ = ["MAX_PARAMETERS", "Scores", "build", "count_parameters", "grow"]
+__all__ = ["MAX_PARAMETERS", "Scores", "build", "count_parameters", "grow", "has_mapping"]
 
 _CLASSES = {
     ("dcgan", "generator"): dcgan.Generator,
@@ -40,6 +40,11 @@ def build(config: NetConfig) -> nn.Module:
             "ask for fewer channels or a lower resolution."
         )
     return net_class(config)
+
+
+def has_mapping(net: nn.Module) -> bool:
+    """Whether a generator draws from a w: it has `mapping(z, c, truncation)` and `synthesis(w)`."""
+    return isinstance(net, (residual.Generator, style.Generator))
 
 
 def count_parameters(net: nn.Module) -> int:

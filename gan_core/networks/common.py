@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gan_core.config import NetConfig
+from gan_core.config import GROUP, NetConfig
 
 COARSEST = 7  # the image is halved until its side is at most this
 
@@ -88,7 +88,7 @@ class Critic(nn.Module):
         return Scores(score.float(), classes)
 
 
-def minibatch_stddev(x: Tensor, group: int = 4) -> Tensor:
+def minibatch_stddev(x: Tensor, group: int = GROUP) -> Tensor:
     """x [N, C, H, W] with one more channel: the standard deviation within groups of neighbours in the batch.
 
     It lets D see a lack of variety (Karras et al. 2018). Groups are neighbours, so that a batch split over processes

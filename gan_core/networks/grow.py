@@ -35,7 +35,7 @@ def grow(small: nn.Module, large: nn.Module) -> None:
         new, old = large.blocks[: -len(small.blocks)], large.blocks[-len(small.blocks) :]
     for name, module in small.named_children():
         if hasattr(large, name):
-            _fill(module, old if name == "blocks" else getattr(large, name))
+            _fill(module, old if name == "blocks" else getattr(large, name), name)
     if isinstance(large, style.Generator) and isinstance(small, style.Generator):
         large.start.copy_(small.start)
     for block in new:
@@ -60,11 +60,12 @@ def _check(small: NetConfig, large: NetConfig) -> None:
         )
 
 
-def _fill(old: nn.Module, new: nn.Module) -> None:
-    """All of `old`'s tensors into the corners of `new`'s."""
+def _fill(old: nn.Module, new: nn.Module, called: str) -> None:
+    """All of `old`'s tensors into the corners of `new`'s, but for those of other classes."""
     target = new.state_dict()
     for name, tensor in old.state_dict().items():
-        if name not in target or (any(part in name for part in _OF_CLASSES) and target[name].shape != tensor.shape):
+        of_classes = any(part in f"{called}.{name}" for part in _OF_CLASSES)
+        if name not in target or (of_classes and target[name].shape != tensor.shape):
             continue
         if "affine" in name:  # a style's scales, then its shifts: each half has a corner of its own
             for part, like in zip(target[name].chunk(2), tensor.chunk(2), strict=True):

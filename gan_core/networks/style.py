@@ -89,7 +89,7 @@ class Generator(nn.Module):
 
     def synthesis(self, w: Tensor) -> Tensor:
         """w [N, z_dim] -> images [N, 1, R, R] in [-1, 1]."""
-        x = self.start.expand(len(w), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        x = self.start.expand(w.shape[0], -1, -1, -1).contiguous(memory_format=torch.channels_last)
         image = None
         for block in self.blocks:
             x, image = block(x, image, w)

@@ -51,7 +51,7 @@ def make_set(
     if size not in SIZES:
         raise UserError(f"A study has {', '.join(map(str, SIZES))} images, not {size}.")
     resolution = model.config.net.resolution
-    loaded = data.load(source, resolution, progress=progress)
+    loaded = data.load(source, resolution, fit=model.config.fit, progress=progress)
     seed = secrets.randbits(62)
     rng = np.random.default_rng(seed)
 

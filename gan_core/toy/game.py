@@ -114,8 +114,7 @@ class Game:
             targets = (torch.full_like(real_score, t) for t in losses.d_targets(cfg.loss, cfg.label_smoothing))
             loss = d_loss(real_score, fake_score, *targets)
         if penalised:
-            at_real, at_fake = losses.squared_gradient_norm(score, x).chunk(2)
-            loss = loss + cfg.r1_gamma / 2 * at_real.mean() + cfg.r2_gamma / 2 * at_fake.mean()
+            loss = loss + losses.zero_centred_penalty(score, x, cfg.r1_gamma, cfg.r2_gamma)
         if cfg.gp_weight:
             mix = torch.rand(len(real), generator=self.rng)
             loss = loss + cfg.gp_weight * losses.gradient_penalty(self.score, real, fake, mix)

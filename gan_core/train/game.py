@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gan_core import losses, networks, schedules
 from gan_core.augment import augment
-from gan_core.config import TrainConfig
+from gan_core.config import GROUP, TrainConfig
 from gan_core.data import take
 from gan_core.errors import UserError
 from gan_core.images import to_float, to_uint8
@@ -98,6 +98,11 @@ class Game:
         if config.batch % self.world.size:
             raise UserError(
                 f"A batch of {config.batch} does not divide by {self.world.size} processes: set batch to a multiple."
+            )
+        if config.architecture != "dcgan" and config.batch // self.world.size % GROUP:
+            raise UserError(  # else a group would hold reals beside fakes
+                f"The residual critic compares images in groups of {GROUP}, and {self.world.size} processes share a "
+                f"batch of {config.batch}: set batch to a multiple of {GROUP * self.world.size}."
             )
         self.device = pick_device(config.device)
         self.bfloat16 = pick_precision(config.precision, self.device) == "bfloat16"
@@ -202,8 +207,7 @@ class Game:
         if real.classes is not None:
             loss = loss + self._class_loss(real, fake, c)
         if lazy:
-            squared = losses.squared_gradient_norm(both.score, x)
-            penalty = cfg.r1_gamma / 2 * squared[:n].mean() + cfg.r2_gamma / 2 * squared[n:].mean()
+            penalty = losses.zero_centred_penalty(both.score, x, cfg.r1_gamma, cfg.r2_gamma)
             penalty = penalty * schedules.gamma(cfg, self._progress())
             self._note(penalty=penalty)
             loss = loss + cfg.penalty_every * penalty

@@ -46,14 +46,15 @@ def command_line(config: TrainConfig) -> str:
     """The command that makes this run: its preset, and what differs from it."""
     named = {"preset", "data", "resolution", "kimg", "seed"}
     base = configure(config.preset)
-    source = data.short_source(config.data)  # a card is made to be shown
-    parts = ["python -m gan_core train", f"--preset {config.preset}", f"--data {shlex.quote(source)}"]
+    short = {"init": data.short_source(config.init)}  # a card is made to be shown
+    source = shlex.quote(data.short_source(config.data))
+    parts = ["python -m gan_core train", f"--preset {config.preset}", f"--data {source}"]
     kimg = str(config.kimg).removesuffix(".0")
     parts += [f"--resolution {config.resolution}", f"--kimg {kimg}", f"--seed {config.seed}"]
     for name in TrainConfig.model_fields:
         value = getattr(config, name)
         if name not in named and value != getattr(base, name):
-            text = ",".join(value) if isinstance(value, tuple) else str(value)
+            text = short.get(name, ",".join(value) if isinstance(value, tuple) else str(value))
             parts.append(f"--set {shlex.quote(f'{name}={text}')}")
     return " ".join(parts)
 
@@ -271,6 +272,7 @@ class Trainer:
             label_name=self.config.label_name,
             preset=self.config.preset,
             data=self.dataset.about,
+            fit=self.config.fit,
             images_seen=self.game.nimg,
         )
         parameters = networks.count_parameters(net)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torchvision
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -58,7 +57,9 @@ def open_inception(weights: str, device: str) -> Extractor:
 
 def backbones() -> list[str]:
     """The names of torchvision's classification networks."""
-    return torchvision.models.list_models(module=torchvision.models)
+    from torchvision import models  # which takes longer to load than PyTorch
+
+    return models.list_models(module=models)
 
 
 def open_torchvision(text: str, device: str) -> Extractor:
@@ -68,12 +69,14 @@ def open_torchvision(text: str, device: str) -> Extractor:
     last layer for other classes, or none. Raises `UserError` for an unknown name, and where the weights cannot be had
     or do not fit.
     """
+    from torchvision import models
+
     name, _, given = text.partition(":")
     if name not in backbones():
         raise UserError(
             f"torchvision has no backbone {name!r}. Give one as torchvision:NAME: {', '.join(backbones())}."
         )
-    weights = torchvision.models.get_model_weights(name).DEFAULT
+    weights = models.get_model_weights(name).DEFAULT
     path = Path(given) if given else download(weights.url, f"torchvision:{name}")
     transform = weights.transforms()
     (side,) = transform.crop_size
@@ -91,9 +94,11 @@ def open_torchvision(text: str, device: str) -> Extractor:
 
 def _headless(name: str, side: int, state: dict[str, Tensor], path: Path) -> nn.Module:
     """The network, given its weights, with nothing where its last layer of weights was."""
+    from torchvision import models
+
     options = {"image_size": side} if name.startswith("vit_") else {}  # its position embedding has one size
     with torch.random.fork_rng(devices=[]):
-        net = torchvision.models.get_model(name, weights=None, **options)
+        net = models.get_model(name, weights=None, **options)
     last = [key for key, module in net.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)][-1]
     net.set_submodule(last, nn.Identity())
     if hasattr(net, "transform_input"):
