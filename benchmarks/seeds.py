@@ -110,7 +110,7 @@ def measure(system: System, run: Any, data: Path, n: int) -> dict[str, dict[str,
             "fd": figure("Fréchet distance (own classifier)", found.fd, 1, found.fd_of_reals, "lower"),
             "classifier": figure("That classifier's accuracy on unseen reals", found.accuracy, 2),
         }
-    names = ("fd", "kd", "prdc")
+    names = ("fd", "kd", "prdc", "spectrum")
     reference = seen if seen != unseen else ""
     request = EvaluationRequest(model=str(run.generator_path), data=unseen, reference=reference, n=n, only=names)
     got = evaluate(request).as_json()
@@ -118,6 +118,9 @@ def measure(system: System, run: Any, data: Path, n: int) -> dict[str, dict[str,
         "fd": figure("Fréchet distance (knee encoder)", got["fd"]["value"], 1, got["fd"]["floor"], "lower"),
         "kd": figure("Kernel distance (knee encoder)", got["kd"]["value"], 3, got["kd"]["floor"], "lower"),
     }
+    if "value" in got["spectrum"]:
+        title = "Gap between the power spectra, dB"
+        out["spectrum"] = figure(title, got["spectrum"]["value"], 2, got["spectrum"]["floor"], "lower")
     for key in ("precision", "recall", "coverage"):
         found = got["prdc"].get(key, {})
         out[key] = figure(key.capitalize(), found.get("value"), 2, found.get("floor"), "higher")
@@ -139,7 +142,6 @@ def run_system(system: System, data: Path, out: Path, scale: float, quick: bool)
     from gan_core.model import load_model
     from gan_core.runs import Run
     from gan_core.train.distributed import World
-    from gan_core.train.health import setbacks
     from gan_core.train.trainer import train
 
     torch.set_num_threads(1)
@@ -178,9 +180,6 @@ def run_system(system: System, data: Path, out: Path, scale: float, quick: bool)
         figures["class_loss"] = figure("D class loss, last tenth", means["d_class_loss"], 2)
         figures["class_accuracy"] = figure("D class accuracy on reals, last tenth", means["class_accuracy"], 2)
     figures["diversity"] = figure("Diversity of the samples (the reals' is 1)", means["diversity"], 2)
-    if back := setbacks(ticks):
-        figures["setbacks"] = figure("Times it undid what it had learnt", back.times, 0)
-        figures["worst_setback"] = figure("Distance at worst, over its best until then", back.worst, 2)
     figures["minutes"] = figure("Processor minutes", seconds / 60, 1)
     figures["speed"] = figure("Images a second of processor time", status.images_seen / max(seconds, 1e-9), 1)
     for key, title, digits in (("step_seconds", "Seconds a step", 3), ("memory_gib", "Memory of a step, GiB", 2)):
@@ -194,7 +193,6 @@ def run_system(system: System, data: Path, out: Path, scale: float, quick: bool)
         "source": f"Seed {system.seed}" if system.seed != "-" else "This project",
         "figures": figures,
         "reported": system.reported,
-        "remarks": status.warnings,
         "columns": columns(config, len(run_labels(run))),
         "scale": scale,
     }
@@ -274,6 +272,7 @@ def main(
         run_system(system, data, out, scale, quick)
         return
     if quick and not write:
+        out = out / "quick"  # a trial is no result
         try_all(chosen, few(data, out / "few"), out)
         return
     for system in () if write else chosen:

@@ -23,6 +23,7 @@ from gan_core.media.style import CRITIC, GENERATOR, GRID, INK, MUTED
 from gan_core.presets import change
 from gan_core.runs import STATUS, Run, Status
 from gan_core.status import ProcessStatus
+from gan_core.train import health
 
 SHIPPED = Path(__file__).with_name("seeds")
 PAPER = Path(__file__).with_name("SEEDS.md")
@@ -65,6 +66,34 @@ class Result:
         tail = losses[len(losses) // 2 :]
         return statistics.pstdev(b - a for a, b in pairwise(tail)) if len(tail) > 2 else math.nan
 
+    def insight(self) -> str:
+        """What D's accuracy and the variety of the samples went through."""
+        n, ticks = self.run.config().n_critic, self.run.stats()
+        right = [(t["d_accuracy_real"] + t["d_accuracy_fake"]) / 2 for t in ticks]
+        at = int(np.argmax(right))
+        varied = next((t["epoch"] / n for t in ticks if t["diversity"] >= health.COLLAPSED), math.nan)
+        least = min(t["diversity"] for t in ticks[len(ticks) // 2 :])
+        return (
+            f"D surest at epoch {ticks[at]['epoch'] / n:.0f} ({right[at]:.0%}); varied from epoch {varied:.0f} on, in "
+            f"the second half never less than {least:.2f} of the reals"
+        )
+
+    def undone(self) -> health.Setbacks | None:
+        return health.setbacks(self.run.stats())
+
+    def setbacks(self) -> str:
+        back = self.undone()
+        return f"{back.times} ({back.worst:.2f})" if back else "-"
+
+    def said(self) -> list[str]:
+        """What the studio said on the way: each kind of warning once, as it first stood."""
+        config, ticks = self.run.config(), self.run.stats()
+        first: dict[str, str] = {}
+        for i, tick in enumerate(ticks, 1):
+            for text in health.warnings(ticks[:i], config.loss):
+                first.setdefault(text.split(":")[0], f"At epoch {tick['epoch'] / config.n_critic:.1f}: {text}")
+        return list(first.values())
+
     def snapshots(self) -> dict[float, Path]:
         """Epoch -> sheet of samples, of those that are shown."""
         config = self.run.config()
@@ -92,7 +121,7 @@ def ship(result: Result) -> None:
     run, own = result.run, Run(target)
     own.write_config(change(run.config(), data=result.system.data, init=result.system.start))
     of_process = set(ProcessStatus.model_fields) - {"state", "message", "updated"}
-    status = Status(**run.status().model_dump(exclude=of_process))
+    status = Status(**run.status().model_dump(exclude=of_process | {"warnings"}))  # these are among the remarks
     write_text(target / STATUS, status.model_dump_json(indent=2) + "\n")
     for tick in run.stats():
         own.add_stats({k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in tick.items()})
@@ -101,7 +130,7 @@ def ship(result: Result) -> None:
         sheets = sheets[len(sheets) % 2 == 0 :: 2]  # every other, the last among them
     for path in sheets:
         shutil.copy(path, target / "samples")
-    told = result.told | {"title": result.system.title}
+    told = result.told | {"title": result.system.title, "remarks": result.said()}
     write_text(target / RESULT, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -129,7 +158,8 @@ def strips(results: Sequence[Result], path: Path) -> None:
 
 
 def curves(results: Sequence[Result], path: Path) -> None:
-    """Losses and accuracies along the epochs, a row a system."""
+    """Losses, accuracies and, where it was judged, the distance to the reals along the epochs, a row a system."""
+    columns = 3 if any("kd_knee" in t for r in results for t in r.run.stats()) else 2
     figure = Figure(figsize=(11, 1.7 * len(results)), layout="constrained", facecolor="white")
     for row, result in enumerate(results):
         ticks = result.run.stats()
@@ -145,18 +175,21 @@ def curves(results: Sequence[Result], path: Path) -> None:
                         ("class_accuracy", INK, "--"),
                     ),
                 ),
-            )
+                ("kernel distance to the training films", (("kd_knee", INK, ".-"),)),
+            )[:columns]
         ):
-            axes = figure.add_subplot(len(results), 2, 2 * row + column + 1)
+            axes = figure.add_subplot(len(results), columns, columns * row + column + 1)
             for key, colour, line in drawn:
-                y = [t.get(key, math.nan) for t in ticks]
-                axes.plot(x, y, color=colour, linestyle=line, linewidth=1.2)
+                at = [(e, t[key]) for e, t in zip(x, ticks, strict=True) if key in t]
+                axes.plot(*np.array(at or [(math.nan, math.nan)]).T, line, color=colour, linewidth=1.2)
             axes.set_title(f"{result.system.title}: {title}", loc="left", fontsize=8, color=INK)
             axes.grid(color=GRID)
             axes.tick_params(colors=MUTED, labelsize=7, length=0)
             axes.spines[:].set_visible(False)
-            if column:
+            if column == 1:
                 axes.set_ylim(-0.03, 1.03)
+            if column == 2:
+                axes.set_ylim(bottom=0)
     _save(figure, path)
 
 
@@ -191,14 +224,22 @@ SMALL: tuple[Column, ...] = (
     figure_column("G loss", "g_loss"),
     told_column("theirs", "G loss"),
     figure_column("D accuracy", "d_accuracy"),
-    figure_column("class accuracy", "class_accuracy"),
     told_column("theirs", "D accuracy"),
+    figure_column("class loss", "class_loss"),
+    figure_column("class accuracy", "class_accuracy"),
     ("swing of D's loss", lambda r: f"{r.swing():.3f}"),
     figure_column("IS (reals)", "is"),
     figure_column("FD (reals)", "fd"),
-    told_column("their insight", "Insight"),
-    told_column("their words on quality", "Quality"),
+    ("insight", lambda r: r.insight()),
+    told_column("theirs", "Insight"),
+    ("quality, by eye", lambda r: r.system.looks or "-"),
+    told_column("theirs", "Quality"),
     *COST,
+)
+LOSSES: tuple[Column, ...] = (
+    figure_column("D loss", "d_loss"),
+    figure_column("G loss", "g_loss"),
+    figure_column("D accuracy", "d_accuracy"),
 )
 DISTANCES: tuple[Column, ...] = (
     figure_column("FD (reals)", "fd"),
@@ -211,14 +252,15 @@ KNEES: tuple[Column, ...] = (
     *IMAGES,
     *DISTANCES,
     figure_column("diversity", "diversity"),
-    figure_column("D accuracy", "d_accuracy"),
-    figure_column("setbacks", "setbacks"),
-    figure_column("worst setback", "worst_setback"),
+    ("setbacks (worst)", lambda r: r.setbacks()),
+    *LOSSES,
     *COST,
 )
 GROWN: tuple[Column, ...] = (
     *IMAGES,
     *DISTANCES,
+    figure_column("spectrum, dB (reals)", "spectrum"),
+    *LOSSES,
     figure_column("seconds a step", "step_seconds"),
     figure_column("GiB a step", "memory_gib"),
     *COST,
@@ -298,12 +340,15 @@ def _of_knees(by: dict[str, Result]) -> list[str]:
             + "."
         )
     if "wgan-gp" in by:
-        judged = [(t["epoch"], t["kd_knee"]) for t in by["wgan-gp"].run.stats() if "kd_knee" in t]
+        r = by["wgan-gp"]
+        judged = [t for t in r.run.stats() if "kd_knee" in t and t["diversity"] >= health.COLLAPSED]
         if len(judged) > 1:
-            (e0, k0), (e1, k1) = judged[0], judged[-1]
+            first, last = judged[0], judged[-1]
+            holds, from_epoch = last["kd_knee"] < first["kd_knee"] / 2, first["epoch"] / r.run.config().n_critic
             out.append(
-                f"*WGAN-GP converges quickly, from the very first epochs.* Kernel distance {k0:.3f} after {e0:.1f} "
-                f"epochs of the critic, {k1:.3f} after {e1:.1f}."
+                f"*WGAN-GP converges quickly, from the very first epochs.* {'So it does' if holds else 'Not'} here: "
+                f"its samples vary from epoch {from_epoch:.2f} on (of the generator; kernel distance "
+                f"{first['kd_knee']:.2f}) and are at {last['kd_knee']:.2f} at the end, epoch {r.epochs():.1f}."
             )
     cheap = {k: r.value("fd") for k, r in by.items() if "+" in k}
     for base in ("dcgan", "wgan", "wgan-gp"):
@@ -323,23 +368,28 @@ def _of_knees(by: dict[str, Result]) -> list[str]:
 
 def _of_unstable(by: dict[str, Result]) -> list[str]:
     def told(r: Result) -> str:
-        back = ""
-        if not math.isnan(times := r.value("setbacks")):
-            back = f", {times:.0f} setback{'' if times == 1 else 's'} (worst {r.cell('worst_setback')})"
-        return f"FD {r.value('fd'):.1f}, diversity {r.cell('diversity')}{back}"
+        back = r.undone()
+        times = (
+            "" if back is None else f", {back.times} setback{'' if back.times == 1 else 's'} (worst {back.worst:.2f})"
+        )
+        return f"FD {r.value('fd'):.1f}, diversity {r.cell('diversity')}{times}"
 
     out = []
-    if "dcgan-126" in by:
-        r = by["dcgan-126"]
-        said = " ".join(f"The studio said of it: “{w}”" for w in r.told["remarks"])
-        if not r.value("setbacks"):
-            said = f"It undid nothing in its {r.epochs():.1f} epochs. {said}"
-        out.append(f"*Unstable, undoing what it has learnt, mode collapse.* {told(r)}. {said}".rstrip())
-    others = {k: r for k, r in by.items() if k != "dcgan-126"}
-    if others and "dcgan-126" in by:
+    bare = by.get("dcgan-126")
+    if bare:
+        said = " ".join(f"The studio said of it: “{w}”" for w in bare.said()) or "It undid nothing here."
+        out.append(f"*Unstable, undoing what it has learnt, mode collapse.* {told(bare)}. {said}")
+    others = {k.removeprefix("dcgan-126"): r for k, r in by.items() if k != "dcgan-126"}
+    if bare and others:
+        cured = [k for k, r in others.items() if (back := r.undone()) and not back.times]
         best = min(others, key=lambda k: others[k].value("fd"))
-        listed = "; ".join(f"{k.removeprefix('dcgan-126')}: {told(r)}" for k, r in others.items())
-        out.append(f"*Which addition cures it?* {listed}. The nearest to the reals is {best}.")
+        nearer = others[best].value("fd") < bare.value("fd")
+        out.append(
+            "*Which addition cures it?* "
+            + "; ".join(f"{k}: {told(r)}" for k, r in others.items())
+            + f". Without a setback: {', '.join(cured) or 'none'}. "
+            + (f"The nearest to the reals is {best}." if nearer else "None is nearer to the reals than without.")
+        )
     return out
 
 
@@ -354,10 +404,21 @@ def _of_chest(last: Result) -> list[str]:
         f"{hours:,.0f} hours. Growing from 100 pixels is what makes the minutes count."
         if last.run.config().resolution == 800
         else "The step at 800 pixels has not been run yet.",
-        f"*It tries to fit the letter R.* A bright small mark on the left of the film: {last.cell('letter_left')} of "
-        f"the synthetic (in brackets: of the real) films; on the right {last.cell('letter_right')}.",
+        _letter(last),
+        f"*Too much noise, too blurry.* The power spectrum of the last step's films is {last.cell('spectrum')} dB from "
+        "that of the real ones (in brackets: other real ones).",
     ]
     return out
+
+
+def _letter(last: Result) -> str:
+    fake, real = last.value("letter_left"), last.told["figures"]["letter_left"]["floor"]
+    here = "it does" if fake > real / 2 else "it has not come to that"
+    return (
+        f"*It tries to fit the letter R.* A bright small mark on the left of the film: on {fake:.0%} of the synthetic "
+        f"films and {real:.0%} of the real ones, so {here} here; "
+        f"on the right {last.cell('letter_right')}."
+    )
 
 
 # -- the paper ---------------------------------------------------------------------------------------------------------
@@ -379,7 +440,7 @@ def write_all(out: Path, systems: Sequence[System]) -> None:
         shares = sorted({r.told["scale"] for r in of_group if r.system.minutes})
         if shares and shares != [1.0]:
             told = ", ".join(f"{s:.0%}" for s in shares)
-            parts.append(f"These have had {told} of the time that is meant for them (`--scale`).")
+            parts.append(f"These have had {told} of the time that is meant for them (`--scale`); minutes tell which.")
         for r in of_group:
             ship(r)
         slug = "".join(ch if ch.isalnum() else "-" for ch in of_group[0].system.name.split("-")[0])
@@ -411,8 +472,7 @@ def short_table(results: Sequence[Result]) -> str:
     short = {r.system.group: r.told["scale"] for r in results if r.system.minutes and r.told["scale"] < 1}
     if short:
         told = "; ".join(f"{group}: {scale:.0%}" for group, scale in short.items())
-        lines += ["", f"Not yet given all the time that is meant for them: {told}."]
-        lines += ["Systems without a line have not been run."]
+        lines += ["", f"Not given all the time that is meant for them: {told}."]
     return "\n".join(lines)
 
 

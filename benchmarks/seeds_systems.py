@@ -26,6 +26,7 @@ class System:
     shown: tuple[int, ...] = ()  # epochs of the strip; () is equal shares of the run
     start: str = ""  # the system that this one grows out of
     reported: dict[str, str] = field(default_factory=dict)
+    looks: str = ""  # what its strip shows to the eye
 
 
 def _knees() -> list[System]:
@@ -100,6 +101,24 @@ _TOLD = {
     ),
 }
 _COLUMNS = ("D loss", "G loss", "D accuracy", "Insight", "Quality")
+# What the strips of ours show at their last epoch, by eye: of clothing, of digits.
+_LOOKS = {
+    "dcgan-28": (
+        "Blotched silhouettes of tops and dresses; shoes in pieces",
+        "Strokes of digits; half of them no digit that exists",
+    ),
+    "dcgan-28+stabilise": ("The same, a little smoother", "The same, more of them digits"),
+    "acgan-28": (
+        "Most classes can be told; stripes; sandals and bags unclear",
+        "Nearly all legible; the 4 broken",
+    ),
+    "acgan-28+stabilise": ("The same, stripes a little stronger", "Nearly all legible"),
+    "wgan-gp-28": (
+        "Whole shapes with edges, a boot, a shirt, trousers; some scraps",
+        "Thin and mostly legible; some digits run into each other",
+    ),
+    "wgan-gp-28+stabilise": ("The same shapes, torn and with holes", "The same digits with blots and fragments"),
+}
 _NAMES = {"dcgan-28": "DCGAN", "acgan-28": "AC-GAN", "wgan-gp-28": "WGAN-GP"}
 
 
@@ -111,11 +130,13 @@ def _small() -> list[System]:
             title = f"{_NAMES[base]}, {'stabilised' if addition else 'bare'}"
             shown = (10, 30, 50) if base == "acgan-28" else (1, 6, 16, 46)
             # Its table is of clothing; of digits it tells the last accuracies of two systems in its text.
-            of_digits = {"dcgan-28": {"D accuracy": ">90%", "D loss": "~0.5"}, "acgan-28": {"D accuracy": "~95%"}}
+            of_digits = {
+                "dcgan-28": {"D accuracy": ">90%", "D loss": "~0.5"},
+                "acgan-28": {"D accuracy": "~95% (of what?)"},
+            }
             reported = dict(zip(_COLUMNS, told, strict=True)) if data == "clothing" else of_digits.get(preset, {})
-            out.append(
-                System(f"{data}-{preset}", group, "004", title, preset, data, {}, 0, 50, shown, reported=reported)
-            )
+            common = {"reported": reported, "looks": _LOOKS[preset][data == "digits"]}
+            out.append(System(f"{data}-{preset}", group, "004", title, preset, data, {}, 0, 50, shown, **common))
     return out
 
 

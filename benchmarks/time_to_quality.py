@@ -61,15 +61,16 @@ def passes(new: Curve, target: float) -> float:
 
 def verdict(old: Curve, new: Curve) -> str:
     """What both curves say, in a sentence or two."""
-    best, total = min(old.distances), old.minutes[-1]
-    at = passes(new, best)
+    target, total = old.distances[-1], old.minutes[-1]
+    at = passes(new, target)
     when = (
-        f"{NEW} is nearer after {at:.1f} minutes ({at / total:.0%} of that time)"
+        f"{NEW} is nearer {'when first judged, ' if at == new.minutes[0] else ''}after {at:.1f} minutes "
+        f"({at / total:.0%} of that time)"
         if math.isfinite(at)
         else f"{NEW} comes never so near"
     )
     return (
-        f"{OLD} comes as near as a kernel distance of {best:.2f} in {total:.1f} minutes; {when}. At the end the "
+        f"{OLD} ends at a kernel distance of {target:.2f} after {total:.1f} minutes; {when}. At the end the "
         f"Fréchet distance is {old.fd:.1f} for {OLD} and {new.fd:.1f} for {NEW}: "
         f"{(new.fd - new.floor) / (old.fd - old.floor):.0%} of the distance above the floor of {new.floor:.1f}."
     )

@@ -27,10 +27,11 @@ SHORT = {
     "copying": "Copies",
     "grade": "Grades",
     "jsw": "Joint space",
+    "makeup": "Sides and exposures",
     "detect": "Told from real",
     "useful": "Usefulness",
 }
-OF_KNEES = ("grade", "jsw")
+OF_KNEES = ("grade", "jsw", "makeup")
 OF_CLASSES = ("useful",)
 OF_TRAINING = ("copying",)
 

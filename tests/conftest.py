@@ -101,9 +101,9 @@ def call(monkeypatch, capsys):
     return run
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def app(tmp_path_factory):
-    """The address of an app and the folder of its runs: one for all tests of a file, as for all visitors."""
+    """The address of an app and the folder of its runs: one for all tests of a process, as for all visitors."""
     runs = tmp_path_factory.mktemp("app") / "runs"
     with serving(runs, runs.parent / "server.log") as app:
         yield app.url, runs

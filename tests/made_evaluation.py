@@ -166,10 +166,17 @@ def figures():
         "copying": copying(),
         "grade": grade(),
         "jsw": jsw(),
+        "makeup": makeup(),
         "detect": one(0.83, 0.51) | {"low": 0.8, "high": 0.86, "accuracy": 0.75, "n": 800},
         "useful": useful(),
         "about": about(),
     }
+
+
+def makeup():
+    shares = {"fake": 0.48, "real": 0.5, "other": 0.51}
+    levels = {side: [80.0, 120.0, 160.0] for side in shares}
+    return {"value": 0.08, "floor": 0.03, "n": 2000, "left": shares, "inverted": shares, "brightness": levels}
 
 
 def evaluation(found=None):

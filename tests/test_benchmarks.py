@@ -126,7 +126,7 @@ def test_the_seeds_systems_run_resume_and_are_written_down(tmp_path, monkeypatch
             image.save(tmp_path / "data/clothing" / str(c) / f"{i}.png")
     out = tmp_path / "work"
     seeds.main(tmp_path / "data", out, "clothing-acgan-28", 1.0, quick=True, write=False, here=False)
-    result = out / "clothing-acgan-28" / "result.json"
+    result = out / "quick" / "clothing-acgan-28" / "result.json"
     found = json.loads(result.read_text())
     assert {"is", "fd", "d_loss", "class_accuracy"} <= found["figures"].keys()
     assert 1 <= found["figures"]["is"]["value"] <= 4
@@ -139,7 +139,7 @@ def test_the_seeds_systems_run_resume_and_are_written_down(tmp_path, monkeypatch
     monkeypatch.setattr(paper, "README", tmp_path / "README.md")
     for name, marks in (("SEEDS.md", paper.MARKS), ("README.md", paper.SHORT)):
         (tmp_path / name).write_text("above\n" + "\n".join(marks) + "\nbelow\n")
-    paper.write_all(out, seeds.SYSTEMS)
+    paper.write_all(out / "quick", seeds.SYSTEMS)
     text = (tmp_path / "SEEDS.md").read_text()
     assert text.startswith("above")
     assert text.rstrip().endswith("below")
@@ -165,8 +165,8 @@ def test_when_one_recipe_passes_the_other(tmp_path):
     assert ttq.passes(curve(8, 5, fd=0), 4) == math.inf
     old, new = curve(20, 12, 15, 15, fd=104), curve(10, 5, 3, 3, fd=29)
     told = ttq.verdict(old, new)
-    assert "as near as a kernel distance of 12.00" in told  # its best, though it undid that
-    assert "after 1.0 minutes (25% of that time)" in told
+    assert "ends at a kernel distance of 15.00" in told
+    assert "when first judged, after 1.0 minutes (25% of that time)" in told
     assert "25% of the distance above the floor" in told
     assert "never" in ttq.verdict(new, old)
     ttq.draw({"wgan-gp": old, "knee-64": new}, tmp_path / "curves.png")
@@ -185,12 +185,12 @@ def test_every_system_of_the_seeds_is_a_preset_with_a_name_of_its_own():
 
 @pytest.mark.slow
 def test_several_viewers_at_once_while_a_training_runs_meet_no_error():
-    words = ["--viewers", "4", "--views", "3", "--pause", "1", "--json"]
+    words = ["--viewers", "3", "--views", "2", "--pause", "1", "--json"]
     program = [sys.executable, ROOT / "benchmarks" / "viewers.py", *words]
     done = subprocess.run(program, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
     assert told["errors"] == {}
     assert told["tracebacks"] == 0
-    assert sum(page["n"] for page in told["pages"].values()) >= 12
+    assert sum(page["n"] for page in told["pages"].values()) >= 6
     assert told["training"]["state"] == "running"

@@ -6,15 +6,18 @@ from urllib.parse import urlsplit
 import pytest
 from browsing import BROWSER, expect, in_each_window, see
 from conftest import ROOT
+from serving import serving
 
 pytestmark = BROWSER
 
 
-def test_a_link_to_any_page_opens_first_on_a_fresh_server(visitor):
-    tab = visitor("/train")
-    tab.get_by_role("heading", name="Train", exact=True).wait_for()
-    tab.get_by_role("link", name="Gallery").wait_for()
-    see(tab, "not for diagnosis")
+def test_a_link_to_any_page_opens_first_on_a_fresh_server(browser, tmp_path):
+    with serving(tmp_path / "runs") as app, browser.new_page() as tab:
+        tab.set_default_timeout(120_000)
+        tab.goto(f"{app.url}/train")
+        tab.get_by_role("heading", name="Train", exact=True).wait_for()
+        tab.get_by_role("link", name="Gallery").wait_for()
+        see(tab, "not for diagnosis")
 
 
 @pytest.mark.skipif(not (ROOT / "weights/knee-64").is_dir(), reason="no model is shipped")

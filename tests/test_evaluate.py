@@ -32,6 +32,7 @@ from gan_core.measure.distances import KernelDistance
 from gan_core.measure.evaluate import _MEASURES, evaluate
 from gan_core.measure.extractors import open_extractor
 from gan_core.measure.job import run_evaluation
+from gan_core.measure.makeup import makeup
 from gan_core.measure.sample import Sample
 from gan_core.measure.summary import lines
 from gan_core.model import SHIPPED, ModelConfig, load_model, save_model
@@ -321,6 +322,19 @@ def test_a_report_goes_into_the_card_once_and_names_no_place(model, seen, unseen
     assert "## Limits\n\nMany." in card
     assert "Kernel distance" in card
     assert str(tmp_path.parent) not in card
+
+
+def test_the_makeup_of_a_set_is_its_sides_inversions_and_exposures(phantoms):
+    knees = data.load(phantoms("makeup", 120, 80_000), 64)
+    left = np.array([name[-5] == "L" for name in knees.files])
+    plain = makeup(knees.images)
+    assert plain.left == pytest.approx(left.mean(), abs=0.05)
+    assert makeup(knees.images[left]).left > 0.9
+    half = knees.images.copy()
+    half[::2] = 255 - half[::2]
+    assert makeup(half).inverted == pytest.approx(plain.inverted + (1 - 2 * plain.inverted) / 2, abs=0.1)
+    darker = makeup(knees.images // 2)
+    assert darker.percentiles() == pytest.approx([v / 2 for v in plain.percentiles()], abs=1)
 
 
 def test_the_joint_space_of_perfect_fakes_is_at_its_floor(phantoms):

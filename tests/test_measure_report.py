@@ -92,7 +92,7 @@ def test_a_report_of_nothing_still_says_what_was_asked():
 
 
 @pytest.mark.parametrize(
-    "name", ["fd", "kd", "prdc", "variety", "spectrum", "copying", "grade", "jsw", "detect", "useful"]
+    "name", ["fd", "kd", "prdc", "variety", "spectrum", "copying", "grade", "jsw", "makeup", "detect", "useful"]
 )
 def test_a_measure_that_could_not_be_taken_says_why(name):
     found = page(figures() | {name: {"value": None, "why": "There were only 3 images."}})
@@ -100,7 +100,7 @@ def test_a_measure_that_could_not_be_taken_says_why(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["fd", "kd", "prdc", "variety", "spectrum", "copying", "grade", "jsw", "detect", "useful"]
+    "name", ["fd", "kd", "prdc", "variety", "spectrum", "copying", "grade", "jsw", "makeup", "detect", "useful"]
 )
 def test_any_measure_can_stand_alone(name):
     assert "Is it" in page({name: figures()[name], "about": about()}).text

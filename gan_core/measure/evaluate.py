@@ -26,6 +26,7 @@ from gan_core.measure.distances import frechet_distance, kernel_distance
 from gan_core.measure.extractors import open_extractor
 from gan_core.measure.joint_space import JointSpace, Spread, joint_space, per_grade
 from gan_core.measure.joint_space import side as side_of
+from gan_core.measure.makeup import makeup
 from gan_core.measure.manifold import prdc
 from gan_core.measure.sample import Sample
 from gan_core.measure.spectrum import intensity_histogram, radial_power, spectrum_gap
@@ -299,6 +300,23 @@ def _gap(a: tuple[Spread, ...], b: tuple[Spread, ...]) -> float:
     return math.sqrt(sum(d * d for d in both) / len(both))
 
 
+def _makeup(c: Comparison, progress: Progress) -> Figures:
+    """The largest difference between the shares of images below any brightness leads (Kolmogorov and Smirnov)."""
+    from scipy.stats import ks_2samp
+
+    _only_knees(c)
+    fake, other = c.fakes_and_floor()
+    of = {side: makeup(s.images) for side, s in (("fake", fake), ("real", c.real), ("other", other))}
+    return {
+        "value": float(ks_2samp(of["fake"].brightness, of["real"].brightness).statistic),
+        "floor": float(ks_2samp(of["other"].brightness, of["real"].brightness).statistic),
+        "n": len(fake),
+        "left": {side: m.left for side, m in of.items()},
+        "inverted": {side: m.inverted for side, m in of.items()},
+        "brightness": {side: m.percentiles() for side, m in of.items()},
+    }
+
+
 def _useful(c: Comparison, progress: Progress) -> Figures:
     """The change in balanced accuracy where reals are scarcest stands for the whole; its floor is no change."""
     seen, unseen = _seen_and_unseen(c)
@@ -340,6 +358,7 @@ _IN_PIXELS: dict[str, Measure] = {
     "variety": _variety,
     "spectrum": _spectrum,
     "jsw": _jsw,
+    "makeup": _makeup,
     "detect": _detect,
     "useful": _useful,
 }

@@ -35,6 +35,7 @@ TITLES = {
     "copying": (NEW, "Copies of training images"),
     "grade": (GOOD, "Agreement of the grade asked for with the grade read (kappa)"),
     "jsw": (GOOD, "Joint space"),
+    "makeup": (DIVERSE, "Left knees, inverted films, exposures"),
     "detect": (GOOD, "Told from real by a fresh classifier (AUC)"),
     "useful": (USEFUL, "What synthetic images add to a classifier of grades"),
 }
@@ -131,6 +132,13 @@ def _jsw(f: Figures) -> Iterator[Line]:
     yield Line(GOOD, "Images without a joint line", f"{missed['fake']:.1%}", f"{missed['other']:.1%}", "near", f["n"])
 
 
+def _makeup(f: Figures) -> Iterator[Line]:
+    for key, title in (("left", "Share of left knees"), ("inverted", "Share of inverted films")):
+        yield Line(DIVERSE, title, f"{f[key]['fake']:.1%}", f"{f[key]['other']:.1%}", "near", f["n"])
+    title = "Exposures: difference of the brightness of images (Kolmogorov-Smirnov)"
+    yield Line(DIVERSE, title, f"{f['value']:.3f}", f"{f['floor']:.3f}", "lower", f["n"])
+
+
 def _useful(f: Figures) -> Iterator[Line]:
     for part in f["fractions"]:
         title = f"Balanced accuracy gained from synthetic images beside {part['n']:,} real ones"
@@ -147,5 +155,6 @@ _WRITERS = {
     "grade": _grade,
     "detect": _detect,
     "jsw": _jsw,
+    "makeup": _makeup,
     "useful": _useful,
 }

@@ -27,6 +27,8 @@ MEANING = {
     "grade": "The grade asked for, against the grade that the knee encoder reads. The second column is its reading of "
     "real images against the readers' grades.",
     "jsw": "The width of the joint space, measured on the images in pixels. It narrows as the grade rises.",
+    "makeup": "How many are left knees and inverted films, and whether bright and dark images come as often as among "
+    "reals.",
     "detect": "A small network learns to tell synthetic from real; on images it has not seen, 0.5 is guessing and 1 is "
     "never wrong.",
     "useful": "A classifier learns grades from real images, from synthetic ones and from both, and is tried on real "
@@ -64,6 +66,7 @@ _LEADS = (
     ("Fréchet distance", "fd.value", "fd.floor", ".2f", "lower", REALS),
     ("Likeness (MS-SSIM)", "variety.value", "variety.floor", "z.3f", "near", REALS),
     ("Gap of spectra, dB", "spectrum.value", "spectrum.floor", ".2f", "lower", REALS),
+    ("Exposures (Kolmogorov-Smirnov)", "makeup.value", "makeup.floor", "z.3f", "lower", REALS),
     ("Joint space, px", "jsw.value", "jsw.floor", ".2f", "lower", REALS),
 )
 _OF_CLASS = (

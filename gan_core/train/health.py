@@ -40,7 +40,10 @@ class Setbacks(NamedTuple):
 
 def setbacks(ticks: Sequence[dict]) -> Setbacks | None:
     """None where the training has been judged fewer than three times."""
-    found = [(t["kd_knee"], t["kd_knee_se"]) for t in ticks if {"kd_knee", "kd_knee_se"} <= t.keys()]
+    judged = [t for t in ticks if {"kd_knee", "kd_knee_se"} <= t.keys()]
+    # Before there is any variety there are gray fields, which can be nearer than the first attempts: no best to undo.
+    first = next((i for i, t in enumerate(judged) if t.get("diversity", 1.0) >= COLLAPSED), len(judged))
+    found = [(t["kd_knee"], t["kd_knee_se"]) for t in judged[first:]]
     if len(found) < 3:
         return None
     best, times, worst, down = found[0][0], 0, 1.0, False
