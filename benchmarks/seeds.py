@@ -45,8 +45,6 @@ def configure(system: System, data: Path, kimg: float, quick: bool = False, **mo
     from gan_core.presets import configure as preset
 
     each: dict[str, Any] = {"threads": 1, "data": str(data / SEEN.get(system.data, system.data)), "kimg": kimg}
-    if system.data == "chest":
-        each["fit"] = "pad"  # the letter stands near the edge
     if system.epochs:
         epoch = kimg / system.epochs
         each |= {"tick_kimg": epoch, "sample_kimg": epoch, "samples": 20}

@@ -166,23 +166,24 @@ def curves(results: Sequence[Result], path: Path) -> None:
         x = [t["epoch"] / result.run.config().n_critic for t in ticks]
         for column, (title, drawn) in enumerate(
             (
-                ("losses of D (blue) and G", (("d_loss", CRITIC, "-"), ("g_loss", GENERATOR, "-"))),
+                ("losses of D (blue), G", (("d_loss", CRITIC, "-"), ("g_loss", GENERATOR, "-"))),
                 (
-                    "D is right on reals (blue) and fakes; dashed: class",
+                    "D right on reals (blue), fakes; dashed: class",
                     (
                         ("d_accuracy_real", CRITIC, "-"),
                         ("d_accuracy_fake", GENERATOR, "-"),
                         ("class_accuracy", INK, "--"),
                     ),
                 ),
-                ("kernel distance to the training films", (("kd_knee", INK, ".-"),)),
+                ("kernel distance", (("kd_knee", INK, ".-"),)),
             )[:columns]
         ):
             axes = figure.add_subplot(len(results), columns, columns * row + column + 1)
             for key, colour, line in drawn:
                 at = [(e, t[key]) for e, t in zip(x, ticks, strict=True) if key in t]
                 axes.plot(*np.array(at or [(math.nan, math.nan)]).T, line, color=colour, linewidth=1.2)
-            axes.set_title(f"{result.system.title}: {title}", loc="left", fontsize=8, color=INK)
+            name = "" if column else f"{result.system.title}: "
+            axes.set_title(f"{name}{title}", loc="left", fontsize=8, color=INK)
             axes.grid(color=GRID)
             axes.tick_params(colors=MUTED, labelsize=7, length=0)
             axes.spines[:].set_visible(False)
@@ -354,7 +355,7 @@ def _of_knees(by: dict[str, Result]) -> list[str]:
     for base in ("dcgan", "wgan", "wgan-gp"):
         mine = {k: v for k, v in cheap.items() if k.split("+")[0] == base}
         if base in by and mine:
-            told = ", ".join(f"{k.removeprefix(base)} {v:.1f}" for k, v in mine.items())
+            told = ", ".join(f"{k.removeprefix(base)} {v:.1f}{_less(by[k], by[base])}" for k, v in mine.items())
             out.append(f"*What the additions give {base}.* FD {by[base].value('fd'):.1f} bare; {told}.")
     if "knee-64" in by and "wgan-gp" in by:
         floor = by["knee-64"].told["figures"]["fd"]["floor"]
@@ -366,18 +367,24 @@ def _of_knees(by: dict[str, Result]) -> list[str]:
     return out
 
 
+def _less(r: Result, base: Result) -> str:
+    return f" (in {r.value('minutes'):.0f} minutes)" if r.told["scale"] < base.told["scale"] else ""
+
+
 def _of_unstable(by: dict[str, Result]) -> list[str]:
+    bare = by.get("dcgan-126")
+
     def told(r: Result) -> str:
         back = r.undone()
         times = (
             "" if back is None else f", {back.times} setback{'' if back.times == 1 else 's'} (worst {back.worst:.2f})"
         )
-        return f"FD {r.value('fd'):.1f}, diversity {r.cell('diversity')}{times}"
+        return f"FD {r.value('fd'):.1f}{_less(r, bare or r)}, diversity {r.cell('diversity')}{times}"
 
     out = []
-    bare = by.get("dcgan-126")
     if bare:
-        said = " ".join(f"The studio said of it: “{w}”" for w in bare.said()) or "It undid nothing here."
+        said = " ".join(f"“{w}”" for w in bare.said())
+        said = f"The studio said of it: {said}" if said else "It undid nothing here."
         out.append(f"*Unstable, undoing what it has learnt, mode collapse.* {told(bare)}. {said}")
     others = {k.removeprefix("dcgan-126"): r for k, r in by.items() if k != "dcgan-126"}
     if bare and others:
@@ -439,7 +446,7 @@ def write_all(out: Path, systems: Sequence[System]) -> None:
             continue
         shares = sorted({r.told["scale"] for r in of_group if r.system.minutes})
         if shares and shares != [1.0]:
-            told = ", ".join(f"{s:.0%}" for s in shares)
+            told = " or ".join(f"{s:.0%}" for s in shares)
             parts.append(f"These have had {told} of the time that is meant for them (`--scale`); minutes tell which.")
         for r in of_group:
             ship(r)
@@ -469,9 +476,12 @@ def short_table(results: Sequence[Result]) -> str:
         "| --- | --- |" + " ---: |" * (len(columns) - 1),
     ]
     lines += [f"| {r.system.title} | {' | '.join(f(r) for _, f in columns)} |" for r in results]
-    short = {r.system.group: r.told["scale"] for r in results if r.system.minutes and r.told["scale"] < 1}
-    if short:
-        told = "; ".join(f"{group}: {scale:.0%}" for group, scale in short.items())
+    shares: dict[str, set[float]] = {}
+    for r in results:
+        if r.system.minutes and r.told["scale"] < 1:
+            shares.setdefault(r.system.group, set()).add(r.told["scale"])
+    if shares:
+        told = "; ".join(f"{g}: {' or '.join(f'{s:.0%}' for s in sorted(of))}" for g, of in shares.items())
         lines += ["", f"Not given all the time that is meant for them: {told}."]
     return "\n".join(lines)
 

@@ -94,11 +94,11 @@ PRESETS: dict[str, Preset] = {
     ),
     "knee-128": Preset(
         "The modern recipe at 128 pixels. It grows out of the shipped knee-64, which already knows a knee's shape, and "
-        "learns the finer lines: good after a few minutes, at its best after about two hours.",
+        "learns the finer lines: good after a few minutes, better for hours.",
         _grown(128, "knee-64", 0.4, 90.0),
     ),
     "knee-256": Preset(
-        "The same once more at 256 pixels, from the shipped knee-128. For a GPU, or a night on a processor.",
+        "The same once more at 256 pixels, from the shipped knee-128. For a GPU; a processor takes a day.",
         _grown(256, "knee-128", 1.6, 200.0),
     ),
     "dcgan": Preset(
@@ -133,7 +133,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "style-256": Preset(
         "A style-based generator (as in StyleGAN2) at 256 pixels against the modern recipe's critic: a learned "
-        "constant, and w at every level. For a GPU, or a night on a processor.",
+        "constant, and w at every level. For a GPU; a processor takes a day.",
         _KNEE | {"architecture": "style", "g_norm": "none", "resolution": 256, "r1_gamma": 4.0, "r2_gamma": 4.0},
     ),
     "dcgan-126": Preset(
@@ -151,9 +151,11 @@ PRESETS: dict[str, Preset] = {
             "d_channels": 4,
             "max_channels": 64,
             "batch": 8,
-            "r1_gamma": 10.0,
-            "r2_gamma": 10.0,
+            "r1_gamma": 4.0,
+            "r2_gamma": 4.0,
             "augment": ("brightness", "contrast", "translation"),
+            "fit": "pad",  # the letters stand near the edges
+            "sample_kimg": 30.0,  # 100 epochs of 300 films
         },
     ),
     "dcgan-28": Preset(

@@ -26,6 +26,9 @@ def train(
     kimg: Annotated[float | None, typer.Option(help="Length of the run, in thousands of images.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Length of the run, in passes over the data.")] = None,
     seed: Annotated[int | None, typer.Option()] = None,
+    init: Annotated[
+        str | None, typer.Option(help="A model, shipped or a run or a folder, whose weights it starts from.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The run's directory. Default: a new one, numbered, in runs/.")
     ] = None,
@@ -50,7 +53,7 @@ def train(
     if kimg is not None and epochs is not None:
         raise bad_call("give --kimg or --epochs, not both")
     source = None if data is None else data_module.absolute_source(data)
-    named = {"data": source, "resolution": resolution, "kimg": kimg, "seed": seed}
+    named = {"data": source, "resolution": resolution, "kimg": kimg, "seed": seed, "init": init}
     changes = {k: v for k, v in named.items() if v is not None} | good_call(lambda: parse_settings(settings or []))
 
     run: runs.Run | None = None
