@@ -122,8 +122,8 @@ def test_what_a_model_cannot_be_asked_is_said_and_not_offered(trained):
     trained("dcgan")
     at = page()
     offered = at.button_group[-1].options
-    assert not {"Grades", "Joint space", "Usefulness", "Copies"} & set(offered)
-    assert "Only for models of knees with KL grades: Grades, Joint space." in texts(at)
+    assert not {"Grades", "Joint space", "Sides and exposures", "Usefulness", "Copies"} & set(offered)
+    assert "Only for models of knees with KL grades: Grades, Joint space, Sides and exposures." in texts(at)
     assert "Usefulness" in texts(at)
 
 
