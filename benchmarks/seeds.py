@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from pace import images_a_second  # noqa: E402
-from seeds_systems import RESULT, SYSTEMS, System  # noqa: E402
+from seeds_systems import RESULT, SYSTEMS, System, figure  # noqa: E402
 
 from gan_core import environment  # noqa: E402
 from gan_core.files import write_text  # noqa: E402
@@ -77,10 +77,6 @@ def length(system: System, data: Path, scale: float, folder: Path) -> tuple[floa
     return round(known["rate"] * minutes * 60 / 1000, 3), known
 
 
-def figure(name: str, value: float | None, digits: int, floor: float | None = None, better: str = "") -> dict[str, Any]:
-    return {"name": name, "value": value, "digits": digits, "floor": floor, "better": better}
-
-
 def last_epoch(ticks: list[dict[str, Any]]) -> dict[str, float]:
     """Means over the last tenth of a run: one batch is noise."""
     tail = ticks[-max(1, len(ticks) // 10) :]
@@ -116,9 +112,8 @@ def measure(system: System, run: Any, data: Path, n: int) -> dict[str, dict[str,
         "fd": figure("Fréchet distance (knee encoder)", got["fd"]["value"], 1, got["fd"]["floor"], "lower"),
         "kd": figure("Kernel distance (knee encoder)", got["kd"]["value"], 3, got["kd"]["floor"], "lower"),
     }
-    if "value" in got["spectrum"]:
-        title = "Gap between the power spectra, dB"
-        out["spectrum"] = figure(title, got["spectrum"]["value"], 2, got["spectrum"]["floor"], "lower")
+    found = got["spectrum"]
+    out["spectrum"] = figure("Gap between the power spectra, dB", found["value"], 2, found.get("floor"), "lower")
     for key in ("precision", "recall", "coverage"):
         found = got["prdc"].get(key, {})
         out[key] = figure(key.capitalize(), found.get("value"), 2, found.get("floor"), "higher")

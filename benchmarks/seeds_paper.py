@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
-from seeds_systems import RESULT, System
+from seeds_systems import RESULT, System, figure
 
 from gan_core.files import write_text
 from gan_core.images import ungrid
@@ -85,6 +85,14 @@ class Result:
         back = self.undone()
         return f"{back.times} ({back.worst:.2f})" if back else "-"
 
+    def figures(self) -> dict[str, Any]:
+        """Those measured at the end, and how often it fell back on the way."""
+        found = {k: f for k, f in self.told["figures"].items() if k not in ("setbacks", "worst_setback")}
+        if back := self.undone():
+            found["setbacks"] = figure("Times it undid what it had learnt", back.times, 0)
+            found["worst_setback"] = figure("Distance at worst, over its best until then", back.worst, 2)
+        return found
+
     def said(self) -> list[str]:
         """What the studio said on the way: each kind of warning once, as it first stood."""
         config, ticks = self.run.config(), self.run.stats()
@@ -130,7 +138,7 @@ def ship(result: Result) -> None:
         sheets = sheets[len(sheets) % 2 == 0 :: 2]  # every other, the last among them
     for path in sheets:
         shutil.copy(path, target / "samples")
-    told = result.told | {"title": result.system.title, "remarks": result.said()}
+    told = result.told | {"title": result.system.title, "remarks": result.said(), "figures": result.figures()}
     write_text(target / RESULT, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -12,6 +12,11 @@ RESULT = "result.json"  # in the folder of a system: what was measured of it
 MINUTES = 30.0  # of processor time on one thread: what a knee system shows its critic in it, two idle cores show in 20
 
 
+def figure(name: str, value: float | None, digits: int, floor: float | None = None, better: str = "") -> dict[str, Any]:
+    """A figure of `RESULT`, that of reals as its floor; `digits` after the point."""
+    return {"name": name, "value": value, "digits": digits, "floor": floor, "better": better}
+
+
 @dataclass(frozen=True)
 class System:
     name: str  # of its folder
