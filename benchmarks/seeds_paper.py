@@ -114,11 +114,15 @@ class Result:
 
 
 def finished(out: Path, systems: Sequence[System]) -> list[Result]:
-    return [
-        Result(system, Run(out / system.name / "run"), json.loads(path.read_text(encoding="utf-8")))
-        for system in systems
-        if (path := out / system.name / RESULT).exists()
-    ]
+    """Those in `out`; of the others what was shipped before, so that one system can be run anew without the rest."""
+    results = []
+    for system in systems:
+        own, shipped = out / system.name, SHIPPED / system.name
+        folder, run = (own, own / "run") if (own / RESULT).exists() else (shipped, shipped)
+        if (folder / RESULT).exists():
+            told = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+            results.append(Result(system, Run(run), told))
+    return results
 
 
 def ship(result: Result) -> None:
@@ -456,14 +460,16 @@ def write_all(out: Path, systems: Sequence[System]) -> None:
         if shares and shares != [1.0]:
             told = " or ".join(f"{s:.0%}" for s in shares)
             parts.append(f"These have had {told} of the time that is meant for them (`--scale`); minutes tell which.")
-        for r in of_group:
-            ship(r)
+        new = [r for r in of_group if SHIPPED not in r.run.path.parents]
         slug = "".join(ch if ch.isalnum() else "-" for ch in of_group[0].system.name.split("-")[0])
         slug += f"-{of_group[0].run.config().resolution}"
-        strips(of_group, PAPER.with_name(f"seeds-{slug}.png"))
-        curves(of_group, PAPER.with_name(f"seeds-{slug}-curves.png"))
+        if new:
+            strips(of_group, PAPER.with_name(f"seeds-{slug}.png"))
+            curves(of_group, PAPER.with_name(f"seeds-{slug}-curves.png"))
         parts += [table(of_group), "\n".join(f"- {c}" for c in claims(of_group))]
         parts += [f"![Synthetic: {group}](seeds-{slug}.png)", f"![Curves: {group}](seeds-{slug}-curves.png)"]
+        for r in new:
+            ship(r)
     _between(PAPER, MARKS, "\n\n".join(parts))
     _between(README, SHORT, short_table(results))
 
