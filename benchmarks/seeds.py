@@ -135,6 +135,7 @@ def run_system(system: System, data: Path, out: Path, scale: float, quick: bool)
     from gan_core.model import load_model
     from gan_core.runs import Run
     from gan_core.train.distributed import World
+    from gan_core.train.game import pick_precision
     from gan_core.train.trainer import train
 
     torch.set_num_threads(1)
@@ -188,6 +189,7 @@ def run_system(system: System, data: Path, out: Path, scale: float, quick: bool)
         "reported": system.reported,
         "columns": columns(config, len(run_labels(run))),
         "scale": scale,
+        "precision": pick_precision(config.precision, torch.device("cpu")),
     }
     write_text(folder / RESULT, json.dumps(found, indent=1, ensure_ascii=False))
 

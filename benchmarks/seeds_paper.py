@@ -459,7 +459,10 @@ def write_all(out: Path, systems: Sequence[System]) -> None:
         shares = sorted({r.told["scale"] for r in of_group if r.system.minutes})
         if shares and shares != [1.0]:
             told = " or ".join(f"{s:.0%}" for s in shares)
-            parts.append(f"These have had {told} of the time that is meant for them (`--scale`); minutes tell which.")
+            which = "; minutes tell which" if len(shares) > 1 else ""
+            parts.append(f"These have had {told} of the time that is meant for them (`--scale`){which}.")
+        if all(r.told.get("precision") == "bfloat16" for r in of_group):
+            parts.append("Trained in bfloat16, on a processor that has it.")
         new = [r for r in of_group if SHIPPED not in r.run.path.parents]
         slug = "".join(ch if ch.isalnum() else "-" for ch in of_group[0].system.name.split("-")[0])
         slug += f"-{of_group[0].run.config().resolution}"

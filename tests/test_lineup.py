@@ -66,8 +66,8 @@ def test_without_any_run_nothing_is_on_offer_and_nothing_is_chosen():
     assert lineup.first_choice({}) == []
 
 
-def test_ones_own_newest_are_shown_first_else_the_largest_shipped_group(shipped, tiny):
-    for name, group in (("a", "Big"), ("b", "Big"), ("c", "A small one")):
+def test_ones_own_newest_are_shown_first_else_the_bare_systems_of_the_largest_shipped_group(shipped, tiny):
+    for name, group in (("a", "Big"), ("a+noise", "Big"), ("b", "Big"), ("c", "A small one")):
         write_run(shipped / name, tiny(), result=result(name, group=group))
     assert lineup.first_choice(lineup.entries()) == ["seeds/a", "seeds/b"]
     for i in range(8):

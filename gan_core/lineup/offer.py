@@ -115,6 +115,9 @@ def groups(offered: dict[str, Entry]) -> dict[str, list[str]]:
 
 
 def first_choice(offered: dict[str, Entry]) -> list[str]:
-    """What is shown before anything is chosen: the newest of one's own; without any, the largest shipped group."""
+    """What is shown before anything is chosen: the newest of one's own; without any, the bare systems of the largest
+    shipped group (a name with a plus has additions): thirteen curves in one chart are a thicket."""
     own = [key for key, entry in offered.items() if not entry.shipped]
-    return own[:FIRST] or max(groups(offered).values(), key=len, default=[])[:MOST]
+    largest = max(groups(offered).values(), key=len, default=[])
+    bare = [key for key in largest if "+" not in key]
+    return own[:FIRST] or (bare or largest)[:MOST]
