@@ -232,9 +232,11 @@ def finished(system: System, out: Path) -> float:
 
 def goes_on(old: Any, new: Any) -> bool:
     """Whether a longer run may go on from a shorter one: not where something fades along the whole of it."""
+    from gan_core.config import CADENCE
+
     fades = new.input_noise or new.lr_final < 1 or new.gamma_final < 1
-    # Ticks and pictures come as often as the length says; they change nothing that is learnt.
-    often = {name: getattr(new, name) for name in ("tick_kimg", "sample_kimg", "judge_kimg", "samples")}
+    # Ticks and pictures come as often as the length says.
+    often = {name: getattr(new, name) for name in CADENCE}
     return old.kimg == new.kimg or (not fades and old.model_copy(update=often).same_run(new))
 
 

@@ -14,6 +14,7 @@ from gan_core.errors import UserError
 
 MAX_CLASSES = 1000
 GROUP = 4  # images that the residual critic compares with each other
+CADENCE = ("tick_kimg", "sample_kimg", "judge_kimg", "samples")  # how often a run is looked at, and by how many seeds
 
 
 class Settings(BaseModel):

@@ -366,6 +366,8 @@ def test_of_two_values_as_frequent_the_default_is_the_usual_one(member, tiny):
     assert odd(members, "loss") == (("wasserstein", "non-saturating"), (True, False))
     both = [member("00003-c", config=tiny(kimg=1)), member("00004-d", config=tiny(kimg=2))]
     assert odd(both, "kimg") == (("1", "2"), (True, True))
+    often = [member(name, config=tiny(judge_kimg=value)) for name, value in (("e", 1), ("f", 2))]
+    assert odd(often, "judge_kimg") == (("1", "2"), (False, False))  # nothing that is learnt depends on it
 
 
 def test_settings_are_written_for_people_and_one_run_alone_has_none_that_differ(member, tiny):

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gan_core.config import TrainConfig
+from gan_core.config import CADENCE, TrainConfig
 from gan_core.data import short_source
 from gan_core.lineup.member import Member
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting's value in each run, as text; None where the settings cannot be read. `odd`: not the usual one."""
+    """A setting's value in each run, as text; None where the settings cannot be read. `odd`: not the usual one, and of
+    some account: how often a run is looked at changes nothing that it learns."""
 
     name: str
     values: tuple[str | None, ...]
@@ -40,7 +41,7 @@ def _setting(name: str, configs: list[TrainConfig | None]) -> Setting:
     default = TrainConfig.model_fields[name].default
     usual = most[0] if len(most) == 1 else default if default in most else None
     values = tuple(_setting_text(name, getattr(c, name)) if c else None for c in configs)
-    return Setting(name, values, tuple(bool(c) and getattr(c, name) != usual for c in configs))
+    return Setting(name, values, tuple(bool(c) and name not in CADENCE and getattr(c, name) != usual for c in configs))
 
 
 def _setting_text(name: str, value: Any) -> str:
