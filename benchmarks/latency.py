@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import statistics
 import sys
 import tempfile
@@ -26,7 +25,7 @@ import typer
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-from serving import serving  # noqa: E402
+from serving import browsing, serving  # noqa: E402
 
 MEDIAN_GOAL, P95_GOAL = 150, 300  # ms, at 128 x 128 on two cores
 WARM_UP = 5  # moves that are not counted
@@ -80,12 +79,7 @@ def untrained(folder: Path, resolution: int) -> None:
 
 def moves(url: str, model: str, slider: str, n: int, pause: float) -> list[float]:
     """Milliseconds of each of `n` moves of a slider."""
-    from playwright.sync_api import sync_playwright
-
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    with sync_playwright() as p:
-        options = ["--no-sandbox", "--disable-dev-shm-usage"]
-        browser = p.chromium.launch(executable_path=chromium, args=options)
+    with browsing() as browser:
         tab = browser.new_page()
         tab.set_default_timeout(300_000)
         tab.goto(f"{url}/explore?{urlencode({'model': model})}")
@@ -101,7 +95,6 @@ def moves(url: str, model: str, slider: str, n: int, pause: float) -> list[float
         for i in range(WARM_UP + n):
             times.append(tab.evaluate(MOVE, [slider, low + step * ((i * 7 + 3) % places)]))
             time.sleep(pause)
-        browser.close()
     return times[WARM_UP:]
 
 

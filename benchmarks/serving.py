@@ -1,9 +1,10 @@
-"""The app as people meet it: a server of its own, for as long as something is measured."""
+"""The app as people meet it: a server and a browser of its own, for as long as something is measured."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,8 +12,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.error import URLError
 from urllib.request import urlopen
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -48,3 +53,15 @@ def serving(runs: Path, log: Path | None = None) -> Iterator[Server]:
     finally:
         process.terminate()
         process.wait(20)
+
+
+@contextlib.contextmanager
+def browsing() -> Iterator[Browser]:
+    """Chromium, the machine's own where it has one."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()
