@@ -48,16 +48,18 @@ def _grown(resolution: int, start: str, gamma: float, kimg: float) -> dict[str, 
     class: that keeps the grades apart (benchmarks/RECIPE.md)."""
     return _KNEE | {
         "conditioning": "projection+classifier",
-        "class_weight": 0.2,
+        "class_weight": 0.05,
         "resolution": resolution,
         "init": start,
         "r1_gamma": gamma,
         "r2_gamma": gamma,
-        "gamma_final": 0.4,
-        "g_lr": 5e-4,
-        "d_lr": 5e-4,
-        "lr_final": 0.05,
-        "lr_decay_from": 0.3,
+        "gamma_final": 0.5,
+        "batch": 32,
+        "g_lr": 7e-4,
+        "d_lr": 7e-4,
+        "lr_final": 0.02,
+        "lr_decay_from": 0.2,
+        "ema_kimg": 8.0,
         "class_balance": 0.5,
         "kimg": kimg,
     }
@@ -95,7 +97,7 @@ PRESETS: dict[str, Preset] = {
     "knee-128": Preset(
         "The modern recipe at 128 pixels. It grows out of the shipped knee-64, which already knows a knee's shape, and "
         "learns the finer lines: good after a few minutes, better for hours.",
-        _grown(128, "knee-64", 0.4, 90.0),
+        _grown(128, "knee-64", 0.4, 350.0),
     ),
     "knee-256": Preset(
         "The same once more at 256 pixels, from the shipped knee-128. For a GPU; a processor takes a day.",
