@@ -166,5 +166,6 @@ def _detached(arguments: list[str], log_path: Path) -> psutil.Process:
             **apart,
         )
     child = psutil.Process(process.pid)
-    child.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else NICENESS)
+    # One that is nicer already stays so: without privileges it may not be less.
+    child.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else max(NICENESS, child.nice()))
     return child
