@@ -57,6 +57,8 @@ def export_onnx(model: Model, path: Path, from_w: bool = False) -> float:
             )
         assert program is not None
         proto = program.model_proto
+        for node in proto.graph.node:  # where in this computer's folders each came from
+            del node.metadata_props[:]
         onnx.helper.set_model_props(proto, _about(model))
         onnx.save(proto, temporary)
         session = onnxruntime.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])

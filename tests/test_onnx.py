@@ -1,6 +1,7 @@
 """A generator as an ONNX file draws what PyTorch draws."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,6 +38,7 @@ def test_the_file_draws_the_same_images_for_any_count_of_seeds(tmp_path, archite
     assert about["model"] == model.digest
     assert ("classes" in about) == bool(names)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["knee.onnx", "model"]  # the weights are inside
+    assert bytes(Path(onnx_export.__file__).parent) not in path.read_bytes()  # it says nothing of this computer
 
 
 @pytest.mark.slow
