@@ -55,8 +55,13 @@ def cutout(x: Tensor) -> Tensor:
 _OPERATIONS = {"brightness": brightness, "contrast": contrast, "translation": translation, "cutout": cutout}
 
 
-def augment(x: Tensor, operations: Sequence[str], noise: float = 0.0) -> Tensor:
-    """`operations` in their order, then normal noise of standard deviation `noise`."""
+def augment(x: Tensor, operations: Sequence[str], noise: float = 0.0, share: float = 1.0) -> Tensor:
+    """`operations` in their order, each on a random `share` of the images; then normal noise of deviation `noise`.
+
+    Where D also meets images as they are, G cannot take an operation for a trait of the data (ADA, Karras et al. 2020,
+    here with a fixed share).
+    """
     for name in operations:
-        x = _OPERATIONS[name](x)
+        changed = _OPERATIONS[name](x)
+        x = changed if share == 1 else torch.where(_per_image(x) < share, changed, x)
     return x + noise * torch.randn_like(x) if noise else x

@@ -96,6 +96,7 @@ class TrainConfig(Settings):
     label_flip: float = Field(0.0, ge=0, le=0.5)  # share of D's targets swapped
     input_noise: float = Field(0.0, ge=0, le=1)  # standard deviation of noise on all that D sees, fading to 0
     augment: tuple[Literal["brightness", "contrast", "translation", "cutout"], ...] = ()  # DiffAugment, reals and fakes
+    augment_share: float = Field(1.0, ge=0, le=1)  # of the images that each augmentation meets; the rest stays as it is
 
     # Optimisation
     batch: int = Field(64, ge=2, le=4096)  # over all processes

@@ -177,6 +177,16 @@ def test_augmentations_act_alike_on_reals_and_fakes(operations, side):
 
 
 @pytest.mark.parametrize("operations", [[o] for o in OPERATIONS], ids="+".join)
+def test_a_share_of_the_images_meets_each_augmentation_and_the_rest_stays_as_it_is(operations):
+    x = images(400, side=16)
+    torch.manual_seed(0)
+    touched = (augment(x, operations, share=0.25) != x).flatten(1).any(1)
+    assert touched.float().mean() == pytest.approx(0.25, abs=0.08)
+    torch.manual_seed(0)
+    assert torch.equal(augment(x, operations, share=0.0), x)
+
+
+@pytest.mark.parametrize("operations", [[o] for o in OPERATIONS], ids="+".join)
 def test_augmentations_are_differentiable(operations):
     x = images(2, side=8, dtype=torch.float64).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: apply(x, operations), (x,))

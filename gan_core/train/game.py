@@ -156,7 +156,8 @@ class Game:
 
     def _seen(self, x: Tensor) -> Tensor:
         """x as D sees it: noise fades to nothing over the run."""
-        return augment(x, self.config.augment, self.config.input_noise * (1 - self._progress()))
+        cfg = self.config
+        return augment(x, cfg.augment, cfg.input_noise * (1 - self._progress()), cfg.augment_share)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
