@@ -77,7 +77,26 @@ def test_generators_give_images_in_range(resolution, architecture, norm, conditi
     assert images.isfinite().all()
     assert images.abs().max() <= 1
     images.sum().backward()
-    assert all(p.grad is not None for p in G.parameters())
+    assert all((p.grad is not None) == p.requires_grad for p in G.parameters())
+
+
+@pytest.mark.parametrize("norm", ["none", "batch", "layer", "pixel"])
+def test_only_what_cannot_change_an_image_is_left_untrained(norm):
+    """A whole channel's shift is taken out by the batch normalisations behind it, and by no other norm."""
+    G = generator("residual", 32, norm=norm).train()
+    z = torch.randn(8, 8)
+    before = G(z)
+    biases = [p for name, p in G.named_parameters() if "blocks" in name and "conv" in name and name.endswith("bias")]
+    with torch.no_grad():
+        for p in biases:
+            p.normal_()
+    moved = (G(z) - before).abs().max()
+    if norm == "batch":
+        assert not any(p.requires_grad for p in biases)
+        assert moved < 1e-4
+    else:
+        assert all(p.requires_grad for p in G.parameters())
+        assert moved > 1e-2
 
 
 @pytest.mark.parametrize("conditioning", ["none", "projection", "classifier"])
@@ -315,9 +334,9 @@ def test_new_channels_and_blocks_learn():
     before = [p.clone() for p in larger.parameters()]
     for _ in range(3):  # what begins at zero lets a gradient through once it has moved
         optimizer.zero_grad()
-        larger(torch.randn(8, 8)).square().sum().backward()
+        larger(torch.randn(8, 8)).square().mean().backward()
         optimizer.step()
-    assert all((a != b).any() for a, b in zip(before, larger.parameters(), strict=True))
+    assert all((a != b).any() == b.requires_grad for a, b in zip(before, larger.parameters(), strict=True))
 
 
 def test_other_classes_are_learnt_afresh():

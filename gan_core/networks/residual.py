@@ -110,10 +110,16 @@ class UpBlock(nn.Module):
         self.conv1 = UpConv(inp, out, 3)
         self.conv2 = nn.Conv2d(out, out, 3, padding=1)
         self.skip = nn.Conv2d(inp, out, 1, bias=False)
+        if config.norm == "batch":
+            # A shift of a whole channel ends in a batch normalisation, which takes it out: the gradient is zero, and
+            # the transposed convolution's costs more than all the rest of its backward pass.
+            for conv in (self.conv1, self.conv2):
+                assert conv.bias is not None
+                conv.bias.requires_grad_(False)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        h = crop(self.conv1(F.leaky_relu(self.style1(x, w), 0.2)), self.size)
-        h = self.conv2(F.leaky_relu(self.style2(h, w), 0.2))
+        h = crop(self.conv1(F.leaky_relu_(self.style1(x, w), 0.2)), self.size)
+        h = self.conv2(F.leaky_relu_(self.style2(h, w), 0.2))
         # A 1x1 convolution and nearest upsampling commute: convolve at the small size.
         skip = F.interpolate(self.skip(x), scale_factor=2, mode="nearest")
         return (crop(skip, self.size) + h) * SUM_GAIN
@@ -150,7 +156,7 @@ class Generator(nn.Module):
         x = x.contiguous(memory_format=torch.channels_last)
         for block in self.blocks:
             x = block(x, w)
-        return self.last(F.leaky_relu(self.last_norm(x), 0.2)).float().tanh()
+        return self.last(F.leaky_relu_(self.last_norm(x), 0.2)).float().tanh()
 
 
 class DownBlock(nn.Module):
@@ -164,7 +170,7 @@ class DownBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(F.leaky_relu(x, 0.2))
-        h = self.conv2(F.leaky_relu(h, 0.2))
+        h = self.conv2(F.leaky_relu_(h, 0.2))
         # The skip pools first: the 1x1 convolution commutes with the mean and is four times cheaper there.
         return (h + self.skip(F.avg_pool2d(x, 2))) * SUM_GAIN
 
