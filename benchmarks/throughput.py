@@ -17,6 +17,7 @@ trainer takes them, without its pictures, statistics and saved states. Leave the
 - peak memory: of the process, with PyTorch itself in it; on a GPU also what the GPU held.
 - with --compare: the same networks the plain way: float32, contiguous tensors, the system's malloc, optimizers unfused,
   resampling apart from its convolution.
+- with --compile: the same with compile=true, which needs some minutes a preset before its first step.
 """
 
 from __future__ import annotations
@@ -85,8 +86,8 @@ class Options:
 # -- measuring, in a process of its own -------------------------------------------------------------------------------
 
 
-def measure(preset: str, options: Options, plain: bool) -> dict[str, Any]:
-    """All figures of one preset."""
+def measure(preset: str, options: Options, way: str) -> dict[str, Any]:
+    """All figures of one preset, done the "fast", the "plain" or the "compiled" way."""
     import numpy as np
     import torch
 
@@ -95,14 +96,14 @@ def measure(preset: str, options: Options, plain: bool) -> dict[str, Any]:
 
     if options.threads:
         torch.set_num_threads(options.threads)
-    settings = {"precision": "float32"} if plain else {}
+    settings = {"precision": "float32" if way == "plain" else "auto", "compile": way == "compiled"}
     config = configure(preset, resolution=options.resolution, batch=options.batch, kimg=1e6, **settings)
     rng = np.random.default_rng(0)
     side = options.resolution
     images = rng.integers(0, 256, (max(IMAGES, options.batch), 1, side, side), np.uint8)
     labels = rng.integers(0, CLASSES, len(images))
     game = Game(config, Batches(images, labels, 0), CLASSES)
-    if plain:
+    if way == "plain":
         make_plain(game)
     cycle = math.lcm(config.penalty_every, config.n_critic) // config.n_critic
 
@@ -116,6 +117,7 @@ def measure(preset: str, options: Options, plain: bool) -> dict[str, Any]:
     if not game.finite():
         raise SystemExit(f"{preset}: the networks' weights became infinite or undefined; no figure is given.")
 
+    game.fast_G, game.fast_D = game.G, game.D  # what is fused cannot be told apart
     flops, traffic = count_work(game, cycle)
     shares = time_shares(game, cycle)
     dtype = torch.bfloat16 if game.bfloat16 else torch.float32
@@ -310,7 +312,7 @@ def device_name(device: torch.device) -> str:
 # -- asking for it ----------------------------------------------------------------------------------------------------
 
 
-def ask(preset: str, options: Options, plain: bool) -> dict[str, Any]:
+def ask(preset: str, options: Options, way: str) -> dict[str, Any]:
     """`measure` in a fresh process, whose peak memory and allocator are its own."""
     command = [
         sys.executable,
@@ -318,12 +320,12 @@ def ask(preset: str, options: Options, plain: bool) -> dict[str, Any]:
         "--presets",
         preset,
         "--measure",
-        "plain" if plain else "fast",
+        way,
     ]
     for name in ("resolution", "batch", "seconds", "threads"):
         command += [f"--{name}", str(getattr(options, name))]
     env = environment.for_training()
-    if plain:
+    if way == "plain":
         preloaded = [p for p in env.pop("LD_PRELOAD", "").split() if "tcmalloc" not in p]
         env |= {"LD_PRELOAD": " ".join(preloaded)} if preloaded else {}
     done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=False)
@@ -336,7 +338,7 @@ def markdown(results: list[dict[str, Any]], options: Options) -> str:
     """The table, over a line that says on what it was measured."""
     one = results[0]
     malloc = "tcmalloc" if one["tcmalloc"] else "the system's malloc (tcmalloc is not installed)"
-    compare = any("plain" in r for r in results)
+    compare, compiled = (any(way in r for r in results) for way in ("plain", "compiled"))
     columns = [
         "preset",
         "images/s",
@@ -348,6 +350,7 @@ def markdown(results: list[dict[str, Any]], options: Options) -> str:
         "parameters G + D",
     ]
     columns += ["plain images/s", "faster by"] if compare else []
+    columns += ["compiled images/s", "of roofline"] if compiled else []
     rows = [columns, ["---", *["---:"] * (len(columns) - 1)]]
     for r in results:
         low, high = r["images_per_second_range"]
@@ -364,6 +367,8 @@ def markdown(results: list[dict[str, Any]], options: Options) -> str:
         if compare:
             plain = r["plain"]["images_per_second"]
             row += [f"{plain:.1f}", f"{r['images_per_second'] / plain:.1f} times"]
+        if compiled:
+            row += [f"{r['compiled']['images_per_second']:.1f}", f"{r['compiled']['share_of_roofline']:.0%}"]
         rows.append(row)
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     peaks = {
@@ -385,6 +390,7 @@ def main(
     presets: Annotated[str, typer.Option(help="Separated by commas.")] = ",".join(ORDER),
     threads: Annotated[int, typer.Option(min=0, help="0: as PyTorch chooses.")] = 0,
     compare: Annotated[bool, typer.Option("--compare", help="Also the plain way of doing the same steps.")] = False,
+    compiled: Annotated[bool, typer.Option("--compile", help="Also with compile=true.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     measure_here: Annotated[str, typer.Option("--measure", hidden=True)] = "",
 ) -> None:
@@ -397,14 +403,16 @@ def main(
         except UserError as e:
             raise typer.BadParameter(f"{name}: {e}") from e
     if measure_here:
-        print(json.dumps(measure(names[0], options, measure_here == "plain")))
+        print(json.dumps(measure(names[0], options, measure_here)))
         return
     results = []
     for name in names:
         print(f"measuring {name} ...", file=sys.stderr)
-        results.append(ask(name, options, plain=False))
+        results.append(ask(name, options, "fast"))
         if compare:
-            results[-1]["plain"] = ask(name, options, plain=True)
+            results[-1]["plain"] = ask(name, options, "plain")
+        if compiled:
+            results[-1]["compiled"] = ask(name, options, "compiled")
     print(json.dumps(results, indent=2) if as_json else markdown(results, options))
 
 

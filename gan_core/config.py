@@ -114,6 +114,7 @@ class TrainConfig(Settings):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     threads: int = Field(0, ge=0, le=256)  # 0: as PyTorch chooses
+    compile: bool = False  # fuse the steps: minutes at the start, then faster; a processor needs a C++ compiler for it
     tick_kimg: float = Field(1.0, gt=0, le=1e6)  # a line of statistics
     sample_kimg: float = Field(10.0, gt=0, le=1e6)  # a picture of the fixed seeds
     save_seconds: float = Field(60.0, gt=0, le=60)  # the state for resuming
@@ -147,7 +148,7 @@ class TrainConfig(Settings):
 
     def run_options(self) -> frozenset[str]:
         """Names of the settings that may differ when a run goes on."""
-        return frozenset({"kimg", "label_name", "device", "threads", "save_seconds", "precision"})
+        return frozenset({"kimg", "label_name", "device", "threads", "compile", "save_seconds", "precision"})
 
     def same_run(self, other: TrainConfig) -> bool:
         """Whether `other` is the same training, perhaps longer or on another machine."""

@@ -121,7 +121,8 @@ def test_unknown_keys_and_wrong_roles_are_refused():
 
 def test_what_may_change_when_a_run_goes_on():
     old = configure("dcgan")
-    assert old.same_run(configure("dcgan", kimg=900, threads=2, save_seconds=5, device="cpu", precision="float32"))
+    assert old.same_run(configure("dcgan", kimg=900, threads=2, save_seconds=5, device="cpu", compile=True))
+    assert old.same_run(configure("dcgan", precision="float32"))
     assert not old.same_run(configure("dcgan", batch=32))
     assert not old.same_run(configure("dcgan", data="digits"))
 

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -130,6 +131,27 @@ def test_bfloat16_plays_like_float32(tiny, preset):
     assert half["d_loss"] == pytest.approx(full["d_loss"], rel=0.05)
     assert half["d_loss"] != full["d_loss"]
     assert {p.dtype for p in games[0].G.parameters()} == {torch.float32}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="no C++ compiler on this machine")
+def test_compiled_plays_like_uncompiled(tiny):
+    settings = {"precision": "float32", "penalty_every": 2, "conditioning": "projection+classifier"}
+    games = [Game(tiny("knee-64", compile=c, **settings), batches(), 3) for c in (True, False)]
+    for game in games:
+        for _ in range(4):
+            game.step()
+    compiled, plain = (game.take_stats() for game in games)
+    assert compiled == pytest.approx(plain, rel=0.02, abs=0.02)
+    for a, b in zip(games[0].G_ema.state_dict().items(), games[1].G_ema.state_dict().items(), strict=True):
+        assert a[0] == b[0]
+        torch.testing.assert_close(a[1], b[1], rtol=0.05, atol=0.01)
+
+
+def test_compiling_asks_for_a_compiler_where_there_is_none(tiny, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match=r"C\+\+ compiler"):
+        Game(tiny("knee-64", compile=True), batches(), 3)
 
 
 def test_clipping_bounds_every_weight_of_the_critic(tiny):

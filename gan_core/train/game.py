@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,16 @@ def pick_precision(name: str, device: torch.device) -> str:
     else:
         fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
     return "bfloat16" if fast else "float32"
+
+
+def fused(net: nn.Module, device: torch.device) -> Callable[..., Any]:
+    """`net`, with the same tensors, compiled at its first use for what needs no gradient of a gradient.
+
+    Raises `UserError` where this machine has no compiler.
+    """
+    if device.type == "cpu" and not any(map(shutil.which, ("g++", "clang++"))):
+        raise UserError("compile=true needs a C++ compiler, g++ or clang++, and this machine has none: leave it off.")
+    return torch.compile(net, dynamic=False)
 
 
 class Batches:
@@ -112,6 +123,8 @@ class Game:
         self.G, self.D = (networks.build(c).to(self.device) for c in (g_config, d_config))
         for net in (self.G, self.D):
             net.to(memory_format=torch.channels_last)
+        # For what asks for no gradient of a gradient
+        self.fast_G, self.fast_D = (fused(n, self.device) if config.compile else n for n in (self.G, self.D))
         self.G_ema = copy.deepcopy(self.G).eval().requires_grad_(False)
         self.g_opt, self.d_opt = self._optimizer(self.G, config.g_lr), self._optimizer(self.D, config.d_lr)
         self.nimg = 0
@@ -171,7 +184,7 @@ class Game:
             self._seed_step()
             reals, c = self._reals()
             with torch.set_grad_enabled(remaining == 0), self._autocast():
-                fakes = self.G(self._z(), c)
+                fakes = self.fast_G(self._z(), c)
             self._d_step(reals, fakes.detach(), c)
             self.nimg += self.config.batch
             self.d_steps += 1
@@ -194,13 +207,14 @@ class Game:
         n = len(reals)
         real_x, fake_x = self._seen(reals), self._seen(fakes)
         lazy = bool(cfg.r1_gamma or cfg.r2_gamma) and self.d_steps % cfg.penalty_every == 0
+        D = self.D if lazy else self.fast_D
         with self._autocast():
             if cfg.d_norm == "batch":
                 # Batch statistics of reals and fakes apart, as in the DCGAN paper's practice.
-                real, fake = self.D(real_x, c), self.D(fake_x, c)
+                real, fake = D(real_x, c), D(fake_x, c)
             else:
                 x = torch.cat([real_x, fake_x]).requires_grad_(lazy)
-                both = self.D(x, None if c is None else torch.cat([c, c]))
+                both = D(x, None if c is None else torch.cat([c, c]))
                 halves = [(None, None) if t is None else (t[:n], t[n:]) for t in both]
                 real, fake = (networks.Scores(*pair) for pair in zip(*halves, strict=True))
         loss = self._d_loss(real.score, fake.score)
@@ -251,10 +265,10 @@ class Game:
         cfg = self.config
         self.D.requires_grad_(False)
         with self._autocast():
-            fake = self.D(self._seen(fakes), c)
+            fake = self.fast_D(self._seen(fakes), c)
             if cfg.loss == "relativistic":
                 with torch.no_grad():
-                    real = self.D(self._seen(reals), c)
+                    real = self.fast_D(self._seen(reals), c)
                 loss = losses.g_relativistic(real.score, fake.score)
             else:
                 g_loss = losses.g_wasserstein if cfg.loss == "wasserstein" else losses.g_non_saturating

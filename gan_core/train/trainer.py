@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 PROBE = 64  # images whose variety is watched
 STATUS_SECONDS = 1.0
 STOPPED = "Stopped on request. It can be resumed."
+COMPILING = "Compiling the steps: some minutes, once on this machine"
 
 
 def command_line(config: TrainConfig) -> str:
@@ -117,7 +118,7 @@ class Trainer:
         try:
             if self.game.nimg == 0:
                 self._picture()
-            self._status("running")
+            self._status("running", COMPILING if self.config.compile else "")
             while self.game.nimg < self.total:
                 why = stop()
                 if self.world.any(bool(why)):
