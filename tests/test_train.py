@@ -3,7 +3,6 @@
 import itertools
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from gan_core.runs import Run, create_run
 from gan_core.seeds import latents, own_labels, seed_of
 from gan_core.train import health
 from gan_core.train.distributed import World
-from gan_core.train.game import Batches, Game
+from gan_core.train.game import Batches, Game, can_fuse
 from gan_core.train.trainer import train
 
 CLOCK = {"seconds", "images_per_second"}  # the figures of a tick that are times
@@ -134,7 +133,7 @@ def test_bfloat16_plays_like_float32(tiny, preset):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="no C++ compiler on this machine")
+@pytest.mark.skipif(not can_fuse(), reason="no C++ compiler or no Python headers on this machine")
 def test_compiled_plays_like_uncompiled(tiny):
     settings = {"precision": "float32", "penalty_every": 2, "conditioning": "projection+classifier"}
     games = [Game(tiny("knee-64", compile=c, **settings), batches(), 3) for c in (True, False)]

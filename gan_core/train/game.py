@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import shutil
+import sysconfig
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,13 +47,22 @@ def pick_precision(name: str, device: torch.device) -> str:
     return "bfloat16" if fast else "float32"
 
 
+def can_fuse() -> bool:
+    """Whether `torch.compile` finds what it needs for a processor: a C++ compiler and Python's headers."""
+    headers = Path(sysconfig.get_path("include")) / "Python.h"
+    return headers.is_file() and any(map(shutil.which, ("g++", "clang++")))
+
+
 def fused(net: nn.Module, device: torch.device) -> Callable[..., Any]:
     """`net`, with the same tensors, compiled at its first use for what needs no gradient of a gradient.
 
-    Raises `UserError` where this machine has no compiler.
+    Raises `UserError` where this machine cannot.
     """
-    if device.type == "cpu" and not any(map(shutil.which, ("g++", "clang++"))):
-        raise UserError("compile=true needs a C++ compiler, g++ or clang++, and this machine has none: leave it off.")
+    if device.type == "cpu" and not can_fuse():
+        raise UserError(
+            "compile=true needs a C++ compiler (g++ or clang++) and Python's header files, and this machine lacks "
+            "one of them: leave it off."
+        )
     return torch.compile(net, dynamic=False)
 
 
