@@ -98,6 +98,9 @@ TRIALS: dict[str, tuple[Trial, ...]] = {
         Trial("gamma 0.02", {"r1_gamma": 0.02, "r2_gamma": 0.02}),
         Trial("batch 64, rate doubled", {"batch": 64, "g_lr": 1e-3, "d_lr": 1e-3}),
         Trial("DiffAugment", {"augment": ("brightness", "contrast", "translation", "cutout")}),
+        Trial(
+            "DiffAugment of a quarter", {"augment": ("brightness", "contrast", "translation"), "augment_share": 0.25}
+        ),
         Trial("grown to twice the channels", {"g_channels": 16, "d_channels": 16}),
     ),
 }
