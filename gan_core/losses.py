@@ -53,6 +53,12 @@ def g_relativistic(real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(real - fake).mean()
 
 
+def class_loss(classes: Tensor, c: Tensor, flood: float) -> Tensor:
+    """Cross-entropy of class logits [N, num_classes] against c [N] that is turned back below `flood` (flooding, Ishida
+    et al. 2020): nobody gains by being surer of a class than that."""
+    return (F.cross_entropy(classes, c) - flood).abs() + flood
+
+
 def squared_gradient_norm(score: Tensor, x: Tensor) -> Tensor:
     """|d score_i / d x_i|^2 of each image, [N], differentiable."""
     (grad,) = torch.autograd.grad(score.sum(), x, create_graph=True)

@@ -25,6 +25,18 @@ def full(value, like=REAL):
 # Losses
 
 
+@pytest.mark.parametrize("flood", [0.0, 0.5])
+def test_descending_the_class_loss_ends_at_the_flood(flood):
+    classes, c = torch.zeros(6, 3, requires_grad=True), torch.arange(6) % 3
+    assert losses.class_loss(classes, c, flood).item() == pytest.approx(math.log(3))
+    optimizer = torch.optim.Adam([classes], lr=0.02)
+    for _ in range(800):
+        optimizer.zero_grad()
+        losses.class_loss(classes, c, flood).backward()
+        optimizer.step()
+    assert F.cross_entropy(classes, c).item() == pytest.approx(flood, abs=0.02)
+
+
 @pytest.mark.parametrize(
     ("loss", "smoothing", "two_sided", "targets"),
     [

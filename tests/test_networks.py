@@ -303,6 +303,35 @@ def test_a_larger_side_begins_with_the_same_features(resolution, channels):
     torch.testing.assert_close(large[:, :4], F.interpolate(small, resolution, mode="nearest"))
 
 
+def test_a_thinner_finest_level_learns_to_do_what_the_small_network_does():
+    torch.manual_seed(0)
+    G = generator("residual", 32, num_classes=3, channels=8, conditioning="embedding", norm="batch")
+    for _ in range(20):
+        G(torch.randn(8, 8), torch.arange(8) % 3)  # running statistics
+    G.eval()
+    D = discriminator("residual", 32, channels=8).eval()
+    z, c = torch.randn(32, 8), torch.arange(32) % 3
+    wanted = F.interpolate(G(z, c), 64, mode="bilinear")
+    larger = grown(G, resolution=64, channels=4)
+    assert larger.config.channels == 4
+    assert not larger.training
+    afresh = networks.build(larger.config).eval()
+    assert (larger(z, c) - wanted).square().mean() < 0.2 * wanted.var()
+    assert (afresh(z, c) - wanted).square().mean() > wanted.var()
+
+    def features(net, x):
+        seen = []
+        hook = net.blocks[-3].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+        net(x)
+        hook.remove()
+        return seen[0]
+
+    assert len(D.blocks) == 3
+    wanted = D.first(F.interpolate(x := G(z, c), 32, mode="bilinear"))
+    found = features(grown(D, resolution=64, channels=4), F.interpolate(x, 64, mode="bilinear"))
+    assert (found - wanted).square().mean() < 0.2 * wanted.var()
+
+
 @pytest.mark.parametrize("channels", [4, 8])
 def test_a_style_based_generator_begins_with_the_same_pictures(channels):
     G = generator("style", 32).eval()

@@ -161,6 +161,18 @@ def test_clipping_bounds_every_weight_of_the_critic(tiny):
     assert max(p.abs().max().item() for p in game.G.parameters()) > 0.01
 
 
+@pytest.mark.parametrize("flood", [0.0, 0.9])
+def test_a_flooded_critic_does_not_learn_its_labels_by_heart(tiny, flood):
+    game = Game(tiny("acgan", class_flood=flood, d_lr=3e-3, g_lr=1e-6), batches(n=8), 3)  # eight images of noise
+    for _ in range(100):
+        game.step()
+    game.take_stats()
+    for _ in range(20):
+        game.step()
+    known = game.take_stats()["class_accuracy"]
+    assert known == 1 if not flood else known < 0.9
+
+
 @pytest.mark.parametrize(("flip", "smoothing"), [(0.0, 0.1), (0.2, 0.0), (0.5, 0.1)])
 def test_label_flips_swap_their_share(tiny, monkeypatch, flip, smoothing):
     seen = []

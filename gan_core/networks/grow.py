@@ -3,13 +3,17 @@
 The old weights fill the corner of the new tensors and see nothing of the new channels at first; a block at a resolution
 that is new begins by passing its input on. So the grown generator draws the small one's images, only larger, and learns
 from there: Progressive Growing (Karras et al. 2018) without its fading in, and Net2Net (Chen et al. 2016) with fresh
-channels in place of copies, which would never part.
+channels in place of copies, which would never part. A finest level thinner than the small one's cannot pass its input
+on: it learns, in a minute or two, to put out what the small one would.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from gan_core.config import NetConfig
 from gan_core.errors import UserError
@@ -17,6 +21,8 @@ from gan_core.networks import style
 from gan_core.networks.common import sizes, widths
 from gan_core.networks.residual import SUM_GAIN, Discriminator, DownBlock, Generator, UpBlock
 
+LESSONS = 300  # steps of a thinner level's imitation ...
+LESSON = 8  # ... of so many images each
 _OF_CLASSES = ("embed", "classify")  # other classes are learnt afresh
 
 
@@ -36,13 +42,20 @@ def grow(small: nn.Module, large: nn.Module) -> None:
     for name, module in small.named_children():
         if hasattr(large, name):
             _fill(module, old if name == "blocks" else getattr(large, name), name)
-    if isinstance(large, style.Generator) and isinstance(small, style.Generator):
-        large.start.copy_(small.start)
-    for block in new:
-        if isinstance(block, style.Level):
-            block.be_silent()
-        else:
-            _pass_on(block, small.config.channels)
+    thinner = large.config.channels < small.config.channels
+    match small, large:
+        case style.Generator(), style.Generator():
+            large.start.copy_(small.start)
+            for level in new:
+                assert isinstance(level, style.Level)
+                level.be_silent()
+        case Generator(), Generator() if thinner:
+            _imitate_images(small.to(next(large.parameters()).device), large)
+        case Discriminator(), Discriminator() if thinner:
+            _imitate_features(small.to(next(large.parameters()).device), large)
+        case _:
+            for block in new:
+                _pass_on(block, small.config.channels)
 
 
 def _check(small: NetConfig, large: NetConfig) -> None:
@@ -53,7 +66,7 @@ def _check(small: NetConfig, large: NetConfig) -> None:
     if before != after[: len(before)]:
         raise UserError(f"{large.resolution} pixels do not come from {small.resolution} by doubling.")
     before, after = (widths(len(sizes(c.resolution)), c.channels, c.max_channels) for c in (small, large))
-    fewer = any(now < then for then, now in zip(before, after, strict=False)) or large.channels < small.channels
+    fewer = any(now < then for then, now in zip(before, after, strict=False))
     if fewer or before[0] != after[0]:
         raise UserError(
             f"Channels from the coarsest on are {before}, this run's {after}: none may be fewer, the first not more."
@@ -79,6 +92,64 @@ def _corner(new: Tensor, old: Tensor) -> None:
         new[: old.shape[0]] = 0  # what was there is blind to the new inputs until it has learnt to use them
     both = tuple(slice(min(n, o)) for n, o in zip(new.shape, old.shape, strict=True))
     new[both] = old[both]
+
+
+def _imitate_images(small: Generator, large: Generator) -> None:
+    """The new blocks and what follows draw, enlarged, what the small one would draw of the features before them."""
+    new, config = large.blocks[len(small.blocks) :], large.config
+
+    def lesson(rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            z = torch.randn(LESSON, config.z_dim, generator=rng, device=rng.device)
+            c = torch.arange(LESSON, device=rng.device) % config.num_classes if config.num_classes else None
+            w = large.mapping(z, c)
+            x = large.features(w, len(small.blocks))
+            image = small.draw(x[:, : small.config.channels])
+        for block in new:
+            x = block(x, w)
+        return large.draw(x), _resize(image, config.resolution)
+
+    _learn(large, [new, large.last_norm, large.last], lesson)
+
+
+def _imitate_features(small: Discriminator, large: Discriminator) -> None:
+    """The first layer and the new blocks put out what the small first layer makes of the image at its own side."""
+    new, side = large.blocks[: -len(small.blocks)], large.config.resolution
+
+    def lesson(rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        shapes = [(LESSON, 1, side >> level, side >> level) for level in range(6)]
+        noise = [_resize(torch.randn(shape, generator=rng, device=rng.device), side) for shape in shapes]
+        x = torch.stack(noise).sum(0).tanh()
+        with torch.no_grad():
+            wanted = small.first(_resize(x, small.config.resolution))
+        h = large.first(x)
+        for block in new:
+            h = block(h)
+        return h[:, : small.config.channels], wanted
+
+    _learn(large, [large.first, new], lesson)
+
+
+def _resize(x: Tensor, side: int) -> Tensor:
+    return F.interpolate(x, (side, side), mode="bilinear", align_corners=False, antialias=side < x.shape[-1])
+
+
+def _learn(net: nn.Module, parts: list[nn.Module], lesson: Callable[[torch.Generator], tuple[Tensor, Tensor]]) -> None:
+    """`parts` of `net` learn until the two tensors of a lesson, (is, should be), are alike."""
+    rng, training = torch.Generator(next(net.parameters()).device).manual_seed(0), net.training
+    net.eval()
+    parameters = [p for part in parts for p in part.train().parameters() if p.requires_grad]
+    optimizer = torch.optim.Adam(parameters, lr=3e-3)
+    rates = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, LESSONS)
+    with torch.enable_grad():
+        for _ in range(LESSONS):
+            found, wanted = lesson(rng)
+            optimizer.zero_grad()
+            F.mse_loss(found, wanted).backward()
+            optimizer.step()
+            rates.step()
+    optimizer.zero_grad()
+    net.train(training)
 
 
 def _pass_on(block: nn.Module, channels: int) -> None:

@@ -152,10 +152,18 @@ class Generator(nn.Module):
 
     def synthesis(self, w: Tensor) -> Tensor:
         """w [N, z_dim] -> images [N, 1, R, R] in [-1, 1]."""
+        return self.draw(self.features(w))
+
+    def features(self, w: Tensor, blocks: int | None = None) -> Tensor:
+        """w [N, z_dim] -> what the first `blocks` blocks, or all, make of it, [N, C, s, s]."""
         x = self.first(w).unflatten(1, (-1, self.sizes[0], self.sizes[0]))
         x = x.contiguous(memory_format=torch.channels_last)
-        for block in self.blocks:
+        for block in self.blocks[:blocks]:
             x = block(x, w)
+        return x
+
+    def draw(self, x: Tensor) -> Tensor:
+        """The last block's x [N, C, R, R] -> images [N, 1, R, R] in [-1, 1]."""
         return self.last(F.leaky_relu_(self.last_norm(x), 0.2)).float().tanh()
 
 

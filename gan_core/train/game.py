@@ -266,10 +266,10 @@ class Game:
         assert c is not None
         assert real.classes is not None
         assert fake.classes is not None
-        loss = nn.functional.cross_entropy(real.classes, c)
+        loss = losses.class_loss(real.classes, c, self.config.class_flood)
         self._note(class_accuracy=(real.classes.argmax(1) == c).float().mean(), d_class_loss=loss)
         if self.config.class_on_fakes:
-            loss = loss + nn.functional.cross_entropy(fake.classes, c)
+            loss = loss + losses.class_loss(fake.classes, c, self.config.class_flood)
         return self.config.class_weight * loss
 
     def _g_step(self, reals: Tensor, fakes: Tensor, c: Tensor | None) -> None:
@@ -287,7 +287,7 @@ class Game:
         self._note(g_loss=loss)
         if fake.classes is not None:
             assert c is not None
-            loss = loss + cfg.class_weight * nn.functional.cross_entropy(fake.classes, c)
+            loss = loss + cfg.class_weight * losses.class_loss(fake.classes, c, cfg.class_flood)
         self._update(self.G, self.g_opt, loss, "g_grad")
         self.D.requires_grad_(True)
 

@@ -297,10 +297,12 @@ class Trainer:
         Raises `UserError` where the networks do not go together.
         """
         self._take_over(load_model(folder), self.game.G)
-        self.game.G_ema.load_state_dict(self.game.G.state_dict())
         critics = [folder.parent / "discriminator", folder / "discriminator"]
         if critic := next((p for p in critics if p.is_dir()), None):
             self._take_over(load_model(critic, "discriminator"), self.game.D)
+        tensors = [*self.game.G.state_dict().values(), *self.game.D.state_dict().values()]
+        self.world.mean([t for t in tensors if t.is_floating_point()])  # what was learnt may differ by rounding
+        self.game.G_ema.load_state_dict(self.game.G.state_dict())
 
     def _take_over(self, model: Model, net: nn.Module) -> None:
         if model.config.net == net.config:
