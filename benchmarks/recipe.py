@@ -135,6 +135,8 @@ def run_trial(group: str, trial: Trial, data: str, unseen: str, minutes: float, 
         write_text(kimg_path, str(thousand_images(configure(group, trial, data, 1e3), minutes)))
     config = configure(group, trial, data, float(kimg_path.read_text(encoding="utf-8")))
     run = Run(folder / "run")
+    run.path.mkdir(parents=True, exist_ok=True)
+    run.write_config(config)
     start = time.process_time()
     status = train(run, config, World())
     spent = time.process_time() - start

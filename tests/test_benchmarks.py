@@ -194,3 +194,17 @@ def test_several_viewers_at_once_while_a_training_runs_meet_no_error():
     assert told["tracebacks"] == 0
     assert sum(page["n"] for page in told["pages"].values()) >= 6
     assert told["training"]["state"] == "running"
+
+
+@pytest.mark.slow
+def test_a_trial_of_the_recipe_is_trained_measured_and_not_repeated(tmp_path):
+    words = ["--data", "phantom:120", "--unseen", "digits", "--minutes", "0.02", "--only", "start/without-grades"]
+    program = [sys.executable, ROOT / "benchmarks" / "recipe.py", "--out", tmp_path, *words]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    row = next(line for line in done.stdout.splitlines() if line.startswith("| without grades |"))
+    assert float(row.split("|")[4]) > 0, done.stderr
+    result = tmp_path / "start" / "without-grades" / "result.json"
+    made = result.read_bytes()
+    again = subprocess.run(program, capture_output=True, text=True, check=True)
+    assert again.stdout == done.stdout
+    assert result.read_bytes() == made

@@ -247,9 +247,12 @@ def test_the_average_starts_as_g(tiny):
         torch.testing.assert_close(ema, now, rtol=1e-4, atol=1e-5)
 
 
-def test_the_average_has_the_half_life_asked_for(tiny):
-    game = Game(tiny("dcgan", ema_kimg=0.08), batches(), 3)
-    game.nimg = 1_000_000  # long past the start
+@pytest.mark.parametrize(
+    ("init", "nimg"), [("", 1_000_000), ("a model", 0)], ids=["long past a start as noise", "from a model at once"]
+)
+def test_the_average_has_the_half_life_asked_for(tiny, init, nimg):
+    game = Game(tiny("dcgan", ema_kimg=0.08, init=init), batches(), 3)
+    game.nimg = nimg
     with torch.no_grad():
         for net, value in ((game.G_ema, 0.0), (game.G, 1.0)):
             for p in net.parameters():

@@ -304,8 +304,10 @@ class Game:
 
     @torch.no_grad()
     def _average(self) -> None:
-        """G_ema follows G with a half-life of ema_kimg, shorter at first (Karras et al. 2020)."""
-        half_life = min(self.config.ema_kimg * 1000, self.nimg * 0.05)
+        """G_ema follows G with a half-life of ema_kimg, shorter at first if G starts as noise (Karras et al. 2020)."""
+        half_life = self.config.ema_kimg * 1000
+        if not self.config.init:
+            half_life = min(half_life, self.nimg * 0.05)
         each = self.config.batch * self.config.n_critic
         weight = 1 - 0.5 ** (each / max(half_life, 1e-8))
         floats: list[tuple[Tensor, Tensor]] = []
