@@ -2,8 +2,8 @@
 
 `python benchmarks/recipe.py --data knees/train --unseen knees/val --out FOLDER` trains each trial for `--minutes` of
 processor time on one thread, measures it, and goes on where it was cut off. Processor time, not the clock's: a machine
-that is shared does not favour the trial that had it alone. Then `--write` puts the table into benchmarks/RECIPE.md and
-each trial's knees (the same twelve seeds, a row a trial) into benchmarks/recipe.png.
+that is shared does not favour the trial that had it alone. Then `--write` puts a table of each group that has results
+into benchmarks/RECIPE.md, and its trials' knees (the same twelve seeds, a row each) into benchmarks/recipe-GROUP.png.
 
 A trial differs from the base of its group in the one thing it is named for. The group "start" begins from nothing, the
 group "late" goes on from the shipped knee-64: what helps a fresh network may hurt one that already draws.
@@ -34,7 +34,7 @@ from gan_core import environment  # noqa: E402
 from gan_core.files import write_text  # noqa: E402
 
 PAPER = Path(__file__).with_name("RECIPE.md")
-MARKS = "<!-- the table: written by recipe.py --write -->", "<!-- the end of the table -->"
+MARKS = "<!-- {}: written by recipe.py --write -->", "<!-- the end of {} -->"
 
 FAKES = 1656
 SHOWN = 12
@@ -148,7 +148,6 @@ def run_trial(group: str, trial: Trial, data: str, unseen: str, minutes: float, 
     sheet = generate(model, range(SHOWN), truncation=1.0)
     images.save_png(folder / "knees.png", images.grid(sheet, SHOWN))
     return {
-        "group": group,
         "name": trial.name,
         "images": status.images_seen,
         "minutes": spent / 60,
@@ -164,42 +163,35 @@ def slug(text: str) -> str:
     return "".join(ch if ch.isalnum() else "-" for ch in text.lower())
 
 
-def table(results: list[dict[str, Any]]) -> str:
+def table(group: str, results: list[dict[str, Any]]) -> str:
+    """The results of one group, a row each, over those of films."""
     columns = ("FD", "KD", "precision", "recall", "coverage", "grade kappa")
     keys = ("fd", "kd", "precision", "recall", "coverage", "grade")
     digits = (1, 3, 2, 2, 2, 2)
-    lines = []
-    for group in TRIALS:
-        of_group = [r for r in results if r["group"] == group]
-        if not of_group:
-            continue
-        lines += ["", f"### {group}", "", f"| trial | images | minutes | {' | '.join(columns)} |"]
-        lines += [f"| --- |{' ---: |' * (2 + len(columns))}"]
-        for r in of_group:
-            values = [
-                "-" if r[k]["value"] is None else f"{r[k]['value']:.{d}f}" for k, d in zip(keys, digits, strict=True)
-            ]
-            lines.append(f"| {r['name']} | {r['images']:,} | {r['minutes']:.1f} | {' | '.join(values)} |")
-        floor = next((r for r in of_group if r["grade"]["floor"] is not None), of_group[0])
-        values = [
-            "-" if floor[k]["floor"] is None else f"{floor[k]['floor']:.{d}f}"
-            for k, d in zip(keys, digits, strict=True)
-        ]
-        lines.append(f"| *real against real* | | | {' | '.join(values)} |")
-    return "\n".join(lines).strip()
+
+    def cells(r: dict[str, Any], what: str) -> str:
+        each = (r[k][what] for k in keys)
+        return " | ".join("-" if v is None else f"{v:.{d}f}" for v, d in zip(each, digits, strict=True))
+
+    lines = [f"### {group}", "", f"| trial | images | minutes | {' | '.join(columns)} |"]
+    lines.append(f"| --- |{' ---: |' * (2 + len(columns))}")
+    lines += [f"| {r['name']} | {r['images']:,} | {r['minutes']:.1f} | {cells(r, 'value')} |" for r in results]
+    films = next((r for r in results if r["grade"]["floor"] is not None), results[0])
+    return "\n".join([*lines, f"| *real against real* | | | {cells(films, 'floor')} |"])
 
 
-def write_paper(text: str, sheets: list[Path]) -> None:
-    """The table between its marks, and the trials' knees below each other."""
+def write_paper(group: str, text: str, sheets: list[Path]) -> None:
+    """A group's table between its marks, and its trials' knees below each other."""
     import numpy as np
     from PIL import Image
 
     from gan_core.images import save_png
 
-    before, rest = PAPER.read_text(encoding="utf-8").split(MARKS[0])
-    after = rest.split(MARKS[1])[1]
-    write_text(PAPER, f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}")
-    save_png(PAPER.with_name("recipe.png"), np.concatenate([np.asarray(Image.open(p)) for p in sheets]))
+    first, last = (mark.format(group) for mark in MARKS)
+    before, rest = PAPER.read_text(encoding="utf-8").split(first)
+    after = rest.split(last)[1]
+    write_text(PAPER, f"{before}{first}\n{text}\n{last}{after}")
+    save_png(PAPER.with_name(f"recipe-{group}.png"), np.concatenate([np.asarray(Image.open(p)) for p in sheets]))
 
 
 def main(
@@ -212,8 +204,8 @@ def main(
     here: Annotated[bool, typer.Option("--here", hidden=True)] = False,
 ) -> None:
     """Compare choices of the knee recipe at equal processor time."""
-    results = []
     for group, trials in TRIALS.items():
+        results = []
         for trial in trials:
             key = f"{group}/{slug(trial.name)}"
             folder = out / key
@@ -229,10 +221,10 @@ def main(
                 subprocess.run(command, env=environment.for_training(), check=False)
             if result.exists():
                 results.append(json.loads(result.read_text(encoding="utf-8")))
-    print(table(results))
-    if write:
-        sheets = [out / r["group"] / slug(r["name"]) / "knees.png" for r in results]
-        write_paper(table(results), sheets)
+        if results:
+            print(table(group, results))
+        if results and write:
+            write_paper(group, table(group, results), [out / group / slug(r["name"]) / "knees.png" for r in results])
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ class TrainConfig(Settings):
     gamma_final: float = Field(1.0, ge=0, le=1)  # R1 and R2 fall to this share of themselves along a cosine
     penalty_every: int = Field(1, ge=1, le=64)  # lazy regularisation: R1 and R2 each so many D steps, as much stronger
     class_weight: float = Field(1.0, ge=0)  # classifier: weight of the class loss
-    class_flood: float = Field(0.0, ge=0)  # classifier: no gain below this class loss, for D and G; keeps D from rote
+    class_flood: float = Field(0.0, ge=0, lt=1)  # classifier: no gain below this share of a guess's loss; against rote
     class_on_fakes: bool = False  # classifier: D also learns classes from fakes (hurts on small data)
 
     # Stabilisers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -54,9 +55,10 @@ def g_relativistic(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def class_loss(classes: Tensor, c: Tensor, flood: float) -> Tensor:
-    """Cross-entropy of class logits [N, num_classes] against c [N] that is turned back below `flood` (flooding, Ishida
-    et al. 2020): nobody gains by being surer of a class than that."""
-    return (F.cross_entropy(classes, c) - flood).abs() + flood
+    """Cross-entropy of class logits [N, num_classes] against c [N], turned back below the share `flood` of what a guess
+    costs, ln num_classes (flooding, Ishida et al. 2020): nobody gains by being surer of a class than that."""
+    least = flood * math.log(classes.shape[1])
+    return (F.cross_entropy(classes, c) - least).abs() + least
 
 
 def squared_gradient_norm(score: Tensor, x: Tensor) -> Tensor:

@@ -161,7 +161,7 @@ def test_clipping_bounds_every_weight_of_the_critic(tiny):
     assert max(p.abs().max().item() for p in game.G.parameters()) > 0.01
 
 
-@pytest.mark.parametrize("flood", [0.0, 0.9])
+@pytest.mark.parametrize("flood", [0.0, 0.8])
 def test_a_flooded_critic_does_not_learn_its_labels_by_heart(tiny, flood):
     game = Game(tiny("acgan", class_flood=flood, d_lr=3e-3, g_lr=1e-6), batches(n=8), 3)  # eight images of noise
     for _ in range(100):
