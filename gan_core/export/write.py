@@ -3,9 +3,7 @@
 A file's bytes depend on the model, its seed, class and truncation alone, and images are made in the same batches
 whatever is there already: the same export again is the same byte for byte (on one machine; others round otherwise).
 
-Memory does not grow with the number of images. `/usr/bin/time -v python -m gan_core export --model knee-128 --n 500
---format dicom --out DIR`, and 100 beside it for what starting takes: 0.78 GB at the peak of both, 41 ms an image beside
-two trainings on two cores at 2.5 GHz, 15 ms of them its own.
+Memory does not grow with the number of images (benchmarks/exporting.py measures it).
 """
 
 from __future__ import annotations
