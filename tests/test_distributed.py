@@ -128,3 +128,28 @@ def test_torchrun_trains_one_run(tmp_path):
     assert [t["nimg"] for t in run.stats()] == [160, 240, 320, 400]
     assert json.loads((run.generator_path / "config.json").read_text())["images_seen"] == 400
     load_model(run.generator_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the names of threads from /proc")
+def test_no_thread_of_the_group_outlives_it():
+    """One that does may abort a process that has ended well, on its way out."""
+    code = """
+from pathlib import Path
+import torch
+from gan_core.train.distributed import world
+
+with world() as processes:
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.Adam([weight])
+    weight.sum().backward()
+    processes.mean([weight.grad])
+    optimizer.step()
+names = [(task / "comm").read_text() for task in Path("/proc/self/task").iterdir()]
+assert not [name for name in names if "gloo" in name], names
+"""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
+    done = subprocess.run(
+        [*command, sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr

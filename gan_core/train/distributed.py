@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,9 @@ def world() -> Iterator[World]:
     if size == 1:
         yield World()
         return
+    # An optimizer's first step would import it. Imported while the group lives, it keeps the group's threads alive past
+    # `destroy_process_group`, and one that lets go of a tensor while Python shuts down aborts a finished process.
+    importlib.import_module("torch._dynamo")
     cuda = torch.cuda.is_available()
     if cuda:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
