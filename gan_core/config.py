@@ -89,6 +89,9 @@ class TrainConfig(Settings):
     penalty_every: int = Field(1, ge=1, le=64)  # lazy regularisation: R1 and R2 each so many D steps, as much stronger
     class_weight: float = Field(1.0, ge=0)  # classifier: weight of the class loss
     class_flood: float = Field(0.0, ge=0, lt=1)  # classifier: no gain below this share of a guess's loss; against rote
+    feature_weight: float = Field(
+        0.0, ge=0
+    )  # G answers as well to a critic of what a pretrained network sees; 0 is off
     class_on_fakes: bool = False  # classifier: D also learns classes from fakes (hurts on small data)
 
     # Stabilisers
@@ -104,6 +107,7 @@ class TrainConfig(Settings):
     optimizer: Literal["adam", "rmsprop"] = "adam"
     g_lr: float = Field(2e-4, gt=0, le=1)
     d_lr: float = Field(2e-4, gt=0, le=1)
+    feature_lr: float = Field(6e-4, gt=0, le=1)  # of the critic of features
     beta1: float = Field(0.5, ge=0, lt=1)
     beta2: float = Field(0.999, ge=0, lt=1)
     lr_final: float = Field(1.0, gt=0, le=1)  # the rates fall to this share of themselves ...
@@ -137,15 +141,21 @@ class TrainConfig(Settings):
                 "the residual critic has neither normalisation nor dropout, nor a choice of levels: "
                 "set d_norm=none, d_dropout=0, d_levels=0"
             )
-        if self.architecture != "dcgan" and self.batch % GROUP:
+        if self.compares and self.batch % GROUP:
             raise ValueError(
-                f"the residual critic compares images in groups of {GROUP}: make batch a multiple of {GROUP}"
+                f"the residual critic and that of features compare images in groups of {GROUP}: "
+                f"make batch a multiple of {GROUP}"
             )
         if self.architecture == "style" and self.g_norm != "none":
             raise ValueError("a style-based generator has its own normalisation: set g_norm=none")
         if self.clip and self.loss != "wasserstein":
             raise ValueError("weight clipping belongs to the wasserstein loss")
         return self
+
+    @property
+    def compares(self) -> bool:
+        """Whether a critic compares the images of a batch in groups."""
+        return self.architecture != "dcgan" or self.feature_weight > 0
 
     def run_options(self) -> frozenset[str]:
         """Names of the settings that may differ when a run goes on."""

@@ -54,6 +54,11 @@ def g_relativistic(real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(real - fake).mean()
 
 
+def d_hinge(real: Tensor, fake: Tensor) -> Tensor:
+    """A real should score at least 1, a fake at most -1; what does teaches nothing more (Lim and Ye 2017)."""
+    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+
+
 def class_loss(classes: Tensor, c: Tensor, flood: float) -> Tensor:
     """Cross-entropy of class logits [N, num_classes] against c [N], turned back below the share `flood` of what a guess
     costs, ln num_classes (flooding, Ishida et al. 2020): nobody gains by being surer of a class than that."""

@@ -6,6 +6,8 @@ import math
 
 from gan_core.config import TrainConfig
 
+_BLIND = 3000  # images after which the heads of the critic of features, which start from nothing, count in full
+
 
 def cosine(final: float, phase: float) -> float:
     """From 1 at phase 0 to `final` at phase 1, along half a cosine."""
@@ -21,3 +23,8 @@ def rate(config: TrainConfig, done: float) -> float:
 def gamma(config: TrainConfig, done: float) -> float:
     """The share of themselves at which R1 and R2 are."""
     return cosine(config.gamma_final, done)
+
+
+def feature_weight(config: TrainConfig, nimg: int) -> float:
+    """The weight of the critic of features in G's loss."""
+    return config.feature_weight * min(1.0, nimg / _BLIND)

@@ -25,6 +25,7 @@ EXACT = {"precision": "float32", "device": "cpu", "kimg": 1.0}
 CASES = {
     "knee-64": configure("knee-64", g_norm="pixel", penalty_every=1, **SMALL, **EXACT),
     "wgan-gp": configure("wgan-gp", g_norm="none", n_critic=2, **SMALL, **EXACT),
+    "features": configure("knee-64", g_norm="pixel", feature_weight=0.1, **SMALL, **EXACT),
     "dcgan": configure(
         "dcgan+smooth", g_norm="pixel", d_norm="none", label_flip=0.2, mirror=True, grad_clip=0.5, **SMALL, **EXACT
     ),
@@ -38,7 +39,7 @@ def play(config, processes):
     images = rng.integers(0, 256, (50, 1, 16, 16), dtype=np.uint8)
     game = Game(config, Batches(images, rng.integers(0, 3, 50), 0), 3, processes)
     game.step()
-    nets = {"G": game.G, "D": game.D}
+    nets = {"G": game.G, "D": game.D} | ({"F": game.F} if game.F else {})
     return {
         "gradients": {f"{n}.{k}": p.grad for n, net in nets.items() for k, p in net.named_parameters()},
         "weights": {f"{n}.{k}": p.data for n, net in nets.items() for k, p in net.named_parameters()},
@@ -75,7 +76,7 @@ def two(tmp_path_factory):
 def test_a_step_of_two_processes_equals_a_step_of_one(two, name):
     alone, (first, second) = play(CASES[name], World()), (result[name] for result in two)
     assert first["nimg"] == second["nimg"] == alone["nimg"]
-    for net in ("G", "D"):
+    for net in {k.partition(".")[0] for k in alone["gradients"]}:
         # Relative to the network's largest gradient: Adam blows rounding up where a gradient is nothing but rounding.
         names = [k for k in alone["gradients"] if k.startswith(net)]
         largest = max(alone["gradients"][k].abs().max().item() for k in names)

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from gan_core import losses
-from gan_core.augment import augment
+from gan_core.augment import augment, crop
 
 REAL = torch.tensor([2.0, -1.0, 0.5, 3.0])
 FAKE = torch.tensor([-2.0, 1.0, 0.0, 0.25])
@@ -89,6 +89,15 @@ def test_relativistic_is_symmetric_and_blind_to_a_constant():
     assert moved == pytest.approx(losses.d_relativistic(REAL, FAKE).item(), abs=1e-6)
     assert losses.d_relativistic(REAL, REAL).item() == pytest.approx(math.log(2))
     assert losses.d_relativistic(REAL, FAKE).item() == pytest.approx(-F.logsigmoid(REAL - FAKE).mean().item())
+
+
+def test_the_hinge_teaches_nothing_past_its_margin():
+    real, fake = REAL.clone().requires_grad_(), FAKE.clone().requires_grad_()
+    loss = losses.d_hinge(real, fake)
+    loss.backward()
+    assert loss.item() == pytest.approx((0 + 2 + 0.5 + 0) / 4 + (0 + 2 + 1 + 1.25) / 4)
+    assert (4 * real.grad).tolist() == [0, -1, -1, 0]
+    assert (4 * fake.grad).tolist() == [0, 1, 1, 1]
 
 
 def test_swap_exchanges_just_what_it_is_told():
@@ -235,6 +244,17 @@ def test_cutout_hides_at_most_a_quarter_of_the_image():
     assert set(out.unique().tolist()) == {0.0, 1.0}
     assert share.max() <= 0.25
     assert share.min() > 0
+
+
+def test_a_crop_is_a_part_of_its_own_image_from_anywhere_in_it():
+    x = images(n=200)
+    down, right = torch.rand(2, 200, generator=torch.Generator().manual_seed(0))
+    out = crop(x, down, right)
+    assert out.shape == (200, 1, 14, 14)
+    windows = x.unfold(2, 14, 1).unfold(3, 14, 1)[:, 0]  # [200, 3, 3, 14, 14]
+    found = (windows == out[:, :, None]).flatten(3).all(3)
+    assert found.flatten(1).sum(1).tolist() == [1] * 200
+    assert found.any(0).all()
 
 
 def test_noise_has_the_deviation_asked_for():

@@ -439,6 +439,7 @@ def test_the_penalty_falls_along_a_cosine(tiny, monkeypatch):
         ("acgan", {}),
         ("knee-64", {"lr_decay_from": 0.1}),
         ("knee-64", {"precision": "bfloat16"}),
+        ("knee-128", {"init": "", "feature_weight": 0.1, "lr_decay_from": 0.1}),
     ],
 )
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tiny, tmp_path, recipe, settings):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_core import losses, networks, schedules
-from gan_core.augment import augment
+from gan_core.augment import augment, crop
 from gan_core.config import GROUP, TrainConfig
 from gan_core.data import take
 from gan_core.errors import UserError
@@ -121,9 +121,9 @@ class Game:
             raise UserError(
                 f"A batch of {config.batch} does not divide by {self.world.size} processes: set batch to a multiple."
             )
-        if config.architecture != "dcgan" and config.batch // self.world.size % GROUP:
+        if config.compares and config.batch // self.world.size % GROUP:
             raise UserError(  # else a group would hold reals beside fakes
-                f"The residual critic compares images in groups of {GROUP}, and {self.world.size} processes share a "
+                f"The critic compares images in groups of {GROUP}, and {self.world.size} processes share a "
                 f"batch of {config.batch}: set batch to a multiple of {GROUP * self.world.size}."
             )
         self.device = pick_device(config.device)
@@ -138,6 +138,11 @@ class Game:
         self.fast_G, self.fast_D = (fused(n, self.device) if config.compile else n for n in (self.G, self.D))
         self.G_ema = copy.deepcopy(self.G).eval().requires_grad_(False)
         self.g_opt, self.d_opt = self._optimizer(self.G, config.g_lr), self._optimizer(self.D, config.d_lr)
+        self.F: networks.FeatureCritic | None = None
+        if config.feature_weight:
+            self.F = networks.FeatureCritic(self.num_classes).to(self.device)
+            self.F.to(memory_format=torch.channels_last)
+            self.f_opt = self._optimizer(self.F, config.feature_lr)
         self.nimg = 0
         self.d_steps = 0
         self.sums: dict[str, Tensor] = {}
@@ -183,6 +188,10 @@ class Game:
         cfg = self.config
         return augment(x, cfg.augment, cfg.input_noise * (1 - self._progress()), cfg.augment_share)
 
+    def _crop(self, x: Tensor) -> Tensor:
+        """x as the critic of features sees it."""
+        return crop(x, self._uniform(), self._uniform())
+
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
 
@@ -196,10 +205,13 @@ class Game:
             reals, c = self._reals()
             with torch.set_grad_enabled(remaining == 0), self._autocast():
                 fakes = self.fast_G(self._z(), c)
+                maps = self.F.see(self._crop(fakes)) if self.F else []
             self._d_step(reals, fakes.detach(), c)
+            if self.F:
+                self._f_step(self.F, reals, [m.detach() for m in maps], c)
             self.nimg += self.config.batch
             self.d_steps += 1
-        self._g_step(reals, fakes, c)
+        self._g_step(reals, fakes, maps, c)
         self._average()
 
     def _progress(self) -> float:
@@ -209,7 +221,10 @@ class Game:
     def _set_rates(self) -> None:
         cfg = self.config
         scale = schedules.rate(cfg, self._progress())
-        for opt, lr in ((self.g_opt, cfg.g_lr), (self.d_opt, cfg.d_lr)):
+        rates = [(self.g_opt, cfg.g_lr), (self.d_opt, cfg.d_lr)]
+        if self.F:
+            rates.append((self.f_opt, cfg.feature_lr))
+        for opt, lr in rates:
             for group in opt.param_groups:
                 group["lr"] = lr * scale
 
@@ -272,7 +287,19 @@ class Game:
             loss = loss + losses.class_loss(fake.classes, c, self.config.class_flood)
         return self.config.class_weight * loss
 
-    def _g_step(self, reals: Tensor, fakes: Tensor, c: Tensor | None) -> None:
+    def _f_step(self, critic: networks.FeatureCritic, reals: Tensor, fake_maps: list[Tensor], c: Tensor | None) -> None:
+        with self._autocast():
+            with torch.no_grad():
+                real_maps = critic.see(self._crop(reals))
+            maps = [torch.cat(pair) for pair in zip(real_maps, fake_maps, strict=True)]
+            real, fake = critic(maps, None if c is None else torch.cat([c, c])).chunk(2)
+        loss = losses.d_hinge(real, fake)
+        accuracy = {"f_accuracy_real": (real > 0).float().mean(), "f_accuracy_fake": (fake < 0).float().mean()}
+        self._note(f_loss=loss, **accuracy)
+        self._update(critic, self.f_opt, loss, "f_grad")
+
+    def _g_step(self, reals: Tensor, fakes: Tensor, maps: list[Tensor], c: Tensor | None) -> None:
+        """`maps` are what the critic of features has seen of the fakes; empty without one."""
         cfg = self.config
         self.D.requires_grad_(False)
         with self._autocast():
@@ -285,6 +312,11 @@ class Game:
                 g_loss = losses.g_wasserstein if cfg.loss == "wasserstein" else losses.g_non_saturating
                 loss = g_loss(fake.score)
         self._note(g_loss=loss)
+        if self.F:
+            self.F.requires_grad_(False)
+            with self._autocast():
+                loss = loss - schedules.feature_weight(cfg, self.nimg) * self.F(maps, c).mean()
+            self.F.requires_grad_(True)
         if fake.classes is not None:
             assert c is not None
             loss = loss + cfg.class_weight * losses.class_loss(fake.classes, c, cfg.class_flood)
@@ -358,12 +390,15 @@ class Game:
         return np.concatenate(out)
 
     def finite(self) -> bool:
-        """Whether every weight of both networks is a number."""
-        norms = torch._foreach_norm([*self.G.parameters(), *self.D.parameters()])
+        """Whether every weight of all networks is a number."""
+        nets = filter(None, (self.G, self.D, self.F))
+        norms = torch._foreach_norm([p for net in nets for p in net.parameters()])
         return bool(torch.stack(norms).isfinite().all())
 
     def state_dict(self) -> dict[str, Any]:
         nets: dict[str, Any] = {"G": self.G, "D": self.D, "G_ema": self.G_ema, "g_opt": self.g_opt, "d_opt": self.d_opt}
+        if self.F:
+            nets |= {"F": self.F, "f_opt": self.f_opt}
         state: dict[str, Any] = {name: net.state_dict() for name, net in nets.items()}
         counters = {"nimg": self.nimg, "d_steps": self.d_steps}
         return state | counters | {"sums": dict(self.sums), "counts": dict(self.counts)}
@@ -374,6 +409,9 @@ class Game:
             net.load_state_dict(state[name], strict=True)
         self.g_opt.load_state_dict(state["g_opt"])
         self.d_opt.load_state_dict(state["d_opt"])
+        if self.F:
+            self.F.load_state_dict(state["F"], strict=True)
+            self.f_opt.load_state_dict(state["f_opt"])
         self.nimg, self.d_steps = state["nimg"], state["d_steps"]
         self.sums = {k: v.to(self.device) for k, v in state["sums"].items()}
         self.counts = dict(state["counts"])
