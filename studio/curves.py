@@ -14,6 +14,7 @@ COLOURS = [
     "#7a9a01",
 ]  # critic or reals, generator or fakes, class: as in the picture to take away
 SHARE = alt.Scale(domain=[0, 1])
+SHARES = {"d_accuracy_real", "f_accuracy_real"}
 
 # Title -> the figures it shows, each with its plain name.
 PANELS: dict[str, dict[str, str]] = {
@@ -23,6 +24,7 @@ PANELS: dict[str, dict[str, str]] = {
         "d_accuracy_fake": "on fakes",
         "class_accuracy": "on the class",
     },
+    "How often the critic of features is right": {"f_accuracy_real": "on reals", "f_accuracy_fake": "on fakes"},
     "Distance from the reals (knee features; 0 is real to real)": {"kd_knee": "kernel distance"},
     "Variety of the samples": {"diversity": "as a share of the reals'"},
     "Distance that the critic measures": {"wasserstein": "Wasserstein estimate"},
@@ -45,7 +47,7 @@ def _chart(table: pd.DataFrame, names: dict[str, str]) -> alt.Chart:
         .mark_line(point=len(present) <= FEW)
         .encode(
             x=alt.X("nimg:Q", title=None, axis=alt.Axis(format="~s", tickCount=5)),
-            y=alt.Y("value:Q", title=None, scale=SHARE if "d_accuracy_real" in names else alt.Scale(zero=False)),
+            y=alt.Y("value:Q", title=None, scale=SHARE if names.keys() & SHARES else alt.Scale(zero=False)),
             color=alt.Color(
                 "figure:N",
                 title=None,

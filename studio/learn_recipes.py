@@ -118,6 +118,33 @@ RECIPES: dict[str, Recipe] = {
             (r"\gamma", "how much flatness counts. Too little and it swings; too much and the images stay soft."),
         ),
     ),
+    "knee-128": Recipe(
+        "knee-128: two critics, and grades",
+        "as knee-64; Odena et al. 2017; Ishida et al. 2020; Sauer et al. 2021; Kumari et al. 2022",
+        "knee-64 grown up: the critic also names the grade, and a second one looks through a network that learnt to "
+        "see on photographs.",
+        r"L_D = L_D^{\text{knee-64}} + w\,|H - b|, \qquad H = -\mathbb{E}\,[\log p_D(c \mid x)]",
+        r"L_G = L_G^{\text{knee-64}} - w\,\mathbb{E}\,[\log p_D(c \mid G(z, c))] - v\,\mathbb{E}\,[F(\phi(G(z)))]",
+        (
+            (r"L^{\text{knee-64}}", "which of the two is real, and flatness around both, as above."),
+            (
+                r"|H - b|",
+                "the critic learns to read grades, but gains nothing by being surer than a reader of unseen films can "
+                "be: it would only learn its films by heart, and the generator would follow it into caricature.",
+            ),
+            (
+                r"\phi",
+                "a network that has learnt from photographs what edges, textures and shapes are. It stays as it is: it "
+                "cannot learn a film by heart.",
+            ),
+            (
+                r"F(\phi(G(z)))",
+                "the marks of a small critic that sees nothing but that. It finds other faults than the one that looks "
+                "at pixels. What it lowers itself is a hinge: reals above 1, fakes below -1, no more.",
+            ),
+            (r"w, v", "how much the grade and the second critic count: a few hundredths each."),
+        ),
+    ),
 }
 
 # name of gan_core.toy.seen -> title, what it is for

@@ -31,6 +31,8 @@ _SHORT = {
     "g_loss": "Generator's loss",
     "d_accuracy_real": "Right on reals",
     "d_accuracy_fake": "Right on fakes",
+    "f_accuracy_real": "Features: right on reals",
+    "f_accuracy_fake": "Features: right on fakes",
     "class_accuracy": "Right on the class",
     "kd_knee": "Distance from the reals",
     "diversity": "Variety",

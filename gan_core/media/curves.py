@@ -39,6 +39,12 @@ PANELS = (
         share=True,
         level=0.5,
     ),
+    _Panel(
+        "How often the critic of features is right",
+        (_Curve("f_accuracy_real", "on reals", CRITIC), _Curve("f_accuracy_fake", "on fakes", GENERATOR)),
+        share=True,
+        level=0.5,
+    ),
     _Panel("Wasserstein estimate: D on reals minus D on fakes", (_Curve("wasserstein", "", PLAIN),)),
     _Panel("Gradient penalty", (_Curve("penalty", "", PLAIN),)),
     _Panel("How often D names a real's class", (_Curve("class_accuracy", "", PLAIN),), share=True),

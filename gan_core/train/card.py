@@ -14,11 +14,12 @@ def model_card(model: ModelConfig, train: TrainConfig, seconds: float, parameter
         "Data": model.data,
         "Classes": ", ".join(model.class_names) or "none (unlabelled)",
         "Resolution": f"{net.resolution} x {net.resolution}, gray",
+        "Pretrained": "a critic looked through EfficientNet-Lite0, trained on ImageNet" if train.feature_weight else "",
         "Images seen": f"{model.images_seen:,}",
         "Training time": f"{seconds / 3600:.2f} h",
         "Parameters": f"{parameters:,}",
         "Command": f"`{command}`",
     }
-    table = "\n".join(f"| {k} | {v} |" for k, v in rows.items())
+    table = "\n".join(f"| {k} | {v} |" for k, v in rows.items() if v)
     title = f"# {net.role.capitalize()}, {net.resolution} x {net.resolution}"
     return f"{title}\n\n{NOT_FOR_DIAGNOSIS}\n\n| | |\n|---|---|\n{table}\n"
