@@ -5,8 +5,9 @@ processor time on one thread, measures it, and goes on where it was cut off. Pro
 that is shared does not favour the trial that had it alone. Then `--write` puts a table of each group that has results
 into benchmarks/RECIPE.md, and its trials' knees (the same twelve seeds, a row each) into benchmarks/recipe-GROUP.png.
 
-A trial differs from the base of its group in the one thing it is named for. The group "start" begins from nothing, the
-group "late" goes on from the shipped knee-64: what helps a fresh network may hurt one that already draws.
+A trial differs from the base of its group in the one thing it is named for. The groups "start" and "features" begin
+from nothing, the group "late" goes on from the shipped knee-64: what helps a fresh network may hurt one that already
+draws.
 
 The figures are those of `gan_core evaluate`, in the features of the shipped knee encoder, against knees of patients
 that no trial has seen; one seed each, so differences of a tenth are noise.
@@ -53,6 +54,7 @@ BASES: dict[str, dict[str, Any]] = {
         "lr_final": 0.05,
         "lr_decay_from": 0.2,
     },
+    "features": {"gamma_final": 0.1},
 }
 
 
@@ -108,6 +110,11 @@ TRIALS: dict[str, tuple[Trial, ...]] = {
             "DiffAugment of a quarter", {"augment": ("brightness", "contrast", "translation"), "augment_share": 0.25}
         ),
         Trial("grown to twice the channels", {"g_channels": 16, "d_channels": 16}),
+    ),
+    "features": (
+        Trial("knee-64 with gamma falling to a tenth"),
+        Trial("a critic of features, weight 0.1", {"feature_weight": 0.1}),
+        Trial("a critic of features, weight 1", {"feature_weight": 1.0}),
     ),
 }
 

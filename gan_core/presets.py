@@ -45,11 +45,13 @@ _KNEE: dict[str, Any] = {
 def _grown(resolution: int, start: str, gamma: float, kimg: float) -> dict[str, Any]:
     """The recipe at `resolution`, going on from a model of half the side. Four times the pixels in an image are four
     times the terms in the penalty's gradient, so each doubling takes four times the gamma. The critic also names the
-    class: that keeps the grades apart. Wider networks and a long average pay over hours (benchmarks/RECIPE.md)."""
+    class: that keeps the grades apart. Wider networks, a long average and a second critic pay over hours
+    (benchmarks/RECIPE.md)."""
     return _KNEE | {
         "conditioning": "projection+classifier",
         "class_weight": 0.03,
         "class_flood": 0.53,
+        "feature_weight": 0.1,
         "g_channels": 16,
         "d_channels": 32,
         "resolution": resolution,
@@ -194,7 +196,19 @@ ADDITIONS: dict[str, Preset] = {
         "images are shifted, partly hidden and re-exposed before the critic, reals and fakes alike: for small data",
         {"augment": ("brightness", "contrast", "translation", "cutout")},
     ),
+    "features": Preset(
+        "a second critic looks through a network trained on photographs: slower steps, and nearer to the films for it",
+        {"feature_weight": 0.1},
+    ),
 }
+
+
+def fitting(base: str) -> list[str]:
+    """The additions that go with the preset `base` and change something there."""
+    settings = PRESETS[base].settings
+    compares = settings.get("loss") == "relativistic"  # pairs, which have no targets to smooth or swap
+    names = ("augment", "features") if compares else ADDITIONS
+    return [name for name in names if not ADDITIONS[name].settings.keys() <= settings.keys()]
 
 
 def _explain(error: ValidationError) -> str:

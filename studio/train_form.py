@@ -12,7 +12,7 @@ from gan_core.config import TrainConfig, check_data
 from gan_core.data.pixels import Fit
 from gan_core.errors import UserError
 from gan_core.hosting import OFF, folders_offered, train_minutes, visitor_source
-from gan_core.presets import ADDITIONS, PRESETS, configure, parse_settings
+from gan_core.presets import ADDITIONS, PRESETS, configure, fitting, parse_settings
 from studio import sources
 from studio.text import plain
 
@@ -82,7 +82,7 @@ def _recipe() -> str:
         help="What the two networks look like and by which rule they play against each other.",
     )
     st.caption(PRESETS[base].summary)
-    fits = list(ADDITIONS) if PRESETS[base].settings.get("loss") != "relativistic" else ["augment"]
+    fits = fitting(base)
     added = st.pills(
         "Additions",
         fits,
