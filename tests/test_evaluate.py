@@ -18,7 +18,8 @@ from gan_core.deletion import delete_evaluation
 from gan_core.encoder.agreement import agreement
 from gan_core.encoder.card import reading
 from gan_core.encoder.net import Encoder, EncoderConfig, TrainedEncoder, load_encoder, save_encoder
-from gan_core.encoder.train import expose, start_from, targets, train_encoder
+from gan_core.encoder.photographs import take
+from gan_core.encoder.train import expose, targets, train_encoder
 from gan_core.errors import UserError
 from gan_core.evaluations import (
     EvaluationFolder,
@@ -466,9 +467,9 @@ def test_an_encoder_needs_classes_and_fitting_weights(tmp_path):
     torch.save({"a": torch.zeros(3)}, wrong)
     net = Encoder(EncoderConfig(resolution=32, class_names=GRADES))
     with pytest.raises(UserError, match="EfficientNet"):
-        start_from(net, wrong)
+        take(net.trunk, wrong)
     with pytest.raises(UserError, match="EfficientNet"):
-        start_from(net, tmp_path / "none.pth")
+        take(net.trunk, tmp_path / "none.pth")
 
 
 @pytest.fixture(scope="module")

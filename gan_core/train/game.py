@@ -21,6 +21,7 @@ from gan_core.errors import UserError
 from gan_core.images import to_float, to_uint8
 from gan_core.seeds import seed_of
 from gan_core.train.distributed import World
+from gan_core.train.feature_critic import FeatureCritic
 
 
 def pick_device(name: str) -> torch.device:
@@ -138,9 +139,9 @@ class Game:
         self.fast_G, self.fast_D = (fused(n, self.device) if config.compile else n for n in (self.G, self.D))
         self.G_ema = copy.deepcopy(self.G).eval().requires_grad_(False)
         self.g_opt, self.d_opt = self._optimizer(self.G, config.g_lr), self._optimizer(self.D, config.d_lr)
-        self.F: networks.FeatureCritic | None = None
+        self.F: FeatureCritic | None = None
         if config.feature_weight:
-            self.F = networks.FeatureCritic(self.num_classes).to(self.device)
+            self.F = FeatureCritic(self.num_classes).to(self.device)
             self.F.to(memory_format=torch.channels_last)
             self.f_opt = self._optimizer(self.F, config.feature_lr)
         self.nimg = 0
@@ -287,7 +288,7 @@ class Game:
             loss = loss + losses.class_loss(fake.classes, c, self.config.class_flood)
         return self.config.class_weight * loss
 
-    def _f_step(self, critic: networks.FeatureCritic, reals: Tensor, fake_maps: list[Tensor], c: Tensor | None) -> None:
+    def _f_step(self, critic: FeatureCritic, reals: Tensor, fake_maps: list[Tensor], c: Tensor | None) -> None:
         with self._autocast():
             with torch.no_grad():
                 real_maps = critic.see(self._crop(reals))

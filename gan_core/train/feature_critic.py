@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from gan_core.encoder.photographs import CHANNELS, Seen
 from gan_core.networks.common import minibatch_stddev
-from gan_core.networks.lite import CHANNELS, Lite0, read_weights
 
 HEAD = 64  # channels of a head
 LEAST = 56  # side from which on the frozen network has something to see; smaller images are enlarged
@@ -52,7 +52,7 @@ class FeatureCritic(nn.Module):
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
-        self._frozen = [Lite0(read_weights())]  # in a list, so that it is in no state: it is the same everywhere
+        self._frozen = [Seen()]  # in a list, so that it is in no state: it is the same everywhere
         coarsest = len(CHANNELS) - 1
         self.heads = nn.ModuleList(
             Head(channels, max(coarsest - scale, 0), num_classes) for scale, channels in enumerate(CHANNELS)
