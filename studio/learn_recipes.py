@@ -142,7 +142,7 @@ RECIPES: dict[str, Recipe] = {
                 "the marks of a small critic that sees nothing but that. It finds other faults than the one that looks "
                 "at pixels. What it lowers itself is a hinge: reals above 1, fakes below -1, no more.",
             ),
-            (r"w, v", "how much the grade and the second critic count: a few hundredths each."),
+            (r"w, v", "how much the grade and the second critic count."),
         ),
     ),
 }
