@@ -59,6 +59,39 @@ def models(tmp_path_factory):
     }
 
 
+# The mean of several
+
+
+def test_the_mean_of_models_weighs_each_by_its_share(tmp_path, call):
+    first, second = make(tmp_path / "first"), make(tmp_path / "second")
+    tensors = second / "model.safetensors"
+    save_file({k: v + 1 if v.is_floating_point() else v for k, v in load_file(tensors).items()}, tensors)
+    code, out, _ = call("average", first, second, "--shares", "3,1", "--out", tmp_path / "mean")
+    assert (code, out.strip()) == (0, str(tmp_path / "mean"))
+    a, b, mean = (load_model(p).net.state_dict() for p in (first, second, tmp_path / "mean"))
+    assert any(not torch.equal(a[k], b[k]) for k in a)
+    for k, value in mean.items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, 0.75 * a[k] + 0.25 * b[k])
+    assert "synthetic" in (tmp_path / "mean" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("shares", ["1", "1,-1", "0,0", "nan,1", "one,two"])
+def test_shares_that_are_none_are_refused(tmp_path, call, shares):
+    models = make(tmp_path / "first"), make(tmp_path / "second")
+    code, _, err = call("average", *models, "--shares", shares, "--out", tmp_path / "mean")
+    assert code != 0
+    assert "hares" in err
+    assert not (tmp_path / "mean").exists()
+
+
+def test_different_networks_have_no_mean(tmp_path, call):
+    models = make(tmp_path / "first"), make(tmp_path / "second", "dcgan")
+    code, _, err = call("average", *models, "--out", tmp_path / "mean")
+    assert code == 1
+    assert "no mean" in err
+
+
 # The folder
 
 

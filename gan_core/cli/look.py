@@ -1,4 +1,4 @@
-"""The verbs that look: generate, onnx, data, phantom."""
+"""The verbs that look: generate, onnx, average, data, phantom."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
-from gan_core.cli.common import AsJson, app, good_call, parse_seeds, print_json, print_table
+from gan_core.cli.common import AsJson, app, bad_call, good_call, parse_seeds, print_json, print_table
 from gan_core.console import Bar
 
 
@@ -66,6 +66,25 @@ def onnx(
 
     difference = export_onnx(models.load_model(models.find_generator(model)), out, from_w)
     print(f"largest difference from PyTorch: {difference:.1e}", file=sys.stderr)
+    print(out)
+
+
+@app.command()
+def average(
+    models: Annotated[list[str], typer.Argument(help="Model folders or runs that went on from the same model.")],
+    out: Annotated[Path, typer.Option(help="The model folder to write.")],
+    shares: Annotated[str, typer.Option(help="How much each counts, such as 0.7,0.3; by default all alike.")] = "",
+) -> None:
+    """Write the mean of several generators' weights as a model."""
+    from gan_core import average as averages
+    from gan_core import model as loading
+
+    loaded = [loading.load_model(loading.find_generator(m)) for m in models]
+    try:
+        counts = [float(s) for s in shares.split(",")] if shares else [1.0] * len(loaded)
+    except ValueError as e:
+        raise bad_call(f"Shares are numbers with commas between, such as 0.7,0.3, and not {shares!r}.") from e
+    averages.average(loaded, counts, out)
     print(out)
 
 
