@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
-from gan_core import networks
 from gan_core.data import short_source
 from gan_core.errors import UserError
 from gan_core.model import NOT_FOR_DIAGNOSIS, Model, save_model
@@ -34,8 +32,7 @@ def average(models: Sequence[Model], shares: Sequence[float], folder: Path) -> N
         else t
         for name, t in last.items()
     }
-    with torch.random.fork_rng(devices=[]):
-        net = networks.build(first.config.net)
+    net = copy.deepcopy(first.net)
     net.load_state_dict(means, strict=True)
     seen = max(m.config.images_seen for m in models)
     parts = " and ".join(f"{share:g} of {short_source(str(m.path))}" for m, share in zip(models, shares, strict=True))

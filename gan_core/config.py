@@ -89,9 +89,7 @@ class TrainConfig(Settings):
     penalty_every: int = Field(1, ge=1, le=64)  # lazy regularisation: R1 and R2 each so many D steps, as much stronger
     class_weight: float = Field(1.0, ge=0)  # classifier: weight of the class loss
     class_flood: float = Field(0.0, ge=0, lt=1)  # classifier: no gain below this share of a guess's loss; against rote
-    feature_weight: float = Field(
-        0.0, ge=0
-    )  # G answers as well to a critic of what a pretrained network sees; 0 is off
+    feature_weight: float = Field(0.0, ge=0)  # G also answers to a critic of a pretrained network's features; 0 is off
     class_on_fakes: bool = False  # classifier: D also learns classes from fakes (hurts on small data)
 
     # Stabilisers

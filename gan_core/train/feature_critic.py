@@ -55,7 +55,7 @@ class FeatureCritic(nn.Module):
         self._frozen = [Seen()]  # in a list, so that it is in no state: it is the same everywhere
         coarsest = len(CHANNELS) - 1
         self.heads = nn.ModuleList(
-            Head(channels, max(coarsest - scale, 0), num_classes) for scale, channels in enumerate(CHANNELS)
+            Head(channels, coarsest - scale, num_classes) for scale, channels in enumerate(CHANNELS)
         )
 
     def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def, override]  # goes where the heads go
