@@ -123,8 +123,10 @@ RECIPES: dict[str, Recipe] = {
         "as knee-64; Odena et al. 2017; Ishida et al. 2020; Sauer et al. 2021; Kumari et al. 2022",
         "knee-64 grown up: the critic also names the grade, and a second one looks through a network that learnt to "
         "see on photographs.",
-        r"L_D = L_D^{\text{knee-64}} + w\,|H - b|, \qquad H = -\mathbb{E}\,[\log p_D(c \mid x)]",
-        r"L_G = L_G^{\text{knee-64}} - w\,\mathbb{E}\,[\log p_D(c \mid G(z, c))] - v\,\mathbb{E}\,[F(\phi(G(z)))]",
+        r"\begin{aligned} L_D &= L_D^{\text{knee-64}} + w\,|H - b| \\"
+        r" H &= -\mathbb{E}\,[\log p_D(c \mid x)] \end{aligned}",
+        r"\begin{aligned} L_G = L_G^{\text{knee-64}} &- w\,\mathbb{E}\,[\log p_D(c \mid G(z, c))] \\"
+        r" &- v\,\mathbb{E}\,[F(\phi(G(z)))] \end{aligned}",
         (
             (r"L^{\text{knee-64}}", "which of the two is real, and flatness around both, as above."),
             (
