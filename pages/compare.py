@@ -12,6 +12,7 @@ from gan_core.errors import UserError
 from gan_core.measure.tables import stand_ins
 from gan_core.seeds import MAX_SEED
 from studio import compare, compare_view, evaluate_form, models
+from studio.links import follow
 from studio.text import plain
 
 SIDE, NEAREST, TONES, MAP = VIEWS = "Side by side", "Nearest real", "Brightness and detail", "Map"
@@ -19,11 +20,7 @@ SHOWN = 12  # of each side, at first
 state, link = st.session_state, st.query_params
 
 st.title("Compare real and synthetic")
-offered = {entry.name: entry for entry in models.entries()}
-if not offered:
-    st.info("There is no model yet. Train one: a first result takes a few minutes.", icon=":material/model_training:")
-    st.page_link("../pages/train.py", label="Go to Train", icon=":material/arrow_forward:")
-    st.stop()
+offered = models.offered()
 
 
 def from_link(name: str, pattern: str) -> str:
@@ -104,17 +101,18 @@ compare.light({"brightness": brightness, "contrast": contrast, "invert": bool(as
 
 
 def show_nearest(fake: int) -> None:
-    state.view, state.fake = NEAREST, found.first_seed + fake
+    state.compare_view, state.fake = NEAREST, found.first_seed + fake
 
 
 def show_more() -> None:
     link["pages"] = str(pages + 1)
 
 
-if (view := state.setdefault("view", link.get("view", SIDE))) not in VIEWS:
-    view = state.view = SIDE
-to_link("view", view if view != SIDE else "")
-tabs = dict(zip(VIEWS, st.tabs(VIEWS, key="view", on_change="rerun"), strict=True))
+follow("compare_view", "view", SIDE)
+if state.compare_view not in VIEWS:
+    state.compare_view = SIDE
+to_link("view", state.compare_view if state.compare_view != SIDE else "")
+tabs = dict(zip(VIEWS, st.tabs(VIEWS, key="compare_view", on_change="rerun"), strict=True))
 
 if tabs[SIDE].open:
     with tabs[SIDE]:

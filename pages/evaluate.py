@@ -4,6 +4,7 @@ import streamlit as st
 
 from gan_core.evaluations import EvaluationFolder
 from studio import evaluate_form, evaluate_table, evaluate_view
+from studio.links import follow
 from studio.text import plain
 
 NEW, ONE, SEVERAL = "New evaluation", "Evaluate", "Compare"
@@ -11,25 +12,23 @@ NEW, ONE, SEVERAL = "New evaluation", "Evaluate", "Compare"
 st.title("Evaluate")
 evaluations = {e.name: e for e in EvaluationFolder.all()}
 state = st.session_state
-for name, default in (("evaluation", NEW), ("view", ONE)):
-    state.setdefault(name, st.query_params.get(name, default))
+follow("evaluation", "evaluation", NEW)
+follow("evaluate_view", "view", ONE)
 if opened := state.pop("open_evaluation", None):
-    state.evaluation, state.view = opened, ONE
+    state.evaluation, state.evaluate_view = opened, ONE
 just_deleted = state.pop("deleted_evaluation", None)
 if state.evaluation not in (NEW, *evaluations):
     if state.evaluation != just_deleted:
         st.warning(f"There is no evaluation {plain(state.evaluation[:80])} here. It may have been deleted.")
     state.evaluation = NEW
-if state.view not in (ONE, SEVERAL):
-    state.view = ONE
-
-# Not bound to the link: a binding does not follow what a button elsewhere on the page has chosen.
-for name, default in (("evaluation", NEW), ("view", ONE)):
-    if state[name] == default:
+if state.evaluate_view not in (ONE, SEVERAL):
+    state.evaluate_view = ONE
+for name, value, default in (("evaluation", state.evaluation, NEW), ("view", state.evaluate_view, ONE)):
+    if value == default:
         st.query_params.pop(name, None)
     else:
-        st.query_params[name] = state[name]
-one, several = st.tabs([ONE, SEVERAL], key="view", on_change="rerun")
+        st.query_params[name] = value
+one, several = st.tabs([ONE, SEVERAL], key="evaluate_view", on_change="rerun")
 if one.open:
     with one:
         chosen = st.selectbox("Evaluation", [NEW, *evaluations], key="evaluation", persist_state="page")

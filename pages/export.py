@@ -4,6 +4,7 @@ import streamlit as st
 
 from gan_core.export.folder import ExportFolder
 from studio import export_form, export_view
+from studio.links import follow
 from studio.text import plain
 
 NEW = "New export"
@@ -11,7 +12,7 @@ NEW = "New export"
 st.title("Export")
 exports = {e.name: e for e in ExportFolder.all()}
 state = st.session_state
-state.setdefault("export", st.query_params.get("export", NEW))
+follow("export", "export", NEW)
 if opened := state.pop("open_export", None):
     state.export = opened
 just_deleted = state.pop("deleted_export", None)
@@ -19,8 +20,6 @@ if state.export not in (NEW, *exports):
     if state.export != just_deleted:
         st.warning(f"There is no export {plain(state.export[:80])} here. It may have been deleted.")
     state.export = NEW
-
-# Not bound to the link: a binding does not follow what a button elsewhere on the page has chosen.
 if state.export == NEW:
     st.query_params.pop("export", None)
 else:

@@ -11,12 +11,9 @@ from studio.text import plain
 
 MOST = 20  # pages
 
-offered = {entry.name: entry for entry in models.entries()}
-if not offered:
-    st.title("Synthetic knees")
-    st.info("There is no model yet. Train one: a first result takes a few minutes.", icon=":material/model_training:")
-    st.page_link("../pages/train.py", label="Go to Train", icon=":material/arrow_forward:")
-    st.stop()
+heading = st.empty()
+heading.title("Synthetic knees")
+offered = models.offered()
 
 
 def show_others() -> None:
@@ -37,7 +34,7 @@ def asked(name: str, least: int, most: int) -> int | None:
 
 
 pages = asked("pages", 1, MOST) or 1
-heading = st.empty()
+shown = asked("show", 0, MAX_SEED) if st.query_params.get("model") in (None, "", *offered) else None
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     name = st.selectbox(
@@ -58,7 +55,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
             help="None chosen: as they occur in the training data.",
         )
     with st.popover("More", icon=":material/tune:"):
-        seed = st.number_input("First seed", 0, MAX_SEED - MOST * models.PAGE, 0, key="seed", bind="query-params")
+        seed = st.number_input("First seed", 0, MAX_SEED - MOST * models.PAGE, key="seed", bind="query-params")
         truncation = models.variety()
     st.button("Other knees" if knees else "Others", icon=":material/shuffle:", on_click=show_others, type="primary")
 
@@ -74,7 +71,7 @@ films = [
     )
     for s, png, caption in zip(seeds, models.pngs(entry, seed, pages, chosen, truncation), captions, strict=True)
 ]
-sheet(films, shown=asked("show", 0, MAX_SEED), key="sheet")
+sheet(films, shown=shown, key="sheet")
 with st.container(horizontal=True, horizontal_alignment="center"):
     if pages < MOST:
         st.button(f"Show {models.PAGE} more", icon=":material/expand_more:", on_click=show_more)

@@ -3,23 +3,22 @@
 import streamlit as st
 
 from studio import models_get, models_list, models_share
+from studio.links import says_anew
 
 HERE, GET, SHARE = "On this computer", "Get a model", "Share a model"
 VIEWS = {"here": HERE, "get": GET, "share": SHARE}
 
 st.title("Models")
 state = st.session_state
-if "view" not in state:
-    state.view = VIEWS.get(st.query_params.get("view", ""), HERE)
+if says_anew("models_view"):
+    state.models_view = VIEWS.get(st.query_params.get("view", ""), HERE)
 if opened := state.pop("open_view", None):
-    state.view = VIEWS[opened]
-
-# Not bound to the link: a binding does not follow what a button elsewhere on the page has chosen.
-if state.view == HERE:
+    state.models_view = VIEWS[opened]
+if state.models_view == HERE:
     st.query_params.pop("view", None)
 else:
-    st.query_params["view"] = next(short for short, long in VIEWS.items() if long == state.view)
-here, get, share = st.tabs(list(VIEWS.values()), key="view", on_change="rerun")
+    st.query_params["view"] = next(short for short, long in VIEWS.items() if long == state.models_view)
+here, get, share = st.tabs(list(VIEWS.values()), key="models_view", on_change="rerun")
 for tab, draw in ((here, models_list.show), (get, models_get.show), (share, models_share.show)):
     if tab.open:
         with tab:

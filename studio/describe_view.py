@@ -23,6 +23,7 @@ from gan_core.seeds import MAX_SEED
 from studio import explore_models
 from studio.explore_view import ONE, put
 from studio.lightbox import film, sheet
+from studio.links import says_anew
 from studio.models import Entry
 from studio.text import plain
 
@@ -82,9 +83,10 @@ def describe(view: str, entry: Entry, model: Model) -> None:
 def _words() -> str:
     state = st.session_state
     linked = st.query_params.get("words", "")
-    if len(linked) > MOST_CHARACTERS and "describe_words" not in state:
-        st.warning(f"The link's description is longer than {MOST_CHARACTERS} characters: here is its beginning.")
-    state.setdefault("describe_words", linked[:MOST_CHARACTERS])
+    if says_anew("describe_words"):
+        if len(linked) > MOST_CHARACTERS:
+            st.warning(f"The link's description is longer than {MOST_CHARACTERS} characters: here is its beginning.")
+        state.describe_words = linked[:MOST_CHARACTERS]
     words = st.text_input(
         "What is the knee to show?",
         key="describe_words",

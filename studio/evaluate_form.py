@@ -128,11 +128,7 @@ def _seen(learnt: str, reference: str) -> Literal["", "data", "reference"]:
 
 def new_evaluation() -> None:
     """Draws the form; on start, the page goes over to watching the new evaluation."""
-    offered = {entry.name: entry for entry in models.entries()}
-    if not offered:
-        st.info("There is no model to evaluate yet. Train one first.", icon=":material/model_training:")
-        st.page_link("../pages/train.py", label="Go to Train", icon=":material/arrow_forward:")
-        return
+    offered = models.offered()
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader("1. Model")

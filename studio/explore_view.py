@@ -17,6 +17,7 @@ from gan_core.model import Model
 from gan_core.seeds import MAX_SEED
 from studio import explore_film
 from studio.explore_routes import LOOP_STOPS
+from studio.links import came_back, says_anew
 from studio.models import Entry
 from studio.text import plain
 
@@ -71,17 +72,17 @@ def current(mode: Mode, entry: Entry, model: Model, linked: bool) -> Latent:
     """
     state = st.session_state
     key = _key(mode, entry)
-    if key not in state:
-        state[key] = _STARTS[mode]
-        asked = {name: value for name in QUERY if (value := st.query_params.get(name))}
-        if linked and asked:
-            try:
-                latent = from_query(_STARTS[mode] | asked if mode != "one" else asked, model)
-                if (latent.seeds is None) != (mode == "one"):
-                    raise UserError("The link's knee does not belong on this view.")
-                state[key] = latent.to_query()
-            except UserError as error:
-                st.warning(f"The link cannot be followed, so here is another knee. {plain(str(error))}")
+    asked = {name: value for name in QUERY if (value := st.query_params.get(name))}
+    follows = linked and bool(asked) and says_anew(key)
+    state.setdefault(key, _STARTS[mode])
+    if follows:
+        try:
+            latent = from_query(_STARTS[mode] | asked if mode != "one" else asked, model)
+            if (latent.seeds is None) != (mode == "one"):
+                raise UserError("The link's knee does not belong on this view.")
+            put(mode, entry, latent)
+        except UserError as error:
+            st.warning(f"The link cannot be followed, so here is another knee. {plain(str(error))}")
     return from_query(state[key], model)
 
 
@@ -174,5 +175,8 @@ def _about(entry: Entry, model: Model, directions: list[Direction]) -> None:
 
 
 def write_link(view: str, entry: Entry, latent: Latent | None) -> None:
-    """The whole view into the page's address."""
-    st.query_params.from_dict({"model": entry.name, "view": view} | (latent.to_query() if latent else {}))
+    """The whole view into the page's address, where that says another: what is written as one goes on to another page
+    would stand in that page's address. So where one came back to, the address is left as it is."""
+    said = {"model": entry.name, "view": view} | (latent.to_query() if latent else {})
+    if said != st.query_params.to_dict() and not came_back():
+        st.query_params.from_dict(said)

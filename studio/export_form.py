@@ -37,11 +37,7 @@ EVEN, OFTEN, ONE, EACH = "Balanced", "As in training", "One only", "So many of e
 
 def new_export() -> None:
     """Draws the form; on start, the page goes over to watching the new export."""
-    offered = {entry.name: entry for entry in models.entries()}
-    if not offered:
-        st.info("There is no model to export from yet. Train one first.", icon=":material/model_training:")
-        st.page_link("../pages/train.py", label="Go to Train", icon=":material/arrow_forward:")
-        return
+    offered = models.offered()
     left, right = st.columns([3, 2], gap="large")
     with left:
         name = st.selectbox(

@@ -86,6 +86,16 @@ function openBox(box, films, start) {
   draw()
   box.showModal()
   next.focus()
+
+  // An entry of its own in the browser's history, so that going back closes the box and not the page behind it.
+  window.history.pushState(window.history.state, "")
+  let wentBack = false
+  const back = () => { wentBack = true; box.close() }
+  window.addEventListener("popstate", back)
+  box.onclose = () => {
+    window.removeEventListener("popstate", back)
+    if (!wentBack) window.history.back()
+  }
 }
 
 export default function ({ data, parentElement }) {

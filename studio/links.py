@@ -6,10 +6,31 @@ from typing import Any, TypeVar
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from gan_core.errors import UserError
 
 _T = TypeVar("_T")
+
+
+def came_back() -> bool:
+    """Whether this run follows the browser's going back or forward, which changes the link and nothing else."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
+
+
+def says_anew(key: str) -> bool:
+    """Whether what `st.session_state[key]` holds is to be taken from the link: at first, and when one came back."""
+    return key not in st.session_state or came_back()
+
+
+def follow(key: str, name: str, default: str) -> None:
+    """`st.session_state[key]` becomes what the link says of `name`, where that `says_anew`.
+
+    For what cannot be bound to the link: a binding does not follow what a button elsewhere on the page has chosen.
+    """
+    if says_anew(key):
+        st.session_state[key] = st.query_params.get(name, default)
 
 
 def without_endless(*names: str) -> None:

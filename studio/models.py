@@ -11,6 +11,7 @@ from gan_core import generate, images
 from gan_core.hub.inventory import places
 from gan_core.hub.store import models_root
 from gan_core.model import SHIPPED, TENSORS, Model, load_model, shipped_generators
+from studio.text import plain
 
 PAGE = 24  # images made, and kept, at a time
 
@@ -39,6 +40,20 @@ def _entry(name: str, folder: Path) -> Entry | None:
 def entries() -> list[Entry]:
     """The shipped models, then those from the Hub and from files, then the runs', each the newest first."""
     return [e for name, _, folder, _ in places(shipped_generators()) if (e := _entry(name, folder))]
+
+
+def offered() -> dict[str, Entry]:
+    """The models by name. Tells where the link asks for one that is not here; ends the page where there is none."""
+    out = {entry.name: entry for entry in entries()}
+    if not out:
+        st.info(
+            "There is no model yet. Train one: a first result takes a few minutes.", icon=":material/model_training:"
+        )
+        st.page_link("../pages/train.py", label="Go to Train", icon=":material/arrow_forward:")
+        st.stop()
+    if (linked := st.query_params.get("model", "")) and linked not in out:
+        st.warning(f"There is no model {plain(linked[:80])} here, so this is another. It may have been deleted.")
+    return out
 
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the model")

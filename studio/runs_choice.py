@@ -15,6 +15,7 @@ import streamlit as st
 from gan_core.lineup import MOST, Entry, Member, first_choice, groups
 from gan_core.status import ALIVE
 from studio.job_view import LOOK
+from studio.links import says_anew
 from studio.text import plain
 
 KEY = "runs"  # of the choice in the session, and its name in the link
@@ -91,7 +92,7 @@ def _show(keys: list[str]) -> None:
 def choose(offered: dict[str, Entry]) -> list[str]:
     """Keys of the runs to show, at most `MOST`; the choice stands in the link."""
     state = st.session_state
-    if KEY not in state:
+    if says_anew(KEY):
         known, unknown = _from_link(offered)
         if unknown:
             st.warning(f"There is no run {plain(unknown[0][:80])} here. It may have been deleted.")

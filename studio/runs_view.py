@@ -16,7 +16,7 @@ from gan_core.runs import Run
 from gan_core.status import ALIVE
 from studio import runs_samples
 from studio.job_view import LOOK
-from studio.links import one_of
+from studio.links import follow, one_of
 from studio.runs_choice import Mark, legend, marks, said
 from studio.text import plain
 
@@ -74,7 +74,8 @@ def _ticks(run: Run) -> list[dict[str, Any]]:
 
 def _views(members: list[Member], marked: Marks) -> None:
     state, link = st.session_state, st.query_params
-    if state.setdefault("runs_view", link.get("view", CURVES)) not in VIEWS:
+    follow("runs_view", "view", CURVES)
+    if state.runs_view not in VIEWS:
         state.runs_view = CURVES
     if state.runs_view == CURVES:
         link.pop("view", None)

@@ -67,11 +67,7 @@ def _real_images() -> str:
 
 def new_study() -> None:
     """The form for a new set of images; on start its first reader begins."""
-    offered = {entry.name: entry for entry in models.entries()}
-    if not offered:
-        st.info("There is no model whose images can be judged yet. Train one first.", icon=":material/model_training:")
-        st.page_link("../pages/train.py", label="Go to Train", icon=":material/arrow_forward:")
-        return
+    offered = models.offered()
     with st.container(width=640):
         st.markdown(
             "Can you tell a synthetic radiograph from a real one? Half of the images are real, half were made by a "

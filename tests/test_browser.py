@@ -45,6 +45,67 @@ def test_the_light_box_opens_windows_steps_and_downloads(visitor, window):
     assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
 
 
+@pytest.mark.skipif(not (ROOT / "weights/knee-64").is_dir(), reason="no model is shipped")
+@in_each_window
+def test_going_back_closes_the_light_box_and_stays_on_the_page(visitor, window):
+    tab = visitor("/?model=knee-64", **window)
+    tab.locator("button.film").nth(3).click()
+    box = tab.locator("dialog[open]")
+    for leave in (lambda: tab.keyboard.press("Escape"), tab.go_back):
+        box.wait_for()
+        address = tab.url
+        leave()
+        box.wait_for(state="hidden")
+        assert tab.url == address
+        tab.locator("button.film").nth(5).click()
+    tab.go_back()
+    box.wait_for(state="hidden")
+    tab.get_by_role("button", name="Other knees").click()
+    tab.wait_for_url(re.compile("seed="))
+    see(tab, re.compile(r"seed \d+"))
+
+
+@pytest.mark.skipif(not (ROOT / "weights/knee-64").is_dir(), reason="no model is shipped")
+@pytest.mark.parametrize("page", ["", "compare", "export", "explore"])
+def test_a_link_to_a_model_that_is_not_here_shows_no_other_as_if_it_were(visitor, page):
+    tab = visitor(f"/{page}?model=00009-gone&seed=40&show=41")
+    see(tab, "There is no model 00009-gone here")
+    tab.wait_for_timeout(1500)  # a box that opens does so with the films
+    assert not tab.locator("dialog[open]").count()
+    see(tab, "There is no model 00009-gone here")
+
+
+@pytest.mark.skipif(not (ROOT / "weights/knee-64").is_dir(), reason="no model is shipped")
+def test_the_menu_leads_from_any_page_to_any_other(visitor):
+    tab = visitor("/compare")
+    headings = {
+        "Models": "Models",
+        "Evaluate": "Evaluate",
+        "Runs": "Runs",
+        "Explore": "Explore",
+        "Compare": "Compare real and synthetic",
+        "Export": "Export",
+    }
+    for page in (
+        "Models",
+        "Evaluate",
+        "Models",
+        "Compare",
+        "Evaluate",
+        "Compare",
+        "Runs",
+        "Models",
+        "Explore",
+        "Export",
+    ):
+        tab.get_by_role("link", name=page, exact=True).click()
+        tab.get_by_role("heading", name=headings[page], exact=True).wait_for()
+        tab.get_by_test_id("stMainBlockContainer").get_by_role("tab").or_(
+            tab.get_by_test_id("stMainBlockContainer").get_by_role("button")
+        ).first.wait_for()
+        assert not tab.get_by_text("Something went wrong").count()
+
+
 def test_train_on_the_phantom_watch_stop_resume_and_open_in_the_gallery(visitor):
     tab = visitor("/train")
     see(tab, "2,000 images", exact=True)

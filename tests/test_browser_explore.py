@@ -133,3 +133,37 @@ def test_a_phantom_is_found_stopped_and_edited(visitor):
     tab.get_by_role("button", name="Edit this knee").click()
     expect(tab.locator(".film canvas")).to_have_attribute("data-shown", re.compile("z="), timeout=90_000)
     see(tab, "A knee that was found or opened")
+
+
+def test_going_back_returns_to_the_view_and_the_knee_before(visitor):
+    tab = visitor("/?model=knee-64")
+    tab.locator("button.film").first.wait_for()
+    tab.get_by_role("link", name="Explore").click()
+    tab.wait_for_url(re.compile("view=One"))
+    grade = tab.get_by_role("slider", name="KL grade")
+    for value in ("2", "4"):
+        grade.fill(value)
+        tab.wait_for_url(re.compile(rf"grade={value}(&|$)"))
+    tab.get_by_role("radio", name="Plane").click()
+    tab.wait_for_url(re.compile("view=Plane"))
+    tab.get_by_role("radio", name="Describe").click()
+    tab.wait_for_url(re.compile("view=Describe"))
+
+    tab.go_back()
+    expect(tab.get_by_role("radio", name="Plane")).to_be_checked()
+    tab.locator('.film canvas[data-shown^="x="]').wait_for()
+    tab.go_back()
+    expect(tab.get_by_role("radio", name="One knee")).to_be_checked()
+    tab.locator('.film canvas[data-shown^="x="]').wait_for(state="detached")  # the plane's goes a moment later
+    expect(tab.locator(".film canvas")).to_have_count(1)
+    wait_for_picture(tab, grade="4")
+    tab.go_back()
+    wait_for_picture(tab, grade="2")
+    expect(tab.get_by_role("slider", name="KL grade")).to_have_value("2")
+    tab.go_forward()
+    wait_for_picture(tab, grade="4")
+    for _ in range(4):  # two knees, the first one, and the page as the menu opened it
+        tab.go_back()
+        tab.wait_for_timeout(500)
+    tab.locator("button.film").first.wait_for()
+    assert parse_qs(urlsplit(tab.url).query).keys() <= {"model"}, "the knee's grade is no choice in the gallery"
