@@ -26,7 +26,6 @@ from gan_core.files import check_own, read_own, sweep, write_text
 from gan_core.status import ALIVE, ProcessStatus, ask_to_stop, duration, read_status
 
 RUNS_ENV = "KNEE_GAN_RUNS"
-UPLOADS = "uploads"
 CONFIG = "config.json"
 STATUS = "status.json"
 BEST = "best.json"

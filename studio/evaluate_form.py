@@ -54,9 +54,7 @@ def image_source(label: str, kinds: list[str], before: str, key: str) -> str:
         )
         return visitor_source(path)
     if kind == UPLOAD:
-        files = st.file_uploader("A zip, or images", accept_multiple_files=True, key=f"{key}-files")
-        st.caption("What you upload stays on the computer that runs this.")
-        return sources.kept_upload(files) if files else ""
+        return sources.uploaded(key)
     return ""
 
 

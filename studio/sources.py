@@ -1,25 +1,21 @@
-"""Where a training's images come from, as the Train page offers it."""
+"""Where real images come from: what a person uploads, and what is seen of the images before they are used."""
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePath
-from typing import Protocol
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
-from gan_core import data, images
+from gan_core import data, images, uploads
 from gan_core.data.pixels import Fit
 from gan_core.errors import UserError
-from gan_core.files import staging
-from gan_core.runs import UPLOADS, runs_root
+from studio.text import plain
 
 PREVIEW = 12  # images shown before a start
+KINDS_OF_FILES = "PNG, JPEG, TIFF and DICOM; in a zip, one folder for each class."
 
 
 @dataclass(frozen=True)
@@ -33,58 +29,38 @@ class Summary:
     captions: list[str]
 
 
-class Uploaded(Protocol):
-    name: str
-    file_id: str
+def uploaded(key: str, *, check: bool = True) -> str:
+    """Asks for files: the source that they are kept as; "" while there are none, or none that is an image.
 
-    def getvalue(self) -> bytes: ...
-
-
-def kept_upload(files: Sequence[Uploaded]) -> str:
-    """The source to train on: `keep_upload`, done once for the same files."""
-    ids = tuple(file.file_id for file in files)
-    if st.session_state.get("upload_of") != ids:
-        st.session_state.upload = keep_upload(files, runs_root() / UPLOADS)
-        st.session_state.upload_of = ids
-    return st.session_state.upload
-
-
-def keep_upload(files: Sequence[Uploaded], root: Path) -> str:
-    """Puts uploaded files in a folder named by their names and content, so that a run can be resumed: the source.
-
-    A single zip is itself the source. Of a file's name only its last part is used, behind a number. Raises `UserError`
-    where they cannot be kept.
+    Without `check` they are kept unseen, for a page that goes on to load them all.
     """
-    names = [f"{i:05d}-{PurePath(file.name.replace(chr(92), '/')).name}" for i, file in enumerate(files)]
-    digest = hashlib.sha256()
-    for name, file in zip(names, files, strict=True):
-        digest.update(name.encode() + hashlib.sha256(file.getvalue()).digest())
-    folder = (root / digest.hexdigest()[:16]).resolve()
-    if not folder.exists():
+    files = st.file_uploader("A zip, or images", accept_multiple_files=True, key=f"{key}-files", help=KINDS_OF_FILES)
+    st.caption(
+        "What you upload stays on the computer that runs this: as long as a training or an evaluation uses it, and a "
+        "day where none does."
+    )
+    if not files:
+        return ""
+    source = _kept([(file.file_id, file.name, file.getvalue) for file in files])
+    if check:
         try:
-            with staging(root) as temporary:
-                staged = temporary / "files"
-                staged.mkdir()
-                for name, file in zip(names, files, strict=True):
-                    (staged / name).write_bytes(file.getvalue())
-                with suppress(OSError):  # somebody else has just kept the same
-                    staged.rename(folder)
-        except OSError as e:
-            raise UserError(f"The upload cannot be kept in {root}: {e.strerror or e}.") from e
-    zips = [name for name in names if name.lower().endswith(".zip")]
-    if zips and len(names) > 1:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise UserError("Upload one zip, or images without a zip.")
-    return str(folder / zips[0]) if zips else str(folder)
+            found = data.inspect(source)
+        except UserError as error:
+            uploads.forget([source])
+            st.error(plain(str(error)))
+            return ""
+        skipped = f"; {len(found['skipped']):,} files are no images" if found["skipped"] else ""
+        st.caption(f"{found['count']:,} images{skipped}.")
+    return source
 
 
-def forget_upload(source: str) -> None:
-    """Removes an upload that cannot be trained on; does nothing to any other source."""
-    root = (runs_root() / UPLOADS).resolve()
-    path = Path(source)
-    if path.is_absolute() and path.is_relative_to(root) and path != root:
-        shutil.rmtree(root / path.relative_to(root).parts[0], ignore_errors=True)
-        st.session_state.pop("upload_of", None)
+def _kept(files: Sequence[tuple[str, str, Callable[[], bytes]]]) -> str:
+    """`uploads.keep` of files (id, name, content), done once for the same files and as long as they stay."""
+    ids = tuple(i for i, _, _ in files)
+    kept: dict[tuple[str, ...], str] = st.session_state.setdefault("kept_uploads", {})
+    if ids not in kept or not Path(kept[ids]).exists():
+        kept[ids] = uploads.keep([(name, content()) for _, name, content in files])
+    return kept[ids]
 
 
 def _summary(source: str, resolution: int, fit: Fit, progress: Callable[[int, int], None]) -> Summary:

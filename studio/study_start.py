@@ -6,6 +6,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import streamlit as st
 
+from gan_core import uploads
 from gan_core.errors import UserError
 from gan_core.hosting import folders_offered, visitor_source
 from gan_core.study import store
@@ -60,9 +61,7 @@ def _real_images() -> str:
     if kind == FOLDER:
         path = st.text_input("Folder, zip or DICOM file on the computer that runs this", placeholder="/data/knees/val")
         return visitor_source(path)
-    files = st.file_uploader("A zip, or images", accept_multiple_files=True)
-    st.caption("What you upload stays on the computer that runs this.")
-    return sources.kept_upload(files) if files else ""
+    return sources.uploaded("study")
 
 
 def new_study() -> None:
@@ -106,6 +105,7 @@ def _make(entry: models.Entry, source: str, size: int, kind: Kind, reader: str) 
     with st.spinner("Choosing the images"):
         set_id = make_set(models.loaded(entry), entry.name, source, size, kind, show)
     place.empty()
+    uploads.forget([source])  # the study has its own copies
     return store.begin(set_id, reader)
 
 

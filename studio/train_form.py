@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from gan_core import launch
+from gan_core import launch, uploads
 from gan_core.config import TrainConfig, check_data
 from gan_core.data.pixels import Fit
 from gan_core.errors import UserError
@@ -42,11 +42,8 @@ def _source() -> tuple[str, str] | None:
             help="A folder of images, or one folder for each class. PNG, JPEG, TIFF and DICOM, also in a zip.",
         ).strip()
         return (visitor_source(path), Path(path).stem) if path else None
-    files = st.file_uploader(
-        "A zip, or images", accept_multiple_files=True, help="PNG, JPEG, DICOM; in a zip, one folder for each class."
-    )
-    st.caption("What you upload stays on the computer that runs this, until the last training that uses it is deleted.")
-    return (sources.kept_upload(files), "upload") if files else None
+    source = sources.uploaded("train", check=False)
+    return (source, "upload") if source else None
 
 
 def _show(found: sources.Summary) -> None:
@@ -168,7 +165,7 @@ def new_training() -> None:
         try:
             found = sources.summary(source[0], resolution, fit)
         except UserError as error:
-            sources.forget_upload(source[0])
+            uploads.forget([source[0]])
             st.error(plain(str(error)))
             return
         _show(found)

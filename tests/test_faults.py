@@ -22,7 +22,7 @@ import torch
 from conftest import ROOT
 from streamlit.testing.v1 import AppTest
 
-from gan_core import files, launch
+from gan_core import files, launch, uploads
 from gan_core import runs as runs_module
 from gan_core.deletion import delete_run
 from gan_core.errors import UserError
@@ -32,7 +32,6 @@ from gan_core.model import SHIPPED, load_model, save_model
 from gan_core.runs import Run, Status, create_run, list_runs
 from gan_core.train.distributed import World
 from gan_core.train.trainer import train
-from studio.sources import keep_upload
 
 FULL = Path("/dev/full")
 CLOCK = {"seconds", "images_per_second"}  # the figures of a tick that are times
@@ -634,14 +633,8 @@ def test_what_cannot_be_gone_on_with_or_stopped_says_so(straight, runs, bound):
 def test_export_and_upload_say_that_they_cannot_write(read_only, runs):
     assert "No export can be kept" in press(page("export"), "Export")
 
-    class File:
-        name, file_id = "a.png", "1"
-
-        def getvalue(self):
-            return b"png"
-
     with pytest.raises(UserError, match=r"cannot be kept in .*Permission denied"):
-        keep_upload([File()], runs / "uploads")
+        uploads.keep([("a.png", b"png")])
 
 
 def test_a_place_that_is_no_folder_is_said(brief, tmp_path, monkeypatch):

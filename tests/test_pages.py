@@ -2,15 +2,20 @@
 
 import io
 import json
+import os
+import time
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from gan_core import data, uploads
 from gan_core.deletion import delete_run
 from gan_core.errors import UserError
+from gan_core.images import png
 from gan_core.model import SHIPPED
 from gan_core.runs import Run, Status, create_run, list_runs
 from gan_core.train.distributed import World
@@ -188,7 +193,7 @@ def test_an_upload_of_a_zip_is_shown_and_kept_under_its_content(runs):
     at.file_uploader[0].upload("../../evil.zip", packed.getvalue(), "application/zip").run()
     assert "4 images" in texts(at)
     kept = list(runs.rglob("*.zip"))
-    assert [p.name for p in kept] == ["00000-evil.zip"]
+    assert [p.name for p in kept] == ["evil.zip"]
 
 
 def test_start_writes_the_settings_asked_for_and_launches_once(runs, monkeypatch):
@@ -262,14 +267,63 @@ def test_a_refused_start_leaves_no_run_behind(runs, tiny, monkeypatch):
     assert next(b for b in page("train").button if b.label == "Start training").disabled
 
 
-def test_an_upload_goes_with_the_last_run_that_uses_it(runs, tiny):
-    upload = runs / "uploads" / "0123456789abcdef"
-    upload.mkdir(parents=True)
-    first, second = (create_run(tiny(data=str(upload.resolve())), "upload") for _ in range(2))
+def test_an_upload_goes_with_the_last_run_that_uses_it_and_what_was_decoded_of_it_too(runs, tiny, monkeypatch):
+    monkeypatch.setenv("KNEE_GAN_CACHE", str(runs / "cache"))
+    source = uploads.keep([(f"{i}.png", png(np.full((32, 32), 50 * i, np.uint8))) for i in range(4)])
+    first, second = (create_run(tiny(data=source), "upload") for _ in range(2))
+    assert data.load(source, 16).files == tuple(f"{i}.png" for i in range(4))
+    decoded = list(runs.rglob("*.npy"))
+    assert decoded
     delete_run(first)
-    assert upload.exists()
+    assert data.load(source, 16).files
     delete_run(second)
-    assert not upload.exists()
+    assert not list((runs / "uploads").iterdir())
+    assert not any(p.exists() for p in decoded)
+    assert not list(runs.rglob("*.npy"))
+
+
+def test_an_upload_that_nothing_uses_goes_after_a_day(runs, tiny):
+    unused, used = (uploads.keep([(name, png(np.zeros((32, 32), np.uint8)))]) for name in ("a.png", "b.png"))
+    create_run(tiny(data=used), "upload")
+    uploads.sweep()
+    assert Path(unused).exists()
+    for source in (unused, used):
+        os.utime(Path(source).parent, (time.time() - 86_500,) * 2)
+    uploads.keep([("c.png", b"another brings it to mind")])
+    assert not Path(unused).exists()
+    assert Path(used).exists()
+
+
+def test_an_upload_keeps_the_names_it_came_with_and_none_leads_out(runs):
+    names = [
+        "knee.png",
+        "KNEE.PNG",
+        "../../knee.png",
+        ".hidden.png",
+        "..",
+        "a\\b:c?.png",
+        "n\0ul.png",
+        "é" * 300 + ".png",
+    ]
+    folder = Path(uploads.keep([(name, str(i).encode()) for i, name in enumerate(names)]))
+    kept = {p.name: p.read_bytes() for p in folder.iterdir()}
+    assert kept["knee.png"] == b"0"
+    assert kept["hidden.png"] == b"3"
+    assert kept["b_c_.png"] == b"5"
+    assert len(kept) == len(names)
+    assert {p for p in runs.rglob("*") if p.is_file()} == {folder / name for name in kept}
+    with pytest.raises(UserError, match="one zip, or images"):
+        uploads.keep([("a.zip", b""), ("b.png", b"")])
+
+
+@pytest.mark.parametrize("name", ["evaluate", "compare", "study", "train"])
+def test_an_upload_without_an_image_is_told_of_by_its_name_and_not_kept(runs, name):
+    at = page(name)
+    next(c for c in at.segmented_control if "Upload" in c.options).set_value("Upload").run()
+    at.file_uploader[0].upload("t.png", b"words", "image/png").run()
+    assert not at.exception
+    assert "t.png: not an image" in " ".join(e.value for e in at.error).replace("\\", "")
+    assert not list((runs / "uploads").iterdir())
 
 
 def test_a_link_to_a_run_that_is_gone_says_so(runs):

@@ -86,7 +86,7 @@ def tabs(at):
 
 def test_without_a_model_it_says_what_to_do():
     said = texts(page())
-    assert "Train one first" in said
+    assert "Train one" in said
     assert "not for diagnosis" in said
 
 

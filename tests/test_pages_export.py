@@ -91,7 +91,7 @@ def test_without_a_model_the_page_says_what_to_do(monkeypatch):
     monkeypatch.setattr(models, "entries", list)
     at = page()
     assert not at.exception
-    assert "Train one first" in told(at)
+    assert "Train one" in told(at)
 
 
 def test_the_page_shows_what_is_to_come():

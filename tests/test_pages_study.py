@@ -214,7 +214,7 @@ def test_without_a_model_it_says_what_to_do(runs, monkeypatch):
     from studio import models
 
     monkeypatch.setattr(models, "shipped_generators", list)
-    assert "Train one first" in texts(page())
+    assert "Train one" in texts(page())
 
 
 def test_a_folder_that_is_not_there_is_explained(runs, tmp_path):

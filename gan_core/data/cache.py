@@ -38,6 +38,7 @@ _CONTAINER_LIMITS = (
     (_CGROUP / "memory" / "memory.limit_in_bytes", _CGROUP / "memory" / "memory.usage_in_bytes"),
 )  # limit and use, bytes; of Linux's control groups, second and first version
 _SETTLED_NS = 2 * 10**9  # a file changed more recently may change again within its time stamp's grain
+OWN_CACHE = ".decoded"
 _STALE_SECONDS = 24 * 3600.0
 
 
@@ -52,6 +53,17 @@ def cache_folder() -> Path:
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return base / "knee-gan-studio"
+
+
+def cache_folder_of(source: str) -> Path:
+    """Where the images of a source are kept once decoded: beside it where a folder `OWN_CACHE` lies there, so that they
+    go with it; else where all are."""
+    with contextlib.suppress(OSError, RuntimeError, ValueError):  # no path at all
+        path = Path(source).resolve()
+        for near in path.parents[:2]:
+            if (near / OWN_CACHE).is_dir():
+                return near / OWN_CACHE
+    return cache_folder()
 
 
 def available_memory() -> int:

@@ -119,7 +119,7 @@ def load(
         raise UserError(f"The resolution is {resolution}; use 1 to {MAX_RESOLUTION} pixels.")
     if fit not in ("crop", "pad"):
         raise UserError(f"fit is {fit!r}; use crop or pad.")
-    folder = cache_dir or cache.cache_folder()
+    folder = cache_dir or cache.cache_folder_of(source)
     opened = open_source(source, folder)
     key = cache.fingerprint(cache.content_digest(opened, folder), resolution, fit)
     found = cache.fetch(folder, key, memory_share)
@@ -194,7 +194,7 @@ def inspect(source: str, *, progress: cache.Progress | None = None, cache_dir: P
     Raises:
         UserError: as `load` does.
     """
-    folder = cache_dir or cache.cache_folder()
+    folder = cache_dir or cache.cache_folder_of(source)
     opened = open_source(source, folder)
     note = folder / f"{cache.fingerprint(cache.content_digest(opened, folder), 0, 'survey')}.note"
     try:
