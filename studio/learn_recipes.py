@@ -20,7 +20,8 @@ RECIPES: dict[str, Recipe] = {
         "DCGAN",
         "Goodfellow et al. 2014; Radford et al. 2015",
         "The critic is a judge: real or fake? The generator wants to be called real.",
-        r"L_D = -\mathbb{E}\,[\log \sigma(D(x))] - \mathbb{E}\,[\log(1 - \sigma(D(G(z))))]",
+        r"\begin{aligned} L_D = &-\mathbb{E}\,[\log \sigma(D(x))] \\"
+        r" &- \mathbb{E}\,[\log(1 - \sigma(D(G(z))))] \end{aligned}",
         r"L_G = -\mathbb{E}\,[\log \sigma(D(G(z)))]",
         (
             (r"-\log \sigma(D(x))", "is large while the judge doubts a real image: it learns to call reals real."),
@@ -36,7 +37,7 @@ RECIPES: dict[str, Recipe] = {
         "WGAN",
         "Arjovsky et al. 2017",
         "The critic gives marks instead of verdicts; the gap between the marks is a distance between the two crowds.",
-        r"L_D = \mathbb{E}\,[D(G(z))] - \mathbb{E}\,[D(x)], \qquad |w| \le c",
+        r"L_D = \mathbb{E}\,[D(G(z))] - \mathbb{E}\,[D(x)], \quad |w| \le c",
         r"L_G = -\mathbb{E}\,[D(G(z))]",
         (
             (
@@ -56,7 +57,8 @@ RECIPES: dict[str, Recipe] = {
         "WGAN-GP",
         "Gulrajani et al. 2017",
         "WGAN, with a gentler limit: the critic's slope shall be 1.",
-        r"L_D = \mathbb{E}\,[D(G(z))] - \mathbb{E}\,[D(x)] + \lambda\,\mathbb{E}\,[(\|\nabla D(\hat x)\| - 1)^2]",
+        r"\begin{aligned} L_D = \mathbb{E}\,[D(G(z))] &- \mathbb{E}\,[D(x)] \\"
+        r" &+ \lambda\,\mathbb{E}\,[(\|\nabla D(\hat x)\| - 1)^2] \end{aligned}",
         r"L_G = -\mathbb{E}\,[D(G(z))]",
         (
             (r"\mathbb{E}\,[D(G(z))] - \mathbb{E}\,[D(x)]", "the gap between the marks, as in WGAN."),
@@ -97,8 +99,9 @@ RECIPES: dict[str, Recipe] = {
         "knee-64: relativistic, R1 + R2",
         "Jolicoeur-Martineau 2018; Mescheder et al. 2018; Huang et al. 2024 (R3GAN)",
         "The critic compares a real with a fake beside it, and is kept flat where either of them are.",
-        r"L_D = \mathbb{E}\,[\log(1 + e^{D(G(z)) - D(x)})]"
-        r" + \tfrac{\gamma}{2}\,\mathbb{E}\,\|\nabla D(x)\|^2 + \tfrac{\gamma}{2}\,\mathbb{E}\,\|\nabla D(G(z))\|^2",
+        r"\begin{aligned} L_D = \mathbb{E}\,[\log(1 + e^{D(G(z)) - D(x)})] \\"
+        r" + \tfrac{\gamma}{2}\,\mathbb{E}\,\|\nabla D(x)\|^2 \\"
+        r" + \tfrac{\gamma}{2}\,\mathbb{E}\,\|\nabla D(G(z))\|^2 \end{aligned}",
         r"L_G = \mathbb{E}\,[\log(1 + e^{D(x) - D(G(z))})]",
         (
             (

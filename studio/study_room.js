@@ -240,17 +240,23 @@ function open(card, room, { study, kind, total, done }) {
     }
   }, "Copy the link of this study")
   const stop = button("plain", () => {
-    if (stop.dataset.sure) return end()
+    if (stop.dataset.sure || state.done === total) return end()
     stop.dataset.sure = "yes"
     stop.textContent = "Yes, end it: no more answers after that"
-  }, "End here and see the result")
+  })
   const problem = element("p", { className: "status", role: "status" })
   card.addEventListener("draw", () => {
-    go.textContent = state.done ? "Go on" : "Begin"
-    where.textContent = state.done
-      ? `${state.done} of ${total} are answered and kept. Whoever has this page's link can go on, here or after a restart.`
-      : words.about(total)
+    const over = state.done === total
+    go.textContent = over ? "Back to the last one" : state.done ? "Go on" : "Begin"
+    go.className = over ? "plain" : "go"
+    where.textContent = over
+      ? `All ${total} are answered and kept.`
+      : state.done
+        ? `${state.done} of ${total} are answered and kept. Whoever has this page's link can go on, here or after a restart.`
+        : words.about(total)
     stop.hidden = state.done === 0
+    stop.className = over ? "go" : "plain"
+    if (!stop.dataset.sure) stop.textContent = over ? "See the result" : "End here and see the result"
   })
   card.replaceChildren(
     where,

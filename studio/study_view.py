@@ -76,7 +76,7 @@ def _own(own: Reading, found: Results) -> None:
         st.caption(plain(found.about.note))
     if s.n < FEWEST:
         return
-    rows = [("Right in all", _figure(s.accuracy), "Half of it would come by guessing. The interval is Wilson's.")]
+    rows = [("Right in all", _figure(s.accuracy), "Guessing would get half of them right. The interval is Wilson's.")]
     if single:
         rows += [
             ("Synthetic images recognised", _figure(s.sensitivity), "Called synthetic, of all that are: sensitivity."),

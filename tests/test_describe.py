@@ -124,6 +124,11 @@ def test_negation_reaches_to_the_end_of_its_list_and_no_further():
     assert [p.negated for p in phrases] == [True, True, True, False, True, False]
 
 
+@pytest.mark.parametrize("words", ["ohne Sklerose", "keine Osteophyten"])
+def test_what_another_language_negates_is_not_asked_for(words):
+    assert [p.negated for p in understand(words).phrases] == [True]
+
+
 def test_what_does_not_go_together_is_said_and_the_grade_in_figures_holds():
     request = understand("normal, KL 4, left, right")
     assert (request.grades, request.side) == ((4, 4), "L")

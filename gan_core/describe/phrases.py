@@ -31,7 +31,8 @@ _GRADE = re.compile(
 )
 
 _NOT = (
-    r"(?:no|not(?! enough)|without|(?:absence|lack) of|free (?:of|from)|lacking|neither|nor|never|negative for)(?!\w)"
+    r"(?:no|not(?! enough)|without|(?:absence|lack) of|free (?:of|from)|lacking|neither|nor|never|negative for"
+    r"|ohne|keine?[mnrs]?|sans|sin|senza)(?!\w)"  # the encoder makes something of other languages' nouns
 )
 _IS_NOT = r"(?:(?:is|are) )?(?:not (?:seen|present|visible|noted)|absent|ruled out|excluded)"
 _INNER_NOT = re.compile(r"\b(is|are|was|were) not\b", re.IGNORECASE)
