@@ -22,7 +22,7 @@ from gan_core.runs import Run, list_runs, runs_root
 
 UPLOADS, FILES = "uploads", "upload"
 _UNUSED_SECONDS = 24 * 3600.0
-_LONGEST = 120  # characters of a file's name, of the 255 bytes that file systems take
+_LONGEST = 200  # bytes of a file's name, of the 255 that file systems take
 
 
 def keep(files: Sequence[tuple[str, bytes]]) -> str:
@@ -62,7 +62,8 @@ def _named(files: Sequence[tuple[str, bytes]]) -> dict[str, bytes]:
     taken: set[str] = set()
     for i, (name, content) in enumerate(files, 1):
         last = PurePath(name.replace("\\", "/")).name
-        plain = "".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in last).strip(" .")[-_LONGEST:]
+        plain = "".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in last)
+        plain = plain.encode()[-_LONGEST:].decode(errors="ignore").strip(" .")
         if not plain or plain.lower() in taken:
             plain = f"{i}-{plain}"
         taken.add(plain.lower())
@@ -86,8 +87,9 @@ def of_evaluation(folder: EvaluationFolder) -> Iterator[str]:
 def forget(sources: Sequence[str]) -> None:
     """Removes those of `sources` that are uploads which nothing uses."""
     used = _used()
-    for folder in {_folder(source) for source in sources} - {None} - used:
-        shutil.rmtree(folder, ignore_errors=True)
+    for folder in {_folder(source) for source in sources} - used:
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep() -> None:
