@@ -49,8 +49,8 @@ def uploaded(key: str, *, check: bool = True) -> str:
             uploads.forget([source])
             st.error(plain(str(error)))
             return ""
-        skipped = f"; {len(found['skipped']):,} files are no images" if found["skipped"] else ""
-        st.caption(f"{found['count']:,} images{skipped}.")
+        skipped = f" Left out, since they are none: {len(found['skipped']):,}." if found["skipped"] else ""
+        st.caption(f"Images: {found['count']:,}.{skipped}")
     return source
 
 

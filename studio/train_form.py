@@ -59,7 +59,7 @@ def _show(found: sources.Summary) -> None:
         else:
             st.caption("No classes: for those, put the images in one folder for each.")
         if found.skipped:
-            with st.expander(f"{len(found.skipped)} files were left out"):
+            with st.expander(f"Left out: {len(found.skipped):,} of the files"):
                 st.dataframe([{"file": s.file, "why": s.reason} for s in found.skipped[:200]])
 
 

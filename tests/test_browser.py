@@ -106,6 +106,25 @@ def test_the_menu_leads_from_any_page_to_any_other(visitor):
         assert not tab.get_by_text("Something went wrong").count()
 
 
+@pytest.mark.parametrize(
+    ("page", "tabs"),
+    [("models", ["On this computer", "Get a model", "Share a model"]), ("evaluate", ["Evaluate", "Compare"])],
+)
+def test_going_back_returns_to_the_tab_before(visitor, page, tabs):
+    tab = visitor(f"/{page}")
+    named = [tab.get_by_role("tab", name=name, exact=True) for name in tabs]
+    for each in named[1:]:
+        each.click()
+        tab.wait_for_url(re.compile("view="))
+        expect(each).to_have_attribute("aria-selected", "true", timeout=60_000)
+        tab.wait_for_timeout(500)  # its address follows
+    for each in reversed(named[:-1]):
+        tab.go_back()
+        expect(each).to_have_attribute("aria-selected", "true", timeout=60_000)
+    tab.go_forward()
+    expect(named[1]).to_have_attribute("aria-selected", "true", timeout=60_000)
+
+
 def test_train_on_the_phantom_watch_stop_resume_and_open_in_the_gallery(visitor):
     tab = visitor("/train")
     see(tab, "2,000 images", exact=True)

@@ -178,7 +178,7 @@ def test_the_form_names_files_that_were_left_out(runs, tmp_path):
     at.segmented_control[0].set_value("Folder").run()
     at.text_input[0].set_value(str(folder)).run()
     assert "3 images" in texts(at)
-    assert any("1 files were left out" in e.label for e in at.expander)
+    assert any("Left out: 1 of the files" in e.label for e in at.expander)
 
 
 def test_an_upload_of_a_zip_is_shown_and_kept_under_its_content(runs):

@@ -184,7 +184,8 @@ def _nothing(opened: Source, about: dict[str, Any]) -> UserError:
     if not skipped:
         return UserError(f"{opened.name} holds no files; give a folder or zip of images.")
     first = "; ".join(f"{s.file}: {s.reason}" for s in skipped[:3])
-    return UserError(f"{opened.name} holds no usable image; {len(skipped)} files were skipped ({first}).")
+    count = f"{len(skipped):,} files were" if len(skipped) > 1 else "1 file was"
+    return UserError(f"{opened.name} holds no usable image; {count} skipped ({first}).")
 
 
 def inspect(source: str, *, progress: cache.Progress | None = None, cache_dir: Path | None = None) -> dict[str, Any]:
