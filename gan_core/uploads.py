@@ -38,7 +38,6 @@ def keep(files: Sequence[tuple[str, bytes]]) -> str:
     for name, content in named.items():
         digest.update(f"{name}\n".encode() + hashlib.sha256(content).digest())
     root = _root()
-    sweep()
     folder = root / digest.hexdigest()[:16]
     try:
         if not folder.exists():

@@ -15,7 +15,6 @@ from gan_core.errors import UserError
 from studio.text import plain
 
 PREVIEW = 12  # images shown before a start
-KINDS_OF_FILES = "PNG, JPEG, TIFF and DICOM; in a zip, one folder for each class."
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,12 @@ def uploaded(key: str, *, check: bool = True) -> str:
 
     Without `check` they are kept unseen, for a page that goes on to load them all.
     """
-    files = st.file_uploader("A zip, or images", accept_multiple_files=True, key=f"{key}-files", help=KINDS_OF_FILES)
+    files = st.file_uploader(
+        "A zip, or images",
+        accept_multiple_files=True,
+        key=f"{key}-files",
+        help="PNG, JPEG, TIFF and DICOM; in a zip, one folder for each class.",
+    )
     st.caption(
         "What you upload stays on the computer that runs this: as long as a training or an evaluation uses it, and a "
         "day where none does."

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from gan_core import hosting
+from gan_core import hosting, uploads
+
+SWEEP_SECONDS = 3600.0
 
 
 def _warm_up() -> None:
@@ -49,13 +51,25 @@ def _fetch_first() -> None:
         logging.getLogger(__name__).exception("The model in %s cannot be fetched", hosting.MODEL_ENV)
 
 
+async def _sweep_uploads() -> None:
+    """What nothing uses goes when its day is over, whether anybody comes or not."""
+    while True:
+        try:
+            await asyncio.to_thread(uploads.sweep)
+        except Exception:
+            logging.getLogger(__name__).exception("Old uploads cannot be removed")
+        await asyncio.sleep(SWEEP_SECONDS)
+
+
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     if hosting.first_model():
         threading.Thread(target=_fetch_first, daemon=True).start()
     await asyncio.to_thread(_warm_up)
     threading.Thread(target=_import_pages, daemon=True).start()
+    sweeping = asyncio.create_task(_sweep_uploads())
     yield
+    sweeping.cancel()
 
 
 def show_error(_: Exception) -> bool:

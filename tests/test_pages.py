@@ -1,5 +1,6 @@
 """Each page as Streamlit's own test harness sees it: what a person finds, chooses and is told."""
 
+import asyncio
 import io
 import json
 import os
@@ -20,6 +21,7 @@ from gan_core.model import SHIPPED
 from gan_core.runs import Run, Status, create_run, list_runs
 from gan_core.train.distributed import World
 from gan_core.train.trainer import train
+from studio.start import _sweep_uploads
 
 SHIPPED_MODELS = [p.name for p in SHIPPED.glob("*") if (p / "config.json").is_file()]
 needs_model = pytest.mark.skipif(not SHIPPED_MODELS, reason="no model is shipped")
@@ -289,7 +291,8 @@ def test_an_upload_that_nothing_uses_goes_after_a_day(runs, tiny):
     assert Path(unused).exists()
     for source in (unused, used):
         os.utime(Path(source).parent, (time.time() - 86_500,) * 2)
-    uploads.keep([("c.png", b"another brings it to mind")])
+    with pytest.raises(TimeoutError):  # the server does so as long as it runs
+        asyncio.run(asyncio.wait_for(_sweep_uploads(), 2))
     assert not Path(unused).exists()
     assert Path(used).exists()
 

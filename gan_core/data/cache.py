@@ -38,7 +38,7 @@ _CONTAINER_LIMITS = (
     (_CGROUP / "memory" / "memory.limit_in_bytes", _CGROUP / "memory" / "memory.usage_in_bytes"),
 )  # limit and use, bytes; of Linux's control groups, second and first version
 _SETTLED_NS = 2 * 10**9  # a file changed more recently may change again within its time stamp's grain
-OWN_CACHE = ".decoded"
+OWN_CACHE = ".decoded"  # a folder beside a source, for what is decoded of it
 _STALE_SECONDS = 24 * 3600.0
 
 
