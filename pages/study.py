@@ -32,5 +32,7 @@ if any(asked.values()):
     if st.button("New study", icon=":material/add:", type="tertiary"):
         study_start.go_to()
 else:
-    study_start.new_study()
-    study_start.earlier()
+    form = st.container()
+    study_start.earlier()  # drawn first: where there is no model, the form ends the page
+    with form:
+        study_start.new_study()

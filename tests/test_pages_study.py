@@ -214,7 +214,10 @@ def test_without_a_model_it_says_what_to_do(runs, monkeypatch):
     from studio import models
 
     monkeypatch.setattr(models, "shipped_generators", list)
-    assert "Train one" in texts(page())
+    bare()
+    at = page()
+    assert "Train one" in texts(at)
+    assert button(at, "See the results"), "an earlier study is still to be seen"
 
 
 def test_a_folder_that_is_not_there_is_explained(runs, tmp_path):
