@@ -50,7 +50,7 @@ def configure(system: System, data: Path, kimg: float, quick: bool = False, **mo
         each |= {"tick_kimg": epoch, "sample_kimg": epoch, "samples": 20}
     else:
         each |= {"tick_kimg": max(0.1, kimg / 100), "sample_kimg": kimg / SNAPSHOTS, "judge_kimg": kimg / 100}
-        each |= {"samples": 20 if system.preset == "knee-64" else 12 if system.data == "knees" else 4}
+        each |= {"samples": 20 if system.preset.startswith("knee-64") else 12 if system.data == "knees" else 4}
     if quick:
         each |= {"batch": 4, "samples": 4, "judge_kimg": 0.0}
     return preset(system.preset, **(each | system.settings | more))

@@ -345,7 +345,9 @@ def _of_knees(by: dict[str, Result]) -> list[str]:
     out = []
     if "dcgan" in by and "wgan" in by:
         more = {
-            k: f"{by[k].cell('diversity')}, FD {by[k].value('fd'):.1f}" for k in ("dcgan", "wgan", "wgan-gp") if k in by
+            k: f"{by[k].cell('diversity')}, FD {by[k].value('fd'):.1f} in {by[k].value('minutes'):.0f} minutes"
+            for k in ("dcgan", "wgan", "wgan-gp")
+            if k in by
         }
         out.append(
             "*WGAN: more stable learning, less mode collapse.* Diversity of the samples (the reals' is 1): "
@@ -357,7 +359,7 @@ def _of_knees(by: dict[str, Result]) -> list[str]:
         judged = [t for t in r.run.stats() if "kd_knee" in t and t["diversity"] >= health.COLLAPSED]
         if len(judged) > 1:
             first, last = judged[0], judged[-1]
-            holds, from_epoch = last["kd_knee"] < first["kd_knee"] / 2, first["epoch"] / r.run.config().n_critic
+            holds, from_epoch = last["kd_knee"] < first["kd_knee"] / 10, first["epoch"] / r.run.config().n_critic
             out.append(
                 f"*WGAN-GP converges quickly, from the very first epochs.* {'So it does' if holds else 'Not'} here: "
                 f"its samples vary from epoch {from_epoch:.2f} on (of the generator; kernel distance "

@@ -54,6 +54,7 @@ def _knees() -> list[System]:
         "wgan-gp+augment+noise+smooth": ("WGAN-GP, augmented, noise, smoothing", "001", {}),
         "wgan-clip-gp": ("WGAN, clipping and penalty at once", "001", {}),
         "knee-64": ("knee-64 in the same time", "-", {}),
+        "knee-64+features": ("knee-64 with a critic of features as well", "-", {}),
     }
     unstable = {
         "Claim": "rather unstable, undoes what it has learnt sporadically; mode collapse; to a human eye the "

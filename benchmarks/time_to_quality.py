@@ -2,8 +2,8 @@
 
 `python benchmarks/seeds.py` trains them, among the other systems, on one thread each and judges them on the way by the
 kernel distance to the training films in the features of the shipped knee encoder. This program reads what that found
-(`--out` for results not yet shipped), draws both curves, and prints when the one passes the other and what is left at
-the end.
+(`--out` for results not yet shipped), draws the curves, and prints when knee-64, bare and with a critic of features,
+passes WGAN-GP and what is left at the end.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -24,26 +25,28 @@ from seeds_systems import RESULT  # noqa: E402
 
 from gan_core.runs import Run  # noqa: E402
 
-OLD, NEW = "wgan-gp", "knee-64"
+OLD, NEW = "wgan-gp", ("knee-64", "knee-64+features")
 SHIPPED = HERE / "seeds"
 
 
 @dataclass(frozen=True)
 class Curve:
+    preset: str
     minutes: list[float]  # of processor time
     distances: list[float]  # kernel distances at these
     fd: float  # Fréchet distance to films of unseen patients at the end
     floor: float  # the same of films
 
 
-def read(folder: Path) -> Curve:
-    """The curve of one system, from its folder: shipped, or as `seeds.py` works on it."""
+def read(preset: str, out: Path) -> Curve:
+    """The curve of a system of seeds.py, from `out`: shipped, or as that program works on it."""
+    folder = out / f"knees-{preset}"
     figures = json.loads((folder / RESULT).read_text(encoding="utf-8"))["figures"]
     ticks = Run(folder if (folder / "stats.jsonl").exists() else folder / "run").stats()
     each = figures["minutes"]["value"] / ticks[-1]["nimg"]  # an image costs what any other does
     judged = [t for t in ticks if "kd_knee" in t]
     fd = figures["fd"]
-    return Curve([t["nimg"] * each for t in judged], [t["kd_knee"] for t in judged], fd["value"], fd["floor"])
+    return Curve(preset, [t["nimg"] * each for t in judged], [t["kd_knee"] for t in judged], fd["value"], fd["floor"])
 
 
 def passes(new: Curve, target: float) -> float:
@@ -64,33 +67,31 @@ def verdict(old: Curve, new: Curve) -> str:
     target, total = old.distances[-1], old.minutes[-1]
     at = passes(new, target)
     when = (
-        f"{NEW} is nearer {'when first judged, ' if at == new.minutes[0] else ''}after {at:.1f} minutes "
+        f"{new.preset} is nearer {'when first judged, ' if at == new.minutes[0] else ''}after {at:.1f} minutes "
         f"({at / total:.0%} of that time)"
         if math.isfinite(at)
-        else f"{NEW} comes never so near"
+        else f"{new.preset} comes never so near"
     )
     return (
-        f"{OLD} ends at a kernel distance of {target:.2f} after {total:.1f} minutes; {when}. At the end the "
-        f"Fréchet distance is {old.fd:.1f} for {OLD} and {new.fd:.1f} for {NEW}: "
+        f"{old.preset} ends at a kernel distance of {target:.2f} after {total:.1f} minutes; {when}. At the end the "
+        f"Fréchet distance is {old.fd:.1f} for {old.preset} and {new.fd:.1f} for {new.preset}: "
         f"{(new.fd - new.floor) / (old.fd - old.floor):.0%} of the distance above the floor of {new.floor:.1f}."
     )
 
 
-def draw(curves: dict[str, Curve], path: Path) -> None:
+def draw(curves: Sequence[Curve], path: Path) -> None:
     from matplotlib.figure import Figure
 
-    from gan_core.media.style import CRITIC, GENERATOR, GRID
+    from gan_core.media.style import CRITIC, GENERATOR, GRID, PLAIN
 
     figure = Figure(figsize=(7, 3.6), layout="constrained", facecolor="white")
     axes = figure.add_subplot()
-    for (name, curve), colour in zip(curves.items(), (CRITIC, GENERATOR), strict=True):
-        axes.loglog(curve.minutes, curve.distances, "o-", color=colour, markersize=4)
-        end = curve.minutes[-1], curve.distances[-1]
-        axes.annotate(name, end, (6, 0), textcoords="offset points", color=colour)
+    for curve, colour in zip(curves, (CRITIC, GENERATOR, PLAIN), strict=False):
+        axes.loglog(curve.minutes, curve.distances, "o-", color=colour, markersize=3, label=curve.preset)
     axes.set_xlabel("minutes of processor time")
     axes.set_ylabel("kernel distance (knee encoder)")
     axes.grid(color=GRID, which="both", linewidth=0.6)
-    axes.margins(x=0.12)
+    axes.legend(frameon=False)
     axes.spines[:].set_visible(False)
     figure.savefig(path, dpi=110)
 
@@ -100,12 +101,13 @@ def main(
     picture: Annotated[Path, typer.Option(help="Where the curves are drawn.")] = HERE / "time_to_quality.png",
 ) -> None:
     """Compare the seeds' recipe with this project's at equal processor time."""
-    curves = {preset: read(out / f"knees-{preset}") for preset in (OLD, NEW)}
-    for preset, curve in curves.items():
+    old, *new = (read(preset, out) for preset in (OLD, *NEW))
+    for curve in (old, *new):
         for minutes, distance in zip(curve.minutes, curve.distances, strict=True):
-            print(f"{preset}: {minutes:.1f} min, kernel distance {distance:.2f}")
-    print(verdict(curves[OLD], curves[NEW]))
-    draw(curves, picture)
+            print(f"{curve.preset}: {minutes:.1f} min, kernel distance {distance:.2f}")
+    for curve in new:
+        print(verdict(old, curve))
+    draw((old, *new), picture)
 
 
 if __name__ == "__main__":

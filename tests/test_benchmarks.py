@@ -158,7 +158,7 @@ def test_when_one_recipe_passes_the_other(tmp_path):
     ttq = importlib.import_module("time_to_quality")
 
     def curve(*distances, fd):
-        return ttq.Curve([i + 1.0 for i in range(len(distances))], list(distances), fd, 4.0)
+        return ttq.Curve("new", [i + 1.0 for i in range(len(distances))], list(distances), fd, 4.0)
 
     assert ttq.passes(curve(8, 2, fd=0), 10) == 1
     assert ttq.passes(curve(8, 2, fd=0), 4) == pytest.approx(1.5)  # half the way along the logarithm
@@ -169,7 +169,7 @@ def test_when_one_recipe_passes_the_other(tmp_path):
     assert "when first judged, after 1.0 minutes (25% of that time)" in told
     assert "25% of the distance above the floor" in told
     assert "never" in ttq.verdict(new, old)
-    ttq.draw({"wgan-gp": old, "knee-64": new}, tmp_path / "curves.png")
+    ttq.draw([old, new, new], tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 1000
 
 
