@@ -65,6 +65,26 @@ def asked(words):
         ("KL 99999999", None),
         ("not KL 3", None),
         ("KL \u0131\u0131", (2, 2)),
+        ("KL 3 without osteophytes", (3, 3)),
+        ("grade 2 not severe", (2, 2)),
+        ("KL 3, R", (3, 3)),
+        ("KL 2,3", (2, 3)),
+        ("KL 1, 2 or 3", (1, 3)),
+        ("KL 3, 2 osteophytes", (3, 3)),
+        ("KL 0 or 4", None),
+        ("KL 1 and KL 4", None),
+        ("KL -3", None),
+        ("KL-3", (3, 3)),
+        ("osteophytes: none", (0, 1)),
+        ("Osteophytes: no. Sclerosis: no.", (0, 1)),
+        ("narrowing no", (0, 2)),
+        ("sclerosis: absent", (0, 2)),
+        ("it doesn't show osteophytes", (0, 1)),
+        ("osteophytes can\u2019t be seen", (0, 1)),
+        ("isn't arthritic", (0, 1)),
+        ("non-arthritic", (0, 1)),
+        ("no joint space", (3, 4)),
+        ("severe osteoarthritis, no cartilage left", (4, 4)),
         ("osteoarthritis", (2, 4)),
         ("doubtful OA", (1, 1)),
         ("mild to moderate gonarthrosis", (2, 3)),
@@ -87,7 +107,18 @@ def test_grades_are_read_from_figures_and_from_findings(words, grades):
 
 @pytest.mark.parametrize(
     ("words", "which"),
-    [("left knee", "L"), ("RT", "R"), ("right-sided", "R"), ("not the left", "R"), ("hardly any space left", None)],
+    [
+        ("left knee", "L"),
+        ("RT", "R"),
+        ("right-sided", "R"),
+        ("not the left", "R"),
+        ("hardly any space left", None),
+        ("KL 3, R", "R"),
+        ("L knee", "L"),
+        ("rigth knee", "R"),
+        ("KL 3 knee that isn't the left one", "R"),
+        ("K/L 3", None),
+    ],
 )
 def test_sides(words, which):
     assert asked(words)[1] == which
@@ -105,6 +136,11 @@ def test_sides(words, which):
         ("medial and lateral narrowing", {"lateral-": 0.85, "medial-": 0.85}),
         ("mild medial osteoarthritis", {"medial-": 0.65, "medial_less+": 0.65}),
         ("no lateral narrowing", {"lateral+": 0.5}),
+        ("KL 3 no narrowing", {"joint_space+": 0.5}),
+        ("no joint space narrowing", {"joint_space+": 0.5}),
+        ("no joint space left", {"joint_space-": 0.95}),
+        ("medial narrowing worse than lateral", {"medial-": 0.85, "medial_less+": 0.7}),
+        ("dark film which is not sharp", {"brightness-": 0.85, "sharpness-": 0.5}),
         ("preserved joint space", {"joint_space+": 0.5}),
         ("underexposed film", {"brightness+": 0.85}),  # a film that had little light stays clear
         ("very dark", {"brightness-": 0.95}),
@@ -171,6 +207,8 @@ def test_words_beside_known_ones_that_are_passed_over_are_named():
     (phrase,) = understand("purple osteophytes").phrases
     assert phrase.means == "Osteophytes"
     assert "purple" in phrase.note
+    (phrase,) = understand("OA 3").phrases
+    assert "3" in phrase.note
 
 
 @pytest.mark.parametrize("words", ["", "  \n\t", "...", "\u200b\u200b", "x" * (MOST_CHARACTERS + 1)])
@@ -207,7 +245,7 @@ def tally(phrases):
 
 
 @needs_minilm
-@pytest.mark.parametrize(("phrases", "right", "wrong"), [(SET_ON, 105, 4), (HELD_OUT, 43, 7)], ids=["set", "held out"])
+@pytest.mark.parametrize(("phrases", "right", "wrong"), [(SET_ON, 105, 2), (HELD_OUT, 43, 6)], ids=["set", "held out"])
 def test_phrases_in_clinicians_english_are_understood_or_said_not_to_be(phrases, right, wrong):
     found = tally(phrases)
     print(found)  # shown by -s: the figures of the description's page
@@ -218,7 +256,9 @@ def test_phrases_in_clinicians_english_are_understood_or_said_not_to_be(phrases,
 @needs_minilm
 def test_nonsense_is_never_taken_for_something():
     encoder = open_encoder("minilm")
-    for words in [w for w, want in (SET_ON | HELD_OUT).items() if want == "?"]:
+    # The word "knee" is no finding.
+    beside = [f"{word} knee" for word in ("other", "wooden", "green", "my", "puffy")]
+    for words in [*beside, *(w for w, want in (SET_ON | HELD_OUT).items() if want == "?")]:
         assert not any(p.concept for p in understand(words, encoder).phrases), words
 
 

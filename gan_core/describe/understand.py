@@ -24,6 +24,7 @@ from gan_core.describe.sentences import SentenceEncoder
 
 MOST_GRADE = 4.0
 ALIKE = 0.28  # what is less alike in meaning is not understood; set on the phrases of tests/described.py
+ADDS = 0.03  # nor what "knee", "joint" and their like, without its other words, are as much like
 CLEAR = 0.025  # nor what is nearly as much like something else
 SPELLED = 0.87  # what is less alike in spelling is another word
 _UNRELATED = 0.99  # the share of unrelated sentences' likenesses that count for nothing
@@ -85,6 +86,11 @@ def understand(words: str, encoder: SentenceEncoder | None = None) -> Request:
     carried: _Reading | None = None
     parts = pieces(text)
     for piece, after in zip_longest(parts, parts[1:]):
+        if piece.compared:
+            found.append(
+                (piece.start, Understood(f"{piece.joiner} {piece.written}", note="comparisons are passed over"))
+            )
+            continue
         reading = _read(piece, carried)
         carried = None
         found += reading.found
@@ -101,7 +107,7 @@ def understand(words: str, encoder: SentenceEncoder | None = None) -> Request:
 def _grade(named: NamedGrade) -> Understood:
     exact = Understood(named.text, "KL grade", how="exact", sure=1.0, grades=named.grades)
     if named.grades is None:
-        return replace(exact, note="say which grade it is to be instead", cannot=True)
+        return replace(exact, note=named.note, cannot=True)
     if not 0 <= named.grades[0] <= named.grades[1] <= MOST_GRADE:
         return replace(exact, note=f"grades go from 0 to {MOST_GRADE:g}", cannot=True, grades=None)
     return exact
@@ -118,6 +124,7 @@ class _Reading:
     found: list[tuple[int, Understood]]
     modifiers: tuple[Modifier, ...]  # that go with none of them
     unread: str = ""  # the words to compare with sentences: where none of the lexicon's says what they are about
+    common: str = ""  # those of them that the lexicon has, "knee" and its like
 
 
 def _read(piece: Piece, carried: _Reading | None) -> _Reading:
@@ -145,7 +152,8 @@ def _read(piece: Piece, carried: _Reading | None) -> _Reading:
         phrase, concept, own = said[-1]
         said[-1] = phrase, concept, own + modifiers  # "narrowing, severe": what comes last goes with what was before it
         modifiers = ()
-    rest = " ".join(re.findall(r"[^\W\d_][\w'-]+", rest))
+    common = "".join(" " if left != " " else letter for letter, left in zip(unread, rest, strict=True))
+    rest = " ".join(re.findall(r"[^\W_][\w'-]*", rest))
     found = [_meant(replace(exact, phrase=phrase), concept, own, piece.negated) for phrase, concept, own in said]
     if found and rest:
         found[-1] = replace(found[-1], note=_joined(found[-1].note, f"passed over: {rest}"))
@@ -153,7 +161,7 @@ def _read(piece: Piece, carried: _Reading | None) -> _Reading:
     if len(found) == 1 and not rest:
         whole = f"{carried.piece.written} {piece.joiner} {piece.written}" if carried else piece.written
         found = [replace(found[0], phrase=whole)]
-    return _Reading(piece, [(piece.start, f) for f in found], modifiers, "" if said or not rest else unread)
+    return _Reading(piece, [(piece.start, f) for f in found], modifiers, "" if said or not rest else unread, common)
 
 
 def _without(text: str, start: int, end: int) -> str:
@@ -176,14 +184,22 @@ def _spelled(text: str) -> tuple[str, float, str]:
             return match[0]
         word = _sounds(written)
         near = [(right, sound) for right, sound in vocabulary.items() if sound[0] == word[0]]
-        alike, right = max(((SequenceMatcher(None, word, s).ratio(), right) for right, s in near), default=(0.0, ""))
+        alike, right = max(((_alike(word, s), right) for right, s in near), default=(0.0, ""))
         if alike < SPELLED:
             return match[0]
-        sure = min(sure, SequenceMatcher(None, written, right).ratio())
+        sure = min(sure, _alike(written, right))
         like.append(right)
         return right
 
     return re.sub(rf"[^\W\d_]{{{_LETTERS},}}", put_right, text), sure, ", ".join(like)
+
+
+def _alike(word: str, other: str) -> float:
+    """From 0 to 1. Two letters that changed places, as in "rigth", are one slip and not two."""
+    swapped = len(word) == len(other) and sum(a != b for a, b in zip(word, other, strict=True)) == 2
+    if swapped and sorted(word) == sorted(other) and word != other:
+        return 1 - 1 / (2 * len(word))
+    return SequenceMatcher(None, word, other).ratio()
 
 
 @cache
@@ -258,15 +274,16 @@ def _by_meaning(readings: Sequence[_Reading], encoder: SentenceEncoder | None) -
     negative = np.array([says_no(text) for text in known.texts])
     written = [text if r.found else r.piece.written for r, text in zip(readings, texts, strict=True)]
     out = []
-    sures = zip(known.sure(encoder(written)), known.sure(encoder(texts)), strict=True)
-    for reading, words, (whole, part) in zip(readings, written, sures, strict=True):
+    common = [" ".join(r.common.split()) for r in readings]
+    sures = zip(*(known.sure(encoder(each)) for each in (written, texts, common)), strict=True)
+    for reading, words, (whole, part, without) in zip(readings, written, sures, strict=True):
         # A sentence that says "no" itself answers to the words as written, any other one to them without their "no".
         sure = np.where(negative, whole, part)
         order = (-sure).argsort()
         concept, levels = known.meanings[order[0]]
         rival = next(i for i in order if not known.meanings[i][0].agrees(concept))
         phrase = Understood(words, sure=float(sure[order[0]]), like=known.texts[order[0]])
-        if phrase.sure < ALIKE:
+        if phrase.sure < ALIKE or (reading.common.strip() and phrase.sure - without[order[0]] < ADDS):
             phrase = replace(phrase, note="like nothing that can be asked for")
         elif phrase.sure - sure[rival] < CLEAR:
             names = f"“{concept.name}” or “{known.meanings[rival][0].name}”"
