@@ -88,9 +88,8 @@ def _words() -> str:
             st.warning(f"The link's description is longer than {MOST_CHARACTERS} characters: here is its beginning.")
         state.describe_words = linked[:MOST_CHARACTERS]
     words = st.text_input(
-        "What is the knee to show?",
+        "What is the knee to show, in English?",
         key="describe_words",
-        max_chars=MOST_CHARACTERS,
         placeholder=EXAMPLES[0],
         icon=":material/edit_note:",
         persist_state="page",

@@ -246,7 +246,7 @@ class Explorer {
       element("div", { className: "film" }, this.canvas), this.note,
       element("div", { className: "row" },
         this.undo,
-        button("Reset", () => { this.query = { ...this.start }; this.changed() }),
+        button("Reset", () => { this.query = { ...this.start }; this.rescale?.(); this.changed() }),
         button("Download image", () => this.blob && save(this.blob, this.fileName("png"))),
         button("Download latent", async () => {
           try { save(await this.ask("latent", this.query), this.fileName("json")) } catch (error) { this.say(error.message, true) }
@@ -334,7 +334,12 @@ class Explorer {
   seedsRow() {
     const plane = this.data.mode === "plane"
     const take = (seeds) => {
-      if (!plane) this.query.at = short(Math.min(Number(this.query.at ?? 0), seeds.length || 1))
+      const [least, most] = plane ? [4, 4] : [2, this.data.mostSeeds]
+      if (seeds.length < least || seeds.length > most) {
+        this.show() // the field as it was
+        return this.say(plane ? "The plane has four corners: give four seeds." : `Give 2 to ${most} seeds, such as 1, 2, 3.`, true)
+      }
+      if (!plane) this.query.at = short(Math.min(Number(this.query.at ?? 0), seeds.length))
       this.set("seeds", seeds.join(","))
       if (!plane) this.rescale()
     }

@@ -33,6 +33,7 @@ class _Search:
     """What was looked for, and what was found so far."""
 
     key: str
+    target: NDArray[np.uint8]  # [R, R]
     found: Found | None = None
     own: float | None = None
 
@@ -48,12 +49,14 @@ def find(entry: Entry, model: Model) -> None:
         _open_saved(entry, model)
     with left:
         target = _target(model)
+    search = st.session_state.get("explore_search")
+    if target is None:  # an upload is gone once one has been on another view; what was found for it is not
+        target = search.target if search and search.target.shape[-1] == model.config.net.resolution else None
     if target is None:
         return
     key = hashlib.sha256(f"{model.digest}|".encode() + target.tobytes()).hexdigest()
-    search = st.session_state.get("explore_search")
     if search is None or search.key != key:
-        search = st.session_state.explore_search = _Search(key)
+        search = st.session_state.explore_search = _Search(key, target)
 
     with st.container(horizontal=True):
         begin = st.button("Find this knee", type="primary", icon=":material/search:")
@@ -71,7 +74,10 @@ def find(entry: Entry, model: Model) -> None:
             bar.progress(found.done / found.total, f"Step {found.done} of {found.total}: {_error(found)}")
             _picture(place, found)
 
-        search.found = project(target, model, STEPS, show)
+        try:
+            search.found = project(target, model, STEPS, show)
+        except UserError as error:
+            place.error(plain(str(error)))
         bar.empty()
         stop.empty()
     if search.found is None:

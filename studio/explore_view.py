@@ -68,7 +68,7 @@ def put(mode: Mode, entry: Entry, latent: Latent) -> None:
 def current(mode: Mode, entry: Entry, model: Model, linked: bool) -> Latent:
     """What the explorer shows: what it showed last or, where `linked`, what the link says; else the first seeds.
 
-    A link that is out of range is told of, and left.
+    A link that is out of range is left, and `watch` tells of it.
     """
     state = st.session_state
     key = _key(mode, entry)
@@ -82,7 +82,7 @@ def current(mode: Mode, entry: Entry, model: Model, linked: bool) -> Latent:
                 raise UserError("The link's knee does not belong on this view.")
             put(mode, entry, latent)
         except UserError as error:
-            st.warning(f"The link cannot be followed, so here is another knee. {plain(str(error))}")
+            state.explore_told = f"The link cannot be followed, so here is another knee. {plain(str(error))}"
     return from_query(state[key], model)
 
 
@@ -127,22 +127,27 @@ def watch(mode: Mode, view: str, entry: Entry, model: Model, directions: list[Di
     @st.fragment
     def live() -> None:
         try:
-            latent = explorer(mode, entry, model, directions, current(mode, entry, model, linked))
-            write_link(view, entry, latent)
+            latent = current(mode, entry, model, linked)
+            # The page runs once more when they are measured: what is wrong with its link is to be said then, too.
+            if told := st.session_state.get("explore_told"):
+                st.warning(told)
+            latent = explorer(mode, entry, model, directions, latent)
             if directions is None:
                 return
+            st.session_state.pop("explore_told", None)
+            write_link(view, entry, latent)
             if mode == "one":
                 _about(entry, model, directions)
             elif mode == "between":
                 explore_film.offer(entry, model, directions, latent)
-            if latent.seeds is not None:
-                st.button(
-                    "Edit the knee shown, on its own",
-                    icon=":material/tune:",
-                    on_click=_edit,
-                    args=(entry, model, latent),
-                    key=f"edit-{mode}",
-                )
+            if latent.seeds is not None and st.button(
+                "Edit the knee shown, on its own",
+                icon=":material/tune:",
+                on_click=_edit,
+                args=(entry, model, latent),
+                key=f"edit-{mode}",
+            ):
+                st.rerun()  # of the whole page: the view is chosen outside of this fragment
         except UserError as error:  # a fragment's own runs do not pass through the frame
             st.error(plain(str(error)))
 

@@ -103,6 +103,16 @@ def test_the_loop_plays_and_the_plane_follows_the_hand(visitor):
     expect(tab.locator(".film canvas")).not_to_have_attribute("data-shown", re.compile(r"at=0(&|$)"), timeout=60_000)
     tab.get_by_role("button", name="Pause").click()
     see(tab, "Take the loop away")
+    field, place = tab.get_by_role("textbox", name="Seeds"), tab.get_by_role("slider", name="Place on the loop")
+    field.fill("4")
+    field.press("Enter")
+    see(tab, "Give 2 to 8 seeds")
+    expect(field).to_have_value("1, 2, 3")
+    field.fill("1,2,3,4,5")
+    field.press("Enter")
+    expect(place).to_have_attribute("max", "5")
+    tab.get_by_role("button", name="Reset").click()
+    expect(place).to_have_attribute("max", "3")
 
     tab = visitor("/explore?model=knee-64&view=Plane&seeds=1,2,3,4&x=0.5&y=0.5&grade=1")
     wait_for_picture(tab, x="0.5")
@@ -117,8 +127,10 @@ def test_the_loop_plays_and_the_plane_follows_the_hand(visitor):
     pad.focus()
     tab.keyboard.press("ArrowLeft")
     wait_for_picture(tab, x="0.88")
-    tab.get_by_role("button", name="Edit the knee shown").wait_for()
     tab.wait_for_url(lambda url: parse_qs(urlsplit(url).query).get("x") == ["0.88"])
+    tab.get_by_role("button", name="Edit the knee shown").click()
+    expect(tab.locator(".film canvas")).to_have_attribute("data-shown", re.compile("z="), timeout=90_000)
+    see(tab, "A knee that was found or opened")
 
 
 def test_a_phantom_is_found_stopped_and_edited(visitor):

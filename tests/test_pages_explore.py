@@ -164,6 +164,28 @@ def test_an_uploaded_image_is_shown_as_the_model_sees_it(untrained_run):
     assert button(at, "Find this knee")
 
 
+def test_what_was_found_for_an_upload_is_there_when_one_comes_back(untrained_run):
+    untrained_run()
+    at = page(view="Find a knee")
+    at.file_uploader(key="explore_upload").upload("knee.png", png(phantom(1, 64)[0][0, 0]), "image/png").run()
+    button(at, "Find this knee").click().run()
+    button(at, "Edit this knee").click().run()
+    at.segmented_control(key="explore_view").set_value("Find a knee").run()
+    assert not at.exception
+    assert "gray levels" in told(at)
+    assert button(at, "Edit this knee")
+
+
+def test_an_image_of_one_gray_level_is_told_of_beside_it(untrained_run):
+    untrained_run()
+    at = page(view="Find a knee")
+    at.file_uploader(key="explore_upload").upload("knee.png", png(np.zeros((64, 64), np.uint8)), "image/png").run()
+    button(at, "Find this knee").click().run()
+    assert not at.exception
+    assert "one gray level" in told(at)
+    assert not [b for b in at.button if b.label in ("Stop", "Edit this knee")]
+
+
 def test_a_saved_knee_is_opened_and_a_file_of_another_model_refused(untrained_run):
     run = untrained_run()
     model = load_model(run.generator_path)

@@ -170,7 +170,7 @@ def _validated(make: Callable[[], Latent]) -> Latent:
         where = first["loc"][0] if first["loc"] else ""
         if where in _TOLD:
             raise UserError(_TOLD[str(where)]) from e
-        what = f"{where}: {first['msg']}" if where else first["msg"]
+        what = f"{where}: {first['msg']}" if where else first["msg"].removeprefix("Value error, ")
         raise UserError(f"This is not a latent of this program: {what}.") from e
 
 
