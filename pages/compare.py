@@ -11,7 +11,7 @@ from gan_core.compare.sides import MOST, shared_classes
 from gan_core.errors import UserError
 from gan_core.measure.tables import stand_ins
 from gan_core.seeds import MAX_SEED
-from studio import compare, compare_view, evaluate_form, models
+from studio import compare, compare_view, evaluate_form, models, sources
 from studio.links import follow
 from studio.text import plain
 
@@ -76,13 +76,13 @@ if model.class_names and not shared:
     st.caption("The real images do not have the model's classes, so neither side can be held to one.")
 if words := stand_ins({"about": {"data": dataset.name, "reference": ""}}):
     st.caption(words)
-if dataset.skipped:
-    st.caption(f"{len(dataset.skipped):,} files could not be read and were left out.")
+if state["real-kind"] != evaluate_form.UPLOAD:  # of an upload it has been told
+    sources.left_out(dataset.skipped)
 
 choice = compare.Choice(model.digest, dataset.fingerprint, chosen, n, seed, truncation)
 found = compare.both(choice, model, dataset)
 if len(found.real) < n:
-    st.caption(f"There are only {len(found.real):,} such real images, so there are as few synthetic ones.")
+    st.caption(f"Such real images: {len(found.real):,}. So there are as few synthetic ones.")
 
 # -- one window for all -----------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ WHAT_TO_LOOK_FOR = {
     "brightness": "The curves should lie on each other. A missing peak at the left means no black background, narrow "
     "curves too little contrast, spikes a gray that a network prefers.",
 }
+ENOUGH = 50  # real images to call one in twenty unusual
 UNITS = {"spectrum": "dB", "brightness": "gray levels"}
 
 
@@ -78,7 +79,9 @@ def one_fake(found: Sides, near: Nearness, fake: int, label: str) -> None:
                 f"Its nearest real lies at a distance of **{distance[0]:.3g}**. For **{of_100(closest)}** real images "
                 "the nearest one of another patient lies further off than that."
             )
-            if closest > 0.95:
+            if len(found.real) < ENOUGH:
+                st.caption("So few real images do not tell what is unusual.")
+            elif closest > 0.95:
                 st.caption("That is unusually near. Are they the same knee? Wipe and see.")
             elif closest < 0.05:
                 st.caption("That is unusually far: no real image here looks much like it.")

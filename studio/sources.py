@@ -15,6 +15,7 @@ from gan_core.errors import UserError
 from studio.text import plain
 
 PREVIEW = 12  # images shown before a start
+LISTED = 200  # files left out
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,16 @@ def uploaded(key: str, *, check: bool = True) -> str:
             uploads.forget([source])
             st.error(plain(str(error)))
             return ""
-        skipped = f" Left out, since they are none: {len(found['skipped']):,}." if found["skipped"] else ""
-        st.caption(f"Images: {found['count']:,}.{skipped}")
+        st.caption(f"Images: {found['count']:,}.")
+        left_out([data.Skipped(**s) for s in found["skipped"]])
     return source
+
+
+def left_out(skipped: Sequence[data.Skipped]) -> None:
+    """Names what could not be read, where there is any."""
+    if skipped:
+        with st.expander(f"Left out: {len(skipped):,} of the files"):
+            st.dataframe([{"file": s.file, "why": s.reason} for s in skipped[:LISTED]])
 
 
 def _kept(files: Sequence[tuple[str, str, Callable[[], bytes]]]) -> str:

@@ -58,9 +58,7 @@ def _show(found: sources.Summary) -> None:
             st.caption(f"Classes: {listed}{more}")
         else:
             st.caption("No classes: for those, put the images in one folder for each.")
-        if found.skipped:
-            with st.expander(f"Left out: {len(found.skipped):,} of the files"):
-                st.dataframe([{"file": s.file, "why": s.reason} for s in found.skipped[:200]])
+        sources.left_out(found.skipped)
 
 
 def _take_side() -> None:

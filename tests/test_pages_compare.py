@@ -103,7 +103,7 @@ def test_it_opens_on_the_phantom_with_as_many_of_each_and_says_that_these_stand_
     assert len(both["Real"]) == len(both["Synthetic"]) == 12
     assert all(f["alt"].startswith("Synthetic image") for f in both["Synthetic"])
     assert "Phantoms" in texts(at)
-    assert "only 60 such real images" in texts(at)
+    assert "Such real images: 60." in texts(at)
 
 
 def test_a_grade_holds_both_sides(graded):
@@ -203,9 +203,24 @@ def test_a_link_makes_this_computer_read_no_folder(graded, tmp_path):
 def test_a_folder_of_one_film_is_compared_and_what_cannot_be_said_is_said(graded, tmp_path):
     at = from_folder(page(view=TONES), folder_of(tmp_path, 1))
     assert not at.exception
-    assert "only 1 such real images" in texts(at)
+    assert "Such real images: 1." in texts(at)
     assert "do not have the model's classes" in texts(at)
     assert "cannot be told" in texts(at)
+
+
+def test_files_that_are_no_images_are_named(graded, tmp_path):
+    folder = folder_of(tmp_path, 2)
+    (folder / "notes.png").write_bytes(b"no image")
+    at = from_folder(page(view=TONES), folder)
+    assert "Left out: 1 of the files" in [e.label for e in at.expander]
+    assert "notes.png" in at.dataframe[0].value["file"].tolist()
+
+
+@needs_encoder
+def test_few_films_do_not_tell_what_is_unusually_near(graded, tmp_path):
+    at = from_folder(page(view=NEAREST), folder_of(tmp_path, 6))
+    assert "do not tell what is unusual" in texts(at)
+    assert "unusually near" not in texts(at)
 
 
 @needs_encoder
