@@ -130,7 +130,7 @@ def run_job(
     Raises what `work` raises, after writing it into the status.
     """
     began = time.monotonic()
-    written, step, since, first = 0.0, "", 0.0, 0
+    written, step, since, first, at = 0.0, "", 0.0, 0, ""
 
     def say(state: State, message: str, **more: float | None) -> None:
         seconds = time.monotonic() - began
@@ -138,8 +138,9 @@ def run_job(
         folder.write_status(status.with_process())
 
     def progress(what: str, done: int, of: int) -> None:
-        nonlocal written, step, since, first
+        nonlocal written, step, since, first, at
         show(what, done, of)
+        at = f" at {done:,} of {of:,}" if of else ""
         now = time.monotonic()
         if what == step and now - written <= STATUS_SECONDS:
             return
@@ -159,7 +160,7 @@ def run_job(
         return result
     except (_StopRequest, KeyboardInterrupt):
         folder.stop_path.unlink(missing_ok=True)
-        say("stopped", f"Stopped on request. {folder.kept}".strip())
+        say("stopped", f"Stopped on request{at}. {folder.kept}".strip())
         return None
     except UserError as e:
         say("failed", str(e))

@@ -29,6 +29,7 @@ RUNS_ENV = "KNEE_GAN_RUNS"
 CONFIG = "config.json"
 STATUS = "status.json"
 BEST = "best.json"
+LAST = ".last"  # of a folder of runs: the number last given
 LOCK = "lock"  # held by the process that trains
 MAX_NIMG = 10**12  # images that a run may have seen
 PATIENCE = 10.0  # seconds for another process to have begun or deleted something
@@ -281,11 +282,18 @@ def deleting(name: str, root: Path) -> Iterator[None]:
 
 
 def numbered(root: Path, *names: str) -> Path:
-    """A new folder `00001-<name>-<name>` in `root`, with the next free number. Raises as `changing`."""
+    """A new folder `00001-<name>-<name>` in `root`, with the next number; that of one deleted is not given again, or an
+    old link would show another. Raises as `changing`."""
+    last = root / LAST
     with changing(root):
-        number = 1 + max((int(m[0]) for p in root.iterdir() if (m := re.match(r"\d+", p.name))), default=0)
+        given = [int(m[0]) for p in root.iterdir() if (m := re.match(r"\d+", p.name))]
+        with suppress(OSError, ValueError):
+            given.append(int(read_own(last, root, 20)))
+        number = 1 + max(given, default=0)
         folder = root / "-".join([f"{number:05d}", *map(_slug, names)])
         folder.mkdir()
+        with suppress(OSError):  # on a full disk the run itself says so
+            write_text(last, str(number))
     return folder
 
 

@@ -50,10 +50,11 @@ def test_the_end_of_a_step_is_foretold_from_its_own_pace(folder, clock):
 def test_one_that_is_stopped_says_so_and_can_be_run_again(folder, clock):
     def work(progress):
         folder.request_stop()
-        progress("Making", 1, 2)
+        progress("Making", 832, 3000)
 
     assert run(folder, work) is None
     assert folder.status().state == "stopped"
+    assert "at 832 of 3,000" in folder.status().message
     assert run(folder, lambda progress: progress("Making", 1, 2) or "made") == "made"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -39,7 +40,12 @@ def test_runs_are_numbered_and_named(tiny, tmp_path):
     assert names == ["00001-knees-2024-dcgan", "00002-zip-wgan-gp-smooth"]
     (root / "00007-other").mkdir()
     assert create_run(tiny(), "x/../y", root).name == "00008-x-y-dcgan"
-    assert create_run(tiny(), "膝", root).name == "00009-data-dcgan"
+    last = create_run(tiny(), "膝", root)
+    assert last.name == "00009-data-dcgan"
+    shutil.rmtree(last.path)
+    assert create_run(tiny(), "膝", root).name == "00010-data-dcgan"  # an old link must not show another
+    (root / ".last").write_text("no number")
+    assert create_run(tiny(), "膝", root).name == "00011-data-dcgan"
 
 
 def test_the_newest_comes_first(tiny, tmp_path):
