@@ -18,7 +18,8 @@ from PIL import Image
 from gan_core import data, images
 from gan_core.compare.sides import Side, Sides, sides
 from gan_core.compare.space import Layout, Nearness, Views, layout, look, nearness
-from gan_core.data import Dataset
+from gan_core.data import Dataset, short_source
+from gan_core.hosting import folders_offered
 from gan_core.measure.extractors import Extractor, open_extractor
 from gan_core.model import Model, ModelConfig
 
@@ -239,8 +240,9 @@ def atlas(choice: Choice, found: Sides, at: Layout, chosen: str, label: str, on_
 
 
 def command_line(model: str, source: str, choice: Choice) -> str:
-    """The command that compares the same."""
-    words = ["python -m gan_core compare --model", model, "--data", source]
+    """The command that compares the same; visitors who may not name folders do not see where uploads lie."""
+    words = ["python -m gan_core compare --model", model]
+    words += ["--data", source if folders_offered() else short_source(source)]
     if choice.class_name is not None:
         words += ["--class", choice.class_name]
     words += ["--n", str(choice.n), "--first-seed", str(choice.first_seed), "--truncation", f"{choice.truncation:g}"]

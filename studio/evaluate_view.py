@@ -18,6 +18,7 @@ from gan_core.deletion import delete_evaluation
 from gan_core.errors import UserError
 from gan_core.evaluations import EvaluationFolder, EvaluationRequest, command_line
 from gan_core.files import read_own
+from gan_core.hosting import folders_offered
 from gan_core.measure import tables
 from gan_core.measure.summary import Line
 from gan_core.status import duration
@@ -70,7 +71,7 @@ def delete_button(evaluation: EvaluationFolder) -> None:
 
 def _command(request: EvaluationRequest) -> None:
     with st.expander("The same from the command line", icon=":material/terminal:"):
-        st.code(command_line(request), language="bash", wrap_lines=True)
+        st.code(command_line(request, places=folders_offered()), language="bash", wrap_lines=True)
 
 
 # -- what came out ----------------------------------------------------------------------------------------------------

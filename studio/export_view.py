@@ -29,7 +29,8 @@ def watch(export: ExportFolder) -> None:
     if not alive and (status := export.status()).state == "finished":
         _files(export, request, status)
     with st.expander("The same from the command line", icon=":material/terminal:"):
-        st.code(command_line(request, export.files_path.name), language="bash", wrap_lines=True)
+        command = command_line(request, export.files_path.name, places=hosting.folders_offered())
+        st.code(command, language="bash", wrap_lines=True)
 
 
 def _ended(export: ExportFolder) -> None:

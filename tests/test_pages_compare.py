@@ -106,6 +106,17 @@ def test_it_opens_on_the_phantom_with_as_many_of_each_and_says_that_these_stand_
     assert "Such real images: 60." in texts(at)
 
 
+def test_visitors_who_may_name_no_folder_do_not_see_where_an_upload_lies(graded, monkeypatch, tmp_path):
+    monkeypatch.setenv("KNEE_GAN_FOLDERS", "none")
+    at = page()
+    next(c for c in at.segmented_control if c.label == "From").set_value("Upload").run()
+    content = (folder_of(tmp_path, 1) / "9000000L.png").read_bytes()
+    at.file_uploader[0].upload("knee.png", content, "image/png").run()
+    assert "Such real images: 1." in texts(at)
+    assert "gan_core compare" in at.code[0].value
+    assert str(tmp_path) not in at.code[0].value
+
+
 def test_a_grade_holds_both_sides(graded):
     at = page()
     at.segmented_control(key="grade").set_value("3").run()

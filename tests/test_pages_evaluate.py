@@ -245,6 +245,12 @@ def test_finished_it_leads_with_figures_beside_their_floors_and_the_verdict():
     assert "python -m gan_core evaluate --model knee-64 --data /data/knees/val" in at.code[0].value
 
 
+def test_visitors_who_may_name_no_folder_do_not_see_where_one_lies(monkeypatch):
+    monkeypatch.setenv("KNEE_GAN_FOLDERS", "none")
+    at = page(evaluation=put(figures()).name)
+    assert "--data knees/val" in at.code[0].value
+
+
 @pytest.mark.parametrize(
     ("section", "charts", "said"),
     [
