@@ -52,6 +52,15 @@ def test_it_opens_empty_with_examples_and_says_what_can_be_asked_for(graded):
     assert len(films(at)) == describe_view.KNEES
 
 
+def test_too_many_words_are_told_of_rather_than_dropped(graded):
+    graded()
+    at = page()
+    at.text_input(key="describe_words").set_value("KL 3 " + "narrowing " * 30).run()
+    assert not at.exception
+    assert "at most 300 characters" in told(at)
+    assert not films(at)
+
+
 def test_words_in_the_link_bring_knees_the_mapping_and_the_command(graded):
     run = graded()
     at = page(model=run.name, words="KL 3, very dark film, xyzzy, no fracture")
