@@ -337,7 +337,8 @@ class Explorer {
       const [least, most] = plane ? [4, 4] : [2, this.data.mostSeeds]
       if (seeds.length < least || seeds.length > most) {
         this.show() // the field as it was
-        return this.say(plane ? "The plane has four corners: give four seeds." : `Give 2 to ${most} seeds, such as 1, 2, 3.`, true)
+        wrong.textContent = plane ? "The plane has four corners: give four seeds." : `Give 2 to ${most} seeds, such as 1, 2, 3.`
+        return
       }
       if (!plane) this.query.at = short(Math.min(Number(this.query.at ?? 0), seeds.length))
       this.set("seeds", seeds.join(","))
@@ -347,13 +348,16 @@ class Explorer {
       className: "seeds", ariaLabel: plane ? "Four seeds, the corners row by row" : `Seeds, 2 to ${this.data.mostSeeds}`,
       onchange: () => take(field.value.split(/[^0-9]+/).filter(Boolean)),
     })
-    this.shows.push(() => { field.value = this.seeds().join(", ") })
+    // Of its own: the picture's line is written anew by each picture.
+    const wrong = element("p", { className: "note wrong", role: "alert" })
+    this.shows.push(() => { field.value = this.seeds().join(", "); wrong.textContent = "" })
     const path = element("select", { ariaLabel: "Way from seed to seed", onchange: () => this.set("path", path.value, "spherical") },
       element("option", { value: "spherical", textContent: "Round (spherical)" }), element("option", { value: "straight", textContent: "Straight (linear)" }))
     this.shows.push(() => { path.value = this.query.path ?? "spherical" })
     return element("div", { className: "row" },
       element("span", { textContent: plane ? "Corners" : "Seeds" }), field, path,
-      button("Others", () => take(Array.from({ length: plane ? 4 : this.seeds().length || 4 }, () => Math.floor(Math.random() * 1e6))), { className: "main" }))
+      button("Others", () => take(Array.from({ length: plane ? 4 : this.seeds().length || 4 }, () => Math.floor(Math.random() * 1e6))), { className: "main" }),
+      wrong)
   }
 
   loopControl() {

@@ -43,13 +43,13 @@ _AFTER = {  # and after it, where a "no" would belong to what comes next
 _LIMIT, _LIMIT_AFTER = (f"({'|'.join(limits)})" for limits in (_BEFORE, _AFTER))
 _TO = r"(?:-|–|to(?= ))"
 _LISTED = r"(?:(?:or|and)(?= )|/|,(?= ?[0-4](?![\w.])(?! *(?!(?:or|and|to) )[a-z])))"
-_AGAIN = rf"(?: ?(?:{_TO}|{_LISTED}) ?(?:{_SCALE} ?)?(?:grade )?{_NUMBER}(?!\w))"
+_AGAIN = rf" ?(?:({_TO})|{_LISTED}) ?(?:{_SCALE} ?)?(?:grade )?({_NUMBER})(?!\w)"
 _GRADE = re.compile(
     rf"(?<!\w)(?:{_LIMIT} ?)?(?:{_SCALE}[ -]*(?:grade|score|stage)?|grade|stage)s?(?: of)? ?[:=]? ?"
-    rf"(?:{_LIMIT} ?)?({_NUMBER}(?!\w){_AGAIN}*)(?: ?{_LIMIT_AFTER}(?!\w))?",
+    rf"(?:{_LIMIT} ?)?(?P<first>{_NUMBER})(?!\w)(?P<more>(?:{_AGAIN})*)(?: ?{_LIMIT_AFTER}(?!\w))?",
     re.IGNORECASE,
 )
-_EACH = re.compile(rf"(?<!\w)({_TO})?[^\w–-]*(?:grade )?({_NUMBER})(?!\w)", re.IGNORECASE)
+_MORE = re.compile(_AGAIN, re.IGNORECASE)
 
 _AUXILIARIES = ("is", "are", "was", "were", "does", "do", "did", "has", "have", "can")
 _AUXILIARY = f"(?:{'|'.join(_AUXILIARIES)})"
@@ -121,10 +121,10 @@ def named_grades(text: str, most: float) -> tuple[list[NamedGrade], str]:
     found: list[NamedGrade] = []
 
     def take(match: re.Match[str]) -> str:
-        before, within, numbers, after = match.groups()
-        named = [(to, _number(number)) for to, number in _EACH.findall(numbers)]
+        before, within, *_, after = match.groups()
+        named = [("", _number(match["first"])), *((to, _number(n)) for to, n in _MORE.findall(match["more"]))]
         ends = [n for _, n in named]
-        if text[match.start(3) - 2 : match.start(3)] == " -":  # a sign: "KL-3" has none
+        if text[: match.start("first")].endswith(" -"):  # a sign: "KL-3" has none
             ends[0] = -ends[0]
         grades: Span | None = (min(ends), max(ends))
         note = ""
