@@ -6,11 +6,13 @@ trained. Both refuse unknown keys, so that a misspelt setting is an error and a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gan_core.errors import UserError
+from gan_core.grades import KL_GRADE
 
 MAX_CLASSES = 1000
 GROUP = 4  # images that the residual critic compares with each other
@@ -194,6 +196,21 @@ class TrainConfig(Settings):
             **shared,
         )
         return g, d
+
+
+def remarks(config: TrainConfig, classes: Sequence[str], label_name: str) -> list[str]:
+    """What somebody should know of these settings with data of these classes, before anything is trained.
+
+    `label_name` is what the data says that its classes are; "" where it does not.
+    """
+    if len(classes) < 2:
+        return []
+    if config.conditioning == "none":
+        return [f"{config.preset} learns without classes: the {len(classes):,} of this data are left out of account."]
+    if not label_name and config.label_name == KL_GRADE:
+        listed = ", ".join(classes)
+        return [f"The classes {listed} are taken for KL grades. If they are something else, set label_name."]
+    return []
 
 
 def check_data(config: TrainConfig, images: int, classes: int) -> None:

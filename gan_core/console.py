@@ -74,6 +74,10 @@ class TrainingReport:
 
     def __call__(self, status: Status) -> None:
         self._show(status)
+        for remark in status.remarks:
+            if remark not in self.said:
+                self.said.add(remark)
+                self._line(remark)
         for warning in status.warnings:
             gist = re.sub(r"\d+", "", warning)  # the same with another figure is no news
             if gist not in self.said:

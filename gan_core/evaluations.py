@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from gan_core.config import Settings
-from gan_core.data import short_source
+from gan_core.data import short_source, split_options
 from gan_core.files import read_own, write_text
 from gan_core.jobs import JobFolder, JobStatus
 
@@ -56,7 +56,9 @@ class EvaluationFolder(JobFolder[EvaluationRequest, JobStatus]):
 
 def create_evaluation(request: EvaluationRequest) -> EvaluationFolder:
     """A new, numbered folder with the request in it. Raises `UserError` where it cannot be written."""
-    return EvaluationFolder.create(request, *(Path(part).name for part in (request.model, request.data)))
+    return EvaluationFolder.create(
+        request, *(Path(split_options(part)[0]).name for part in (request.model, request.data))
+    )
 
 
 def command_line(request: EvaluationRequest, *, places: bool = True) -> str:

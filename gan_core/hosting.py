@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from gan_core.data import absolute_source
+from gan_core.data import absolute_source, split_options
 from gan_core.errors import UserError
 
 FOLDERS_ENV = "KNEE_GAN_FOLDERS"
@@ -40,15 +40,28 @@ def visitor_source(text: str) -> str:
         if root == NONE:
             raise UserError("This server downloads no data sets. Upload your images, or choose one of the examples.")
         return source
-    path = Path(source)
+    check_labels(source)
+    base = split_options(source)[0]
+    path = Path(base)
     if not path.is_absolute():
         # A name, or a path that leads nowhere: what is no path says so itself, with no look at the disk.
-        if len(path.parts) > 1 or path.suffix or source.startswith(("~", ".")):
+        if len(path.parts) > 1 or path.suffix or base.startswith(("~", ".")):
             raise _refused(root)
         return source
     if root == NONE or not path.resolve().is_relative_to(Path(root).resolve()):
         raise _refused(root)
     return source
+
+
+def check_labels(source: str) -> None:
+    """Raises `UserError` where a source's labels stand in a table that this server does not show to visitors."""
+    root, table = os.environ.get(FOLDERS_ENV, ""), split_options(source)[1].labels
+    if (
+        root
+        and table not in ("", NONE)
+        and (root == NONE or not Path(table).resolve().is_relative_to(Path(root).resolve()))
+    ):
+        raise _refused(root)
 
 
 def _refused(root: str) -> UserError:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import torch
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
@@ -23,6 +23,7 @@ from gan_core import networks
 from gan_core.config import MAX_CLASSES, NetConfig, Settings
 from gan_core.errors import UserError
 from gan_core.files import check_own, read_own, replacing, write_text
+from gan_core.grades import KL_GRADE, grades
 
 SHIPPED = Path(__file__).resolve().parent.parent / "weights"
 CONFIG, TENSORS, CARD = "config.json", "model.safetensors", "README.md"
@@ -46,6 +47,11 @@ class ModelConfig(Settings):
     data: str = Field("", max_length=500)
     fit: Literal["crop", "pad"] = "crop"  # how its films became squares, and how those that it is compared with do
     images_seen: int = Field(0, ge=0)
+
+    @field_validator("label_name")
+    @classmethod
+    def _no_other_class_is_a_grade(cls, label_name: str, said: ValidationInfo) -> str:
+        return "class" if label_name == KL_GRADE and not grades(said.data.get("class_names", ())) else label_name
 
     @model_validator(mode="after")
     def _fits(self) -> ModelConfig:

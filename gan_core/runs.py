@@ -54,6 +54,7 @@ class Status(ProcessStatus):
     """How a run stands."""
 
     warnings: list[str] = Field(default_factory=list)
+    remarks: list[str] = Field(default_factory=list)  # how the data was understood
     images_seen: int = Field(0, ge=0, le=MAX_NIMG)
     images_total: int = Field(0, ge=0, le=MAX_NIMG)
     images_per_second: float = Field(0.0, ge=0)

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
 
+from gan_core.data import split_options
 from gan_core.data.cache import OWN_CACHE
 from gan_core.errors import UserError
 from gan_core.evaluations import EvaluationFolder
@@ -111,7 +112,7 @@ def _folder(source: str) -> Path | None:
     """The folder in uploads/ that a source lies in, if it lies in one."""
     root = _root()
     try:
-        path = Path(source).resolve()
+        path = Path(split_options(source)[0]).resolve()
     except (OSError, RuntimeError, ValueError):  # no path at all
         return None
     return root / path.relative_to(root).parts[0] if path != root and path.is_relative_to(root) else None

@@ -4,6 +4,7 @@ import random
 
 import streamlit as st
 
+from gan_core.grades import KL_GRADE
 from gan_core.seeds import MAX_SEED
 from studio import models
 from studio.lightbox import film, sheet
@@ -43,7 +44,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     entry = offered[name]
     model = models.loaded(entry)
     title = model.config.label_name
-    knees = title == "KL grade"
+    knees = title == KL_GRADE
     heading.title("Synthetic knees" if knees else "Synthetic images")
     chosen = None
     if model.class_names:

@@ -19,6 +19,7 @@ from gan_core import data, images
 from gan_core.compare.sides import Side, Sides, sides
 from gan_core.compare.space import Layout, Nearness, Views, layout, look, nearness
 from gan_core.data import Dataset, short_source
+from gan_core.grades import short
 from gan_core.hosting import folders_offered
 from gan_core.measure.extractors import Extractor, open_extractor
 from gan_core.model import Model, ModelConfig
@@ -168,8 +169,10 @@ def _by_kind(found: Sides) -> dict[str, Side]:
 
 def caption(side: Side, i: int, label: str) -> str:
     """What is said of an image besides which side it is of."""
-    short = {"KL grade": "KL"}.get(label, label)
-    return " · ".join(part for part in (f"{short} {side.classes[i]}" if side.classes[i] else "", side.names[i]) if part)
+    label = side.label_name or label
+    return " · ".join(
+        part for part in (f"{short(label)} {side.classes[i]}" if side.classes[i] else "", side.names[i]) if part
+    )
 
 
 def film(side: Side, i: int, kind: str, label: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ import streamlit as st
 from gan_core import launch
 from gan_core.errors import UserError
 from gan_core.evaluations import EvaluationFolder, EvaluationRequest
+from gan_core.grades import KL_GRADE
 from gan_core.hosting import folders_offered, visitor_source
 from gan_core.measure.summary import TITLES
 from gan_core.model import ModelConfig, read_config
@@ -52,9 +53,9 @@ def image_source(label: str, kinds: list[str], before: str, key: str) -> str:
             help="Or the name of a set that needs no folder, such as digits or phantom:500.",
             persist_state="page",
         )
-        return visitor_source(path)
+        return sources.understood(visitor_source(path), key)
     if kind == UPLOAD:
-        return sources.uploaded(key)
+        return sources.understood(sources.uploaded(key), key)
     return ""
 
 
@@ -71,7 +72,7 @@ def _last() -> EvaluationRequest | None:
 def _measures(model: ModelConfig, reference: str) -> tuple[str, ...] | None:
     """Names of measures, () for all of the quick ones; None while none is chosen."""
     unfit = {
-        "Only for models of knees with KL grades": OF_KNEES if model.label_name != "KL grade" else (),
+        "Only for models of knees with KL grades": OF_KNEES if model.label_name != KL_GRADE else (),
         "Only for models with classes": OF_CLASSES if len(model.class_names) < 2 else (),
         "Only with the images of the training and others beside them, as data and reference": ()
         if reference

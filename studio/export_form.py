@@ -11,6 +11,7 @@ from gan_core import hosting, images, launch
 from gan_core.errors import UserError
 from gan_core.export.folder import create_export
 from gan_core.export.plan import AS_TRAINED, BALANCED, ExportRequest, Plan, draw, name_of, plan
+from gan_core.grades import KL_GRADE, short
 from gan_core.model import ModelConfig, read_config
 from gan_core.seeds import MAX_SEED
 from studio import models
@@ -57,7 +58,7 @@ def new_export() -> None:
 
 def _short(config: ModelConfig) -> str:
     """What a class is called where there is little room."""
-    return {"KL grade": "KL"}.get(config.label_name, config.label_name)
+    return short(config.label_name)
 
 
 def _request(name: str, config: ModelConfig) -> ExportRequest | None:
@@ -66,7 +67,7 @@ def _request(name: str, config: ModelConfig) -> ExportRequest | None:
     st.caption(SAID[said])
     grades = EVEN
     if config.class_names:
-        what = f"{config.label_name}s" if config.label_name == "KL grade" else "Classes"
+        what = f"{config.label_name}s" if config.label_name == KL_GRADE else "Classes"
         grades = one_of(
             what,
             [EVEN, OFTEN, ONE, *([EACH] if _countable(config.class_names) else [])],

@@ -8,6 +8,7 @@ from gan_core import hosting, launch
 from gan_core.export.folder import ExportFolder, ExportStatus, delete_export
 from gan_core.export.plan import ExportRequest, command_line
 from gan_core.files import read_own
+from gan_core.grades import short
 from studio import job_view
 from studio.export_routes import address
 from studio.lightbox import film, sheet
@@ -81,10 +82,9 @@ def _files(export: ExportFolder, request: ExportRequest, status: ExportStatus) -
 def _films(export: ExportFolder) -> None:
     """The first images on the light box."""
     label = export.label_name()
-    short = {"KL grade": "KL"}.get(label, label)
     films = []
     for picture in export.pictures(FILMS):
-        asked = f"{short} {picture.class_name} · " if picture.class_name else ""
+        asked = f"{short(label)} {picture.class_name} · " if picture.class_name else ""
         caption = f"{asked}seed {picture.seed}"
         films.append(
             film(

@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from gan_core import generate, images
+from gan_core.grades import short
 from gan_core.hub.inventory import places
 from gan_core.hub.store import models_root
 from gan_core.model import SHIPPED, TENSORS, Model, load_model, shipped_generators
@@ -82,9 +83,11 @@ def pngs(entry: Entry, first_seed: int, pages: int, class_name: str | None, trun
 def captions(entry: Entry, seeds: range, class_name: str | None) -> list[str]:
     """What is written under each image: its class, where the model has classes, and its seed."""
     model = loaded(entry)
-    short = {"KL grade": "KL"}.get(model.config.label_name, model.config.label_name)
     names = generate.labels(model, seeds, class_name)
-    return [f"{short} {label} · seed {s}" if label else f"seed {s}" for s, label in zip(seeds, names, strict=True)]
+    return [
+        f"{short(model.config.label_name)} {label} · seed {s}" if label else f"seed {s}"
+        for s, label in zip(seeds, names, strict=True)
+    ]
 
 
 def variety() -> float:

@@ -60,8 +60,8 @@ def _real_images() -> str:
         return PHANTOMS
     if kind == FOLDER:
         path = st.text_input("Folder, zip or DICOM file on the computer that runs this", placeholder="/data/knees/val")
-        return visitor_source(path)
-    return sources.uploaded("study")
+        return sources.understood(visitor_source(path), "study")
+    return sources.understood(sources.uploaded("study"), "study")
 
 
 def new_study() -> None:

@@ -10,6 +10,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from gan_core.grades import KL_GRADE
 from gan_core.measure.estimate import Estimate
 from gan_core.study import store
 from gan_core.study.clues import CLUES
@@ -212,7 +213,7 @@ def _pictures(found: Results, round_: int, own: Reading | None) -> None:
     st.caption(
         f"{fooled} of {fakes} synthetic images were taken for real at least once. Those that fooled most come first."
     )
-    label = "KL" if found.about.label_name == "KL grade" else found.about.label_name
+    label = "KL" if found.about.label_name == KL_GRADE else found.about.label_name
     kind = " pairs" if found.about.kind == "pair" else ""
     st.html(HERE / "study_results.css")
     st.html(f'<div class="films{kind}">{"".join(_card(v, label, own) for v in verdicts)}</div>')

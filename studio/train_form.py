@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from gan_core import launch, uploads
-from gan_core.config import TrainConfig, check_data
+from gan_core.config import TrainConfig, check_data, remarks
+from gan_core.data import Question, is_named, stem
 from gan_core.data.pixels import Fit
 from gan_core.errors import UserError
+from gan_core.grades import called
 from gan_core.hosting import OFF, folders_offered, train_minutes, visitor_source
 from gan_core.presets import ADDITIONS, PRESETS, configure, fitting, parse_settings
 from studio import sources
@@ -41,12 +42,13 @@ def _source() -> tuple[str, str] | None:
             placeholder="/data/knees/train",
             help="A folder of images, or one folder for each class. PNG, JPEG, TIFF and DICOM, also in a zip.",
         ).strip()
-        return (visitor_source(path), Path(path).stem) if path else None
-    source = sources.uploaded("train", check=False)
+        return (visitor_source(path), stem(path)) if path else None
+    source = sources.uploaded("train")
     return (source, "upload") if source else None
 
 
-def _show(found: sources.Summary) -> None:
+def _show(found: sources.Summary, source: str) -> Any:
+    """What the networks will see; returns the place for what is odd about it."""
     with st.container(border=True):
         st.markdown(f"**{found.count:,} images**, as the networks will see them")
         with st.container(horizontal=True, gap="small"):
@@ -57,8 +59,13 @@ def _show(found: sources.Summary) -> None:
             more = f" and {len(found.classes) - CLASSES:,} more" if len(found.classes) > CLASSES else ""
             st.caption(f"Classes: {listed}{more}")
         else:
-            st.caption("No classes: for those, put the images in one folder for each.")
+            st.caption("No classes: for those, put the images in one folder for each, or a labels.csv beside them.")
+        sources.told(found.said)
         sources.left_out(found.skipped)
+        place = st.container()
+        if not is_named(source):
+            sources.set_right(source, "train", found.splits)
+    return place
 
 
 def _take_side() -> None:
@@ -87,8 +94,9 @@ def _recipe() -> str:
     return "+".join([base, *(name for name in fits if name in (added or []))])
 
 
-def _settings(preset: str, source: str, resolution: int, fit: Fit, count: int, classes: int) -> TrainConfig:
+def _settings(preset: str, source: str, resolution: int, fit: Fit, found: sources.Summary) -> TrainConfig:
     """The settings of the run, from the form. Raises `UserError` where they do not fit."""
+    count, classes = found.count, len(found.classes)
     recipe = preset.split("+")[0]  # what was typed stays when an addition is chosen
     unlabelled = {"conditioning": "none"} if classes < 2 and not recipe.startswith("acgan") else {}
     base = configure(preset, **unlabelled)
@@ -111,7 +119,7 @@ def _settings(preset: str, source: str, resolution: int, fit: Fit, count: int, c
             "d_lr": right.number_input("Critic's rate", 1e-6, 1.0, base.d_lr, format="%g", key=f"d_lr-{recipe}"),
         }
         if classes >= 2:
-            name = "KL grade" if source.startswith("phantom") else base.label_name
+            name = called(found.label_name, base.label_name)
             fields["label_name"] = st.text_input("What a class is called", name, key=f"label-{recipe}-{source}")
         other = st.text_area(
             "Any other setting, as key=value, one a line",
@@ -128,6 +136,8 @@ def _settings(preset: str, source: str, resolution: int, fit: Fit, count: int, c
     config = configure(preset, **(unlabelled | paced | written | fields))
     visitor_source(config.init)
     check_data(config, count, classes)
+    for remark in remarks(config, list(found.classes), found.label_name):
+        st.caption(f":material/info: {plain(remark)}")
     return config
 
 
@@ -161,30 +171,41 @@ def new_training() -> None:
             st.info("Say where the images are, and you will see them here before anything starts.")
             return
         try:
-            found = sources.summary(source[0], resolution, fit)
+            read = sources.answered(source[0], "train")
+            found = sources.summary(read, resolution, fit)
+        except Question as error:
+            sources.question(error, source[0], "train")
+            return
         except UserError as error:
             uploads.forget([source[0]])
             st.error(plain(str(error)))
+            sources.forget_answers(source[0], "train")
             return
-        _show(found)
+        place = _show(found, source[0])
     with right:
-        st.subheader("2. Recipe")
-        preset = _recipe()
+        _recipe_and_start(read, source[1], resolution, fit, found)
+    if not is_named(source[0]):
+        with place:  # last: the form need not wait for it
+            sources.odd(read)
+
+
+def _recipe_and_start(source: str, name: str, resolution: int, fit: Fit, found: sources.Summary) -> None:
+    """The right half of the form."""
+    st.subheader("2. Recipe")
+    preset = _recipe()
+    try:
+        config = _settings(preset, source, resolution, fit, found)
+    except UserError as error:
+        st.error(plain(str(error)))
+        return
+    st.subheader("3. Start")
+    may = _may_start()
+    go = st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch", disabled=not may)
+    if go:
         try:
-            config = _settings(preset, source[0], resolution, fit, found.count, len(found.classes))
+            run = launch.start_new(config, name)
         except UserError as error:
             st.error(plain(str(error)))
             return
-        st.subheader("3. Start")
-        may = _may_start()
-        go = st.button(
-            "Start training", type="primary", icon=":material/play_arrow:", width="stretch", disabled=not may
-        )
-        if go:
-            try:
-                run = launch.start_new(config, source[1])
-            except UserError as error:
-                st.error(plain(str(error)))
-                return
-            st.query_params["run"] = run.name
-            st.rerun()
+        st.query_params["run"] = run.name
+        st.rerun()

@@ -141,7 +141,7 @@ def test_films_become_squares_as_those_did_that_the_model_learnt_from(model, eye
     for folder, fit in ((model, "crop"), (padding, "pad")):
         found = compare(load_model(Path(folder)), open_extractor(eye), request(folder, films, eye), lambda *_: None)
         expected = data.load(films, 32, fit=fit)
-        one, _ = data.split_by_patient(expected.files, 0.5)
+        one, _ = data.split_by_patient(expected.patients, 0.5)
         assert np.array_equal(found.real.images, expected.images[one])
 
 

@@ -49,8 +49,8 @@ def knees():
     """(seen, unseen, a third set of patients)."""
     val = load(str(KNEES / "val"), 64)
     every = sample(val.images, val.files)
-    rest, seen = split_by_patient(val.files, 0.5)
-    unseen, third = (every.take(rest).take(i) for i in split_by_patient([val.files[j] for j in rest], 0.5))
+    rest, seen = split_by_patient(val.patients, 0.5)
+    unseen, third = (every.take(rest).take(i) for i in split_by_patient([val.patients[j] for j in rest], 0.5))
     return every.take(seen), unseen, third
 
 

@@ -482,7 +482,7 @@ def knees():
     if not KNEES.exists():
         pytest.skip("needs ../shared/data/knees/val, which is not here")
     dataset = data.load(str(KNEES), 64)
-    one, two = data.split_by_patient(dataset.files, 0.5)
+    one, two = data.split_by_patient(dataset.patients, 0.5)
     real = dataset.images[two]
     rng = np.random.default_rng(0)
 

@@ -124,7 +124,7 @@ def test_more_and_other_knees(runs):
 def test_gallery_filters_by_class_where_the_model_has_classes(finished):
     at = page(model=finished.name)
     at.segmented_control(key="grade").set_value("3").run()
-    assert all("class 3" in f["caption"] for f in films(at))
+    assert all("digit 3" in f["caption"] for f in films(at))
 
 
 def test_gallery_shows_no_dead_filter_for_an_unlabelled_model(runs, tiny):
@@ -156,7 +156,7 @@ def test_gallery_without_any_model_says_what_to_do(runs, monkeypatch, tmp_path):
 def test_the_form_shows_the_data_before_anything_starts(runs):
     at = page("train")
     at.segmented_control[0].set_value("Digits").run()
-    at.selectbox[1].set_value(28).run()
+    at.selectbox(key="side").set_value(28).run()
     assert "1,797 images" in texts(at)
     assert not list_runs()
 
@@ -205,8 +205,8 @@ def test_start_writes_the_settings_asked_for_and_launches_once(runs, monkeypatch
     monkeypatch.setattr(launch, "start", started.append)
     at = page("train")
     at.segmented_control[0].set_value("Digits").run()
-    at.selectbox[1].set_value(28).run()
-    at.selectbox[2].set_value("dcgan").run()
+    at.selectbox(key="side").set_value(28).run()
+    at.selectbox(key="recipe").set_value("dcgan").run()
     at.number_input[0].set_value(3.0).run()
     at.text_area[0].set_value("ema_kimg=2").run()
     next(b for b in at.button if b.label == "Start training").click().run()
@@ -252,7 +252,7 @@ def test_a_recipe_that_needs_classes_cannot_start_without_them(runs, tmp_path):
     at.segmented_control[0].set_value("Folder").run()
     at.text_input[0].set_value(str(tmp_path)).run()
     assert [b for b in at.button if b.label == "Start training"]
-    at.selectbox[2].set_value("acgan").run()
+    at.selectbox(key="recipe").set_value("acgan").run()
     assert "learns from classes" in texts(at)
     assert not [b for b in at.button if b.label == "Start training"]
 

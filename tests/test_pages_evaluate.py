@@ -130,7 +130,7 @@ def test_what_a_model_cannot_be_asked_is_said_and_not_offered(trained):
 def test_with_a_reference_copies_can_be_asked_for(trained):
     trained("acgan")
     at = page()
-    at.text_input(key="reference-path").set_value("/others").run()
+    at.text_input(key="reference-path").set_value("phantom:200").run()
     offered = set(at.button_group[-1].options)
     assert {"Copies", "Usefulness"} <= offered
     at.button_group[-1].set_value(["useful"]).run()
@@ -172,6 +172,7 @@ def test_a_server_that_does_one_thing_at_a_time_offers_no_second(trained, monkey
     at_work = put(state="running", message="Making synthetic images")
     monkeypatch.setenv("KNEE_GAN_WHEN_BUSY", "refuse")
     at = page()
+    at.text_input(key="data-path").set_value("digits").run()
     assert button(at, "Start evaluation").disabled
     assert at_work.name in texts(at)
 

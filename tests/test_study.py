@@ -191,7 +191,7 @@ def test_phantoms_are_said_to_be_a_rehearsal_and_unmatched_grades_are_told(made,
     assert "may differ" in unlabelled.note
     digits = store.find_set(make_set(model("a", "b"), "untrained", "digits"))
     assert not digits.rehearsal
-    assert "no KL grade that the model knows" in digits.note
+    assert "no class that the model knows" in digits.note
 
 
 def test_clues_are_shown_by_the_pictures_that_have_them():

@@ -19,6 +19,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+Labels = Annotated[
+    str, typer.Option("--labels", help="A table of labels: CSV, JSON lines or parquet. none: take no table.")
+]
+Read = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--read",
+        help="How the images are read, as key=value: split=val (or all), label=COLUMN, file=COLUMN and image=COLUMN of "
+        "tables, folders=classes, patients or none, patients={patient}_* (where a name says whose it is) or none.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -45,6 +56,19 @@ def good_call(make: Callable[[], Any]) -> Any:
         return make()
     except UserError as e:
         raise bad_call(str(e)) from e
+
+
+def read_as(source: str, labels: str, read: list[str] | None) -> str:
+    """A source read as --labels and --read say, its paths made absolute. Raises `typer.BadParameter` for wrong ones."""
+    from gan_core.data import Options, absolute_source, with_options
+
+    said = {"labels": labels} if labels else {}
+    for part in read or []:
+        key, equals, value = part.partition("=")
+        if not equals or key not in Options.model_fields:
+            raise bad_call(f"--read {part!r} is not understood: write key=value with {', '.join(Options.model_fields)}")
+        said[key] = value
+    return good_call(lambda: absolute_source(with_options(source, **said)))
 
 
 def parse_seeds(text: str) -> list[int]:

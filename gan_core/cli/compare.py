@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gan_core.cli.common import AsJson, app, bad_call, good_call, print_json, print_table
+from gan_core.cli.common import AsJson, Labels, Read, app, bad_call, good_call, print_json, print_table, read_as
 from gan_core.console import Bar
 
 LINES = 10  # synthetic images named in the table, those nearest to a real one
@@ -19,6 +19,8 @@ def compare(
     model: Annotated[str, typer.Option(help="A model folder, a shipped model, or a run.")],
     data: Annotated[str, typer.Option(help="The real images to put beside the synthetic ones.")] = "phantom:2000",
     class_name: Annotated[str | None, typer.Option("--class", help="A class that both have, such as a grade.")] = None,
+    labels: Labels = "",
+    read: Read = None,
     n: Annotated[int, typer.Option("--n", min=1, max=400, help="Images a side.")] = 100,
     first_seed: Annotated[int, typer.Option(min=0, help="Seed of the first synthetic image.")] = 0,
     truncation: Annotated[float, typer.Option(min=0, max=1, help="Below 1 less varied, more typical.")] = 1.0,
@@ -47,7 +49,7 @@ def compare(
         raise bad_call("--pairs needs a folder to write to: give --out")
     loaded = models.load_model(models.find_generator(model))
     side, fit = loaded.config.net.resolution, loaded.config.fit
-    dataset = data_module.load(data, side, fit=fit, progress=Bar("reading the real images"))
+    dataset = data_module.load(read_as(data, labels, read), side, fit=fit, progress=Bar("reading the real images"))
     sides = good_call(lambda: beside.sides(loaded, dataset, class_name, n, first_seed, truncation))
     eye = open_extractor(extractor)
     found = figures(sides, look(sides, eye, Bar("looking at the images")), method)

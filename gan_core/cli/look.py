@@ -5,12 +5,23 @@ from __future__ import annotations
 import csv
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from tqdm import tqdm
 
-from gan_core.cli.common import AsJson, app, bad_call, good_call, parse_seeds, print_json, print_table
+from gan_core.cli.common import (
+    AsJson,
+    Labels,
+    Read,
+    app,
+    bad_call,
+    good_call,
+    parse_seeds,
+    print_json,
+    print_table,
+    read_as,
+)
 from gan_core.console import Bar
 
 
@@ -89,21 +100,48 @@ def average(
 
 
 @app.command()
-def data(source: str, as_json: AsJson = False) -> None:
-    """Say what is in a data source: how many images, of which classes and sizes, and what cannot be read."""
+def data(
+    source: str,
+    labels: Labels = "",
+    read: Read = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Folder for a picture of each group of odd images. They show patients: for you.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how a data source is understood: images, classes, splits, patients, what cannot be read and what is odd."""
     from gan_core import data as data_module
+    from gan_core import images
 
+    source = read_as(source, labels, read)
     found = data_module.inspect(source, progress=Bar("looking at the files"))
+    if pictures:
+        for finding in found["findings"]:
+            sheet = data_module.sheet(source, finding)
+            images.save_png(pictures / f"{finding['what']}.png", sheet)
     if as_json:
         print_json(found)
         return
     print(f"{found['count']:,} images in {source}")
+    for sentence in found["said"]:
+        print(f"- {sentence}")
     print_table(["class", "images"], [[k, f"{v:,}"] for k, v in found["classes"].items()] or [["(unlabelled)", ""]])
     print_table(["size", "images"], [[k, f"{v:,}"] for k, v in found["sizes"].items()])
-    if found["skipped"]:
+    print_table(["bits a value", "images"], [[k, f"{v:,}"] for k, v in found["depths"].items()])
+    if found["findings"]:
+        first = [f"{group[0]} and {group[1]}" if len(group) > 1 else group[0] for group in _firsts(found)]
         print_table(
-            [f"left out: {len(found['skipped'])}", "why"], [[s["file"], s["reason"]] for s in found["skipped"][:20]]
+            ["odd", "such as"], list(map(list, zip((f["words"] for f in found["findings"]), first, strict=True)))
         )
+    if pictures:
+        print(f"pictures of each in {pictures}", file=sys.stderr)
+    if found["left_out"]:
+        rows = [[f"{g['count']:,}", g["reason"], ", ".join(g["files"][:3])] for g in found["left_out"]]
+        print_table(["left out", "why", "such as"], rows)
+
+
+def _firsts(found: dict[str, Any]) -> list[list[str]]:
+    return [finding["files"][0] for finding in found["findings"]]
 
 
 @app.command()

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gan_core import environment
-from gan_core.cli.common import AsJson, app, bad_call, print_json, print_table
+from gan_core.cli.common import AsJson, Labels, Read, app, bad_call, print_json, print_table, read_as
 from gan_core.console import Bar, Stages
 from gan_core.errors import UserError
 
@@ -28,6 +28,8 @@ def evaluate(
     seen: Annotated[
         str, typer.Option(help="Which the model has learnt from: data or reference. By default as its card says.")
     ] = "",
+    labels: Labels = "",
+    read: Read = None,
     only: Annotated[str, typer.Option(help="Measures, such as fd,kd,prdc. By default all but the slow useful.")] = "",
     report: Annotated[Path | None, typer.Option(help="Also write the report there, one HTML file.")] = None,
     card: Annotated[bool, typer.Option("--card", help="Also put the figures into the model's card.")] = False,
@@ -61,8 +63,8 @@ def evaluate(
     else:
         request = EvaluationRequest(
             model=absolute_source(model),
-            data=absolute_source(data),
-            reference=absolute_source(reference),
+            data=read_as(data, labels, read),
+            reference=read_as(reference, labels, read) if reference else "",
             extractor=extractor,
             n=n,
             truncation=truncation,
@@ -137,6 +139,12 @@ def encoder(
         save_encoder(out, net, encoder_card(net, val_set, time.monotonic() - began, command))
 
     train_encoder(
-        train_set, epochs, label_name=label_name, resolution=resolution, seed=seed, start=start, on_epoch=keep
+        train_set,
+        epochs,
+        label_name=train_set.called(label_name),
+        resolution=resolution,
+        seed=seed,
+        start=start,
+        on_epoch=keep,
     )
     print(out)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gan_core.cli.common import AsJson, app, bad_call, print_json, print_table
+from gan_core.cli.common import AsJson, Labels, Read, app, bad_call, print_json, print_table, read_as
 from gan_core.console import Bar
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ def new(
     data: Annotated[str, typer.Option(help="The real images. By default phantoms: a rehearsal.")] = "phantom:400",
     images: Annotated[int, typer.Option(help="20, 40 or 60 in a round.")] = 20,
     pairs: Annotated[bool, typer.Option("--pairs", help="A real and a synthetic one side by side.")] = False,
+    labels: Labels = "",
+    read: Read = None,
 ) -> None:
     """Choose the images of a study. Prints the set's id: the app's link /study?set=ID lets a reader begin."""
     from gan_core.data import short_source
@@ -35,6 +37,7 @@ def new(
     if images not in SIZES:
         raise bad_call(f"--images is {', '.join(map(str, SIZES))}, not {images}")
     loaded = load_model(find_generator(model))
+    data = read_as(data, labels, read)
     print(make_set(loaded, short_source(model), data, images, "pair" if pairs else "single", Bar("reading the images")))
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from gan_core import environment
-from gan_core.cli.common import AsJson, app, bad_call, good_call, print_json, print_table
+from gan_core.cli.common import AsJson, Labels, Read, app, bad_call, good_call, print_json, print_table, read_as
 from gan_core.console import Bar, TrainingReport
 from gan_core.errors import UserError
 
@@ -44,6 +44,8 @@ def train(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the settings and stop.")] = False,
     settings: Annotated[list[str] | None, typer.Option("--set", help="Any setting, as key=value.")] = None,
+    labels: Labels = "",
+    read: Read = None,
 ) -> None:
     """Train. The same command again goes on where a stopped or killed run left off."""
     from gan_core import data as data_module
@@ -52,7 +54,9 @@ def train(
 
     if kimg is not None and epochs is not None:
         raise bad_call("give --kimg or --epochs, not both")
-    source = None if data is None else data_module.absolute_source(data)
+    if data is None and (labels or read):
+        raise bad_call("--labels and --read say how --data is read: give it too")
+    source = None if data is None else read_as(data, labels, read)
     named = {"data": source, "resolution": resolution, "kimg": kimg, "seed": seed, "init": init}
     changes = {k: v for k, v in named.items() if v is not None} | good_call(lambda: parse_settings(settings or []))
 
@@ -85,6 +89,7 @@ def train(
 
 def _place(config: Any, out: Path | None, new: bool) -> Any:
     """The run directory for `config`: the one asked for, the unfinished one of the same settings, or a new one."""
+    from gan_core import data as data_module
     from gan_core import runs
 
     if out is None:
@@ -93,7 +98,7 @@ def _place(config: Any, out: Path | None, new: bool) -> Any:
         unfinished = None if new else runs.find_unfinished(config)
         if unfinished:
             print(f"Going on with {unfinished.path} (--new starts another).", file=sys.stderr)
-        return unfinished or runs.create_run(config, Path(config.data).stem)
+        return unfinished or runs.create_run(config, data_module.stem(config.data))
     run = runs.Run(out)
     if int(os.environ.get("RANK", "0")) > 0:
         return run  # the first process looks and writes

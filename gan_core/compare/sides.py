@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gan_core.data import Dataset, take
+from gan_core.data.names import patients
 from gan_core.errors import UserError
 from gan_core.generate import generate, labels
 from gan_core.model import Model
@@ -24,6 +25,12 @@ class Side:
     images: NDArray[np.uint8]  # [N, 1, R, R]
     classes: tuple[str, ...]  # the name of each image's class; "" where it has none
     names: tuple[str, ...]  # of the file, or "seed 7"
+    label_name: str = ""  # what these classes are, where they are not the model's
+    patients: tuple[str, ...] = ()  # whose each image is; by default as far as the names say
+
+    def __post_init__(self) -> None:
+        if len(self.patients) != len(self.names):
+            object.__setattr__(self, "patients", patients(self.names))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -55,7 +62,7 @@ class Sides:
 def shared_classes(model: Model, dataset: Dataset) -> tuple[str, ...]:
     """The classes that both have, in the model's order; none where the reals have a class that the model lacks, since
     its classes then are of something else."""
-    of_reals = set(dataset.class_names)
+    of_reals = set(dataset.named_as(model.class_names).class_names)
     return tuple(name for name in model.class_names if name in of_reals) if of_reals <= set(model.class_names) else ()
 
 
@@ -78,6 +85,7 @@ def sides(
         raise UserError(f"A comparison takes 1 to {MOST} images a side, not {n}.")
     if not 0 <= first_seed <= MAX_SEED - MOST:
         raise UserError(f"The first seed is a whole number from 0 to {MAX_SEED - MOST}.")
+    dataset = dataset.named_as(model.class_names)
     shared = shared_classes(model, dataset)
     index = np.arange(len(dataset.images))
     if class_name is not None:
@@ -92,7 +100,13 @@ def sides(
     of_reals = tuple(names[i] if names else "" for i in dataset.labels[index])
     return Sides(
         fake=_fakes(model, first_seed, of_reals if shared else ("",) * len(index), truncation),
-        real=Side(take(dataset.images, index), of_reals, tuple(dataset.files[i] for i in index)),
+        real=Side(
+            take(dataset.images, index),
+            of_reals,
+            tuple(dataset.files[i] for i in index),
+            "" if shared else dataset.called("class"),
+            tuple(dataset.patients[i] for i in index),
+        ),
         first_seed=first_seed,
         learnt=bool(model.config.data) and dataset.about == model.config.data,
     )

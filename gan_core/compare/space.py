@@ -12,7 +12,6 @@ from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 
 from gan_core.compare.sides import Sides
-from gan_core.data.split import patient
 from gan_core.errors import UserError
 from gan_core.measure.copying import nearest
 from gan_core.measure.extractors import Extractor
@@ -104,7 +103,7 @@ def layout(views: Views, method: str = "PCA") -> Layout:
 def nearness(sides: Sides, views: Views) -> Nearness:
     """The up to four nearest reals of each fake. Knees of one patient do not count as a pair: they are alike anyway."""
     index, distance = nearest(views.fake, views.real, min(NEAREST, len(views.real)))
-    whose = np.array([patient(name) for name in sides.real.names])
+    whose = np.array(sides.real.patients)
     apart = cdist(views.real, views.real)
     others = whose[:, None] != whose
     apart[~others] = np.inf

@@ -71,7 +71,7 @@ def _tones(
 ) -> Tones:
     fake, real = curve(sides.fake.images), curve(sides.real.images)
     try:
-        halves = split_by_patient(sides.real.names, 0.5)
+        halves = split_by_patient(sides.real.patients, 0.5)
     except UserError:
         return Tones(x, fake, real, gap(fake, real), None, "The real images are all of one patient.")
     n = min(map(len, halves))

@@ -24,13 +24,17 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from gan_core.data.decode import decoders
+from gan_core.data.layout import about_patients
+from gan_core.data.names import natural
+from gan_core.data.options import split_options
 from gan_core.data.pixels import Fit
 from gan_core.data.source import Source, in_order
 from gan_core.files import replacing, write_text
 
 Progress = Callable[[int, int], None]
 
-VERSION = 1  # to be raised when the same file decodes to other pixels than before
+VERSION = 2  # to be raised when the same file decodes to other pixels, or is understood otherwise, than before
 MEMORY_SHARE = 1 / 8  # of the memory available; beyond it the array is a memory map
 _CGROUP = Path("/sys/fs/cgroup")
 _CONTAINER_LIMITS = (
@@ -59,7 +63,7 @@ def cache_folder_of(source: str) -> Path:
     """Where the images of a source are kept once decoded: beside it where a folder `OWN_CACHE` lies there, so that they
     go with it; else where all are."""
     with contextlib.suppress(OSError, RuntimeError, ValueError):  # no path at all
-        path = Path(source).resolve()
+        path = Path(split_options(source)[0]).resolve()
         for near in path.parents[:2]:
             if (near / OWN_CACHE).is_dir():
                 return near / OWN_CACHE
@@ -116,8 +120,13 @@ def _sha256(*parts: str) -> str:
 
 
 def fingerprint(digest: str, resolution: int, fit: str) -> str:
-    """The key of a source's content decoded in one way."""
-    return _sha256(f"{VERSION}|{digest}|{resolution}|{fit}")
+    """What a source's content, made squares in one way, is known by: a run goes on with the same one only."""
+    return _sha256(f"1|{digest}|{resolution}|{fit}")
+
+
+def key(fingerprint: str) -> str:
+    """Where it lies in the cache: elsewhere once more can be decoded than before."""
+    return _sha256(f"{VERSION}|{fingerprint}|{decoders()}")
 
 
 def write_note(path: Path, note: dict[str, Any]) -> None:
@@ -140,8 +149,9 @@ def read_note(path: Path) -> dict[str, Any]:
 
 def build(source: Source, resolution: int, fit: Fit, out: BinaryIO, progress: Progress | None) -> dict[str, Any]:
     """Write every image's pixels to `out`, one after the other; returns what else there is to know, for JSON."""
-    labels: list[str] = []
-    files: list[str] = []
+    about: dict[str, Any] = {"resolution": resolution}
+    columns: dict[str, list[str]] = {"labels": [], "files": [], "patients": []}
+    known_from: set[str] = set()
     skipped: list[tuple[str, str]] = []
     checksum = 0
     for done, item in enumerate(source.items(resolution, fit), 1):
@@ -149,13 +159,28 @@ def build(source: Source, resolution: int, fit: Fit, out: BinaryIO, progress: Pr
             pixels = image.tobytes()
             out.write(pixels)
             checksum = zlib.crc32(pixels, checksum)
-            labels.append(item.label)
-            files.append(f"{item.name}#{i}" if len(item.images) > 1 else item.name)
+            columns["labels"].append(item.place.label)
+            columns["files"].append(f"{item.name}#{i}" if len(item.images) > 1 else item.name)
+            columns["patients"].append(item.place.patient)
+            known_from.add(item.place.patient_from)
         if item.reason:
             skipped.append((item.name, item.reason))
         if progress:
             progress(done, len(source))
-    return {"resolution": resolution, "crc32": checksum, "labels": labels, "files": files, "skipped": skipped}
+    layout = source.layout
+    order = layout.class_order
+    seen = set(columns["labels"]) - {""}
+    about |= {
+        "crc32": checksum,
+        **columns,
+        "skipped": skipped,
+        "class_names": order if seen and seen <= set(order) else sorted(seen, key=natural),
+        "label_name": layout.label_name,
+        "split": layout.split,
+        "splits": layout.splits,
+        "said": [*layout.said, about_patients(columns["patients"], known_from)],
+    }
+    return about
 
 
 def store(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
@@ -39,6 +39,21 @@ _UPRIGHT = {
 }  # by EXIF orientation
 
 
+class Frame(NamedTuple):
+    image: Image.Image
+    size: tuple[int, int]
+    depth: int
+    patient: str = ""
+
+
+def unread(head: bytes, name: str) -> str:
+    return "not an image"
+
+
+def decoders() -> str:
+    return ""
+
+
 def is_picture(head: bytes, name: str) -> bool:
     """Whether a file that begins with `head` (its first HEAD bytes) claims to be an image or DICOM."""
     return (
@@ -49,7 +64,7 @@ def is_picture(head: bytes, name: str) -> bool:
     )
 
 
-def frames(file: BinaryIO, name: str, resolution: int) -> Iterator[tuple[Image.Image, tuple[int, int]]]:
+def frames(file: BinaryIO, name: str, resolution: int) -> Iterator[Frame]:
     """The images in a file, as (gray image "L" or "F" in 0..255, its size as stored), one at a time.
 
     DICOM and TIFF give each slice, other formats their first image. A JPEG of more than four times `resolution` may
@@ -65,7 +80,9 @@ def frames(file: BinaryIO, name: str, resolution: int) -> Iterator[tuple[Image.I
             raise Unusable("empty file")
         if not is_picture(head, name):
             raise Unusable("not an image")
-        yield from dicom.frames(file) if dicom.is_dicom(head, name) else _pictures(file, resolution)
+        yield from (
+            Frame(*x, 8) for x in (dicom.frames(file) if dicom.is_dicom(head, name) else _pictures(file, resolution))
+        )
     except Unusable:
         raise
     except Image.DecompressionBombError as e:
@@ -77,7 +94,7 @@ def frames(file: BinaryIO, name: str, resolution: int) -> Iterator[tuple[Image.I
         raise Unusable(f"damaged: {why[:200] or 'it cannot be decoded'}") from e
 
 
-def _pictures(file: BinaryIO, resolution: int) -> Iterator[tuple[Image.Image, tuple[int, int]]]:
+def _pictures(file: BinaryIO, resolution: int) -> Iterator[Frame]:
     with Image.open(file, formats=_FORMATS) as image:
         stack = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
         if stack > MAX_SLICES:

@@ -11,7 +11,10 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from gan_core.data.files import Entry, is_silent, list_zip, natural, on_disk, slug
+from gan_core.data import tables
+from gan_core.data.files import Entry, is_silent, list_zip, on_disk
+from gan_core.data.names import SPLITS, natural, slug
+from gan_core.data.options import ALL, Options
 from gan_core.data.parquet import list_parquet
 from gan_core.data.source import FileSource, in_order
 from gan_core.errors import UserError
@@ -23,7 +26,6 @@ _PICTURES = frozenset(
     (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".pgm", ".jp2", ".avif", ".dcm")
 )
 _ARCHIVES = frozenset((".zip", ".parquet"))
-_SYNONYMS = {"training": "train", "testing": "test", "val": "validation", "valid": "validation", "dev": "validation"}
 _SOURCE = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>[^:@\s]+))?(:(?P<split>[\w-]+))?")
 
 
@@ -33,7 +35,7 @@ class _Listing:
     files: list[RemoteFile]
 
 
-def hub_source(text: str, folder: Path) -> FileSource:
+def hub_source(text: str, folder: Path, options: Options = Options()) -> FileSource:  # noqa: B008  (it is frozen)
     """The data set `owner/name[@revision][:split]`, downloaded into Hugging Face's own cache.
 
     Without a split it is the one called train, or everything where none is called so. What it holds is noted in
@@ -48,11 +50,14 @@ def hub_source(text: str, folder: Path) -> FileSource:
         raise UserError(
             f"hf:{text} names no data set; write hf:OWNER/NAME, hf:OWNER/NAME@REVISION or hf:OWNER/NAME:SPLIT."
         )
-    repo, split = asked["repo"], asked["split"]
+    repo, split = asked["repo"], asked["split"] or options.split or None
+    split, everything = (None if split == ALL else split), split == ALL
     listing = _listing(repo, asked["revision"], folder / "hub")
-    usable = {f.name: f for f in listing.files if _suffix(f.name) in _PICTURES | _ARCHIVES and not is_silent(f.name)}
+    usable = {f.name: f for f in listing.files if _is_usable(f.name)}
     archives = [name for name in usable if _suffix(name) in _ARCHIVES]  # may hold the split within
-    chosen = [usable[name] for name in pick(usable, split) or archives]
+    labels = [name for name in usable if PurePosixPath(name).name.lower() in tables.TABLES]
+    wanted = list(usable) if everything else pick(usable, split) or archives
+    chosen = [usable[name] for name in dict.fromkeys((*wanted, *labels))]
     if (total := sum(f.size for f in chosen)) > MAX_HUB_BYTES:
         raise UserError(
             f"{repo} has {total / 2**30:.1f} GiB of images; at most {MAX_HUB_BYTES // 2**30} GiB are downloaded. "
@@ -60,21 +65,35 @@ def hub_source(text: str, folder: Path) -> FileSource:
         )
     downloads = in_order(partial(_download, repo, listing.commit), chosen)
     paths = tuple((f.name, path) for f, path in zip(chosen, downloads, strict=True))
-    tables = [list_parquet(name, path) for name, path in paths if _suffix(name) == ".parquet"]
-    class_order = next((order for rows, order in tables if rows), ())
-    found = [row for rows, _ in tables for row in rows]
-    if not found:  # where there are tables, other files are only their previews
+    columns = [list_parquet(name, path, options) for name, path in paths if _suffix(name) == ".parquet"]
+    with_images = next((c for c in columns if c.entries), None)
+    found = [entry for c in columns for entry in c.entries]
+    if not found:  # where there are tables of images, other files are only their previews
         for name, path in paths:
             if _suffix(name) == ".zip":
                 found += [_inside(name, e) for e in list_zip(path)]
-            elif _suffix(name) in _PICTURES:
+            else:
                 found.append(on_disk(name, path, path.stat().st_size))
     entries = {e.name: e for e in found}
-    names = sorted(pick(entries, split), key=natural)
+    picked = set(entries if everything else pick(entries, split)) | set(labels)
+    names = sorted(picked & entries.keys(), key=natural)
     if not names:
         what = f"no images of a split {split!r}" if split else "no image files, zips or parquet tables with images"
         raise UserError(f"{repo} has {what}; look at its files on huggingface.co/datasets/{repo}.")
-    return FileSource(slug(repo), [entries[n] for n in names], paths, (), class_order, f"hub {split or ''}")
+    return FileSource(
+        slug(repo),
+        [entries[n] for n in names],
+        paths,
+        options=options.model_copy(update={"split": ALL}),  # it has been picked
+        class_order=with_images.class_order if with_images else (),
+        column=with_images.column if with_images else "",
+        recipe=f"hub {ALL if everything else split or ''}{options.recipe}",
+    )
+
+
+def _is_usable(name: str) -> bool:
+    table = PurePosixPath(name).name.lower() in tables.TABLES
+    return (table or _suffix(name) in _PICTURES | _ARCHIVES) and not is_silent(name)
 
 
 def pick(names: Iterable[str], split: str | None) -> list[str]:
@@ -89,7 +108,7 @@ def _splits(name: str) -> set[str]:
 
 
 def _synonym(split: str) -> str:
-    return _SYNONYMS.get(split.lower(), split.lower())
+    return SPLITS.get(split.lower(), split.lower())
 
 
 def _suffix(name: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_core.data import cache
+from gan_core.data import cache, checks
+from gan_core.data.arrays import list_npz
 from gan_core.data.dataset import Dataset, Skipped
-from gan_core.data.files import list_folder, list_zip, natural, on_disk, slug
+from gan_core.data.files import Entry, TarEntries, is_tar, list_folder, list_zip, on_disk, snapshot
 from gan_core.data.hub import hub_source
+from gan_core.data.layout import about_patients
 from gan_core.data.made import digits_source, mnist_source, phantom_source
+from gan_core.data.names import natural, slug
+from gan_core.data.options import Options, Question, split_options, with_options
+from gan_core.data.parquet import Columns, list_parquet
 from gan_core.data.pixels import Fit
 from gan_core.data.source import FileSource, Source
 from gan_core.errors import UserError
@@ -25,44 +31,70 @@ from gan_core.errors import UserError
 NAMED = ("phantom", "digits", "mnist", "fashion-mnist")
 
 MAX_RESOLUTION = 4096
+LISTED = 20  # files named of a group
+SHEET, SHEET_COLUMNS = 24, 8  # groups on a sheet of pictures, and images in a row of it
 _GENERIC = frozenset({"train", "val", "test", "data", "images", "train_data"})
 
 
+def is_named(source: str) -> bool:
+    """Whether a source is one of the program's own names, or of the Hub's, and no path."""
+    return source.split(":")[0].lower().replace("_", "-") in (*NAMED, "hf")
+
+
 def absolute_source(source: str) -> str:
-    """`source`, a path in it made absolute: so that what is kept of it holds in any folder. Named sources stay."""
-    named = source.split(":")[0].replace("_", "-") in (*NAMED, "hf")
-    return source if named or not source or not Path(source).exists() else str(Path(source).resolve())
+    """`source`, the paths in it made absolute: so that what is kept of it holds in any folder. Named sources stay."""
+    base, options = split_options(source)
+    if options.labels not in ("", "none"):
+        source = with_options(source, labels=_absolute(options.labels))
+    made = base if is_named(base) else _absolute(base)
+    return made + source[len(base) :] if source.startswith(base) else source
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).resolve()) if path and Path(path).exists() else path
 
 
 def short_source(source: str) -> str:
-    """`source` as it may be shown to others: of a path on this machine, also after kinds (`knee:/a/b`), two parts."""
-    for start in (0, *(i + 1 for i, letter in enumerate(source) if letter == ":")):
-        if (path := Path(source[start:])).is_absolute():
-            return source[:start] + "/".join(path.parts[-2:])
+    """`source` as it may be shown to others: of a path on this machine, also after kinds (`knee:/a/b`), two parts, and
+    the name of a table of labels."""
+    base, options = split_options(source)
+    if options.labels not in ("", "none"):
+        source = with_options(source, labels=Path(options.labels).name)
+    asked = source[len(base) :]
+    for start in (0, *(i + 1 for i, letter in enumerate(base) if letter == ":")):
+        if (path := Path(base[start:])).is_absolute():
+            return base[:start] + "/".join(path.parts[-2:]) + asked
     return source
+
+
+def stem(source: str) -> str:
+    """A short name of a source, for a run that learns from it."""
+    return Path(split_options(source)[0]).stem
 
 
 def open_source(source: str, cache_dir: Path) -> Source:
     """What a source's text names.
 
     Raises:
-        UserError: if it names nothing, or what it names cannot be read.
+        UserError: if it names nothing, what it names cannot be read, or it asks for what a source cannot give.
     """
-    source = source.strip()
-    kind, colon, rest = source.partition(":")
+    base, options = split_options(source.strip())
+    kind, colon, rest = base.partition(":")
     kind = kind.lower().replace("_", "-")
     if kind == "hf" and colon:
-        return hub_source(rest, cache_dir)
+        return hub_source(rest, cache_dir, options)
+    if is_named(base) and options.recipe:
+        raise UserError(f"{base} is read in one way only: leave out what follows the question mark.")
     if kind == "phantom":
         return phantom_source(rest)
     if kind == "digits" and not rest:
         return digits_source()
     if kind in ("mnist", "fashion-mnist") and not rest:
         return mnist_source(kind, cache_dir)
-    return _path_source(source)
+    return _path_source(base, options)
 
 
-def _path_source(source: str) -> FileSource:
+def _path_source(source: str, options: Options) -> FileSource:
     missing = UserError(
         f"There is no file or folder {source[:200]!r}; give a folder, zip, DICOM or image file, hf:OWNER/NAME, "
         f"or one of {', '.join(NAMED)}."
@@ -74,25 +106,87 @@ def _path_source(source: str) -> FileSource:
         if not path.exists():
             raise missing
         if path.is_dir():
-            entries, skipped = list_folder(path)
-            return FileSource(
-                _short_name(path), entries, tuple((e.name, path / e.name) for e in entries), tuple(skipped)
-            )
+            return _folder_source(snapshot(path), options)
         if not path.is_file():
             raise UserError(f"{source} is neither a folder nor a file; give one of these.")
-        with path.open("rb") as f:
-            head = f.read(4)
-        if head in (b"PK\3\4", b"PK\5\6") or path.suffix.lower() == ".zip":
-            return FileSource(_short_name(path), list_zip(path), (("", path),), recipe="zip")
-        entry = on_disk(path.name, path, path.stat().st_size)
-        return FileSource(_short_name(path), [entry], ((path.name, path),))
+        return _file_source(path, options)
     except (OSError, RuntimeError, ValueError) as e:
         why = getattr(e, "strerror", None) or e
         raise UserError(f"{source[:200]!r} cannot be opened ({why}); check the path and its permissions.") from e
 
 
+def _folder_source(path: Path, options: Options) -> FileSource:
+    """A folder of images; of parquet tables and of archives of arrays in it, the images are as files of its own."""
+    found, skipped = list_folder(path)
+    places = {e.name: path / e.name for e in found}
+    entries: list[Entry] = []
+    containers: list[Columns] = []
+    for entry in found:
+        try:
+            held = _columns(entry.name, entry.path or places[entry.name], options)
+        except Question:
+            raise
+        except UserError as e:
+            skipped.append(Skipped(entry.name, str(e)))
+            continue
+        if held is None or not held.entries:
+            entries.append(entry)
+        else:
+            containers.append(held)
+    if containers:  # other pictures beside them are only previews
+        skipped += [Skipped(e.name, "lies beside tables that hold the images") for e in entries if not _tells(e.name)]
+        entries = [e for e in entries if _tells(e.name)] + [e for c in containers for e in c.entries]
+    return FileSource(
+        _short_name(path),
+        sorted(entries, key=lambda e: natural(e.name)),
+        (*((e.name, e.path or places[e.name]) for e in found), *_labels_file(options)),
+        tuple(skipped),
+        options,
+        next((c.class_order for c in containers), ()),
+        next((c.column for c in containers), ""),
+        f"files{options.recipe}",
+    )
+
+
+def _tells(name: str) -> bool:
+    return Path(name).suffix.lower() in (".csv", ".tsv", ".json", ".jsonl")
+
+
+def _columns(name: str, path: Path, options: Options) -> Columns | None:
+    """The images in a file that is a table or an archive of arrays; None of any other."""
+    suffix = path.suffix.lower() or Path(name).suffix.lower()
+    if suffix == ".parquet":
+        return list_parquet(name, path, options)
+    return list_npz(name, path, options) if suffix == ".npz" else None
+
+
+def _file_source(path: Path, options: Options) -> FileSource:
+    """A zip, a tar, a parquet table, an archive of arrays, or a picture."""
+    with path.open("rb") as f:
+        head = f.read(4)
+    files = (("", path), *_labels_file(options))
+    name = _short_name(path)
+    if held := _columns(path.name, path, options):
+        if not held.entries:
+            raise UserError(f"{path.name} has no column of images.")
+        return FileSource(
+            name, held.entries, files, (), options, held.class_order, held.column, f"table{options.recipe}"
+        )
+    if head in (b"PK\3\4", b"PK\5\6") or path.suffix.lower() == ".zip":
+        return FileSource(name, list_zip(path), files, options=options, recipe=f"zip{options.recipe}")
+    if is_tar(path):
+        return FileSource(name, TarEntries(path), files, options=options, recipe=f"tar{options.recipe}")
+    entry = on_disk(path.name, path, path.stat().st_size)
+    return FileSource(name, [entry], ((path.name, path), *files[1:]), options=options, recipe=f"files{options.recipe}")
+
+
+def _labels_file(options: Options) -> Iterator[tuple[str, Path]]:
+    if options.labels not in ("", "none"):
+        yield "?labels", Path(options.labels).expanduser()
+
+
 def _short_name(path: Path) -> str:
-    stem = path.stem if path.is_file() else path.name
+    stem = path.stem.removesuffix(".tar") if path.is_file() else path.name
     if stem.lower() in _GENERIC and path.parent.name:
         stem = f"{path.parent.name}-{stem}"
     return slug(stem)
@@ -121,12 +215,13 @@ def load(
         raise UserError(f"fit is {fit!r}; use crop or pad.")
     folder = cache_dir or cache.cache_folder_of(source)
     opened = open_source(source, folder)
-    key = cache.fingerprint(cache.content_digest(opened, folder), resolution, fit)
+    fingerprint = cache.fingerprint(cache.content_digest(opened, folder), resolution, fit)
+    key = cache.key(fingerprint)
     found = cache.fetch(folder, key, memory_share)
     if found is None:
         found = _decode(opened, resolution, fit, progress, folder, key, memory_share)
     images, about = found
-    names = _class_names(opened, about["labels"])
+    names = tuple(about["class_names"])
     index = {"": 0} | {name: i for i, name in enumerate(names)}
     return Dataset(
         images=images,
@@ -134,8 +229,13 @@ def load(
         class_names=names,
         files=tuple(about["files"]),
         skipped=_skipped(opened, about),
-        name=opened.name,
-        fingerprint=key,
+        name="-".join(filter(None, (opened.name, slug(about["split"]) if about["split"] else ""))),
+        fingerprint=fingerprint,
+        patients=tuple(about["patients"]),
+        label_name=about["label_name"],
+        said=tuple(about["said"]),
+        splits=tuple(about["splits"]),
+        checksum=about["crc32"],
     )
 
 
@@ -169,12 +269,6 @@ def _decode(
     return np.frombuffer(memory.getbuffer(), np.uint8).reshape(-1, 1, resolution, resolution), about
 
 
-def _class_names(opened: Source, labels: Iterable[str]) -> tuple[str, ...]:
-    """The classes of these labels: all that the source tells of, or those that occur; none where no label is given."""
-    seen = set(labels) - {""}
-    return opened.class_order if seen and seen <= set(opened.class_order) else tuple(sorted(seen, key=natural))
-
-
 def _skipped(opened: Source, about: dict[str, Any]) -> tuple[Skipped, ...]:
     return (*opened.skipped, *(Skipped(*pair) for pair in about["skipped"]))
 
@@ -189,41 +283,105 @@ def _nothing(opened: Source, about: dict[str, Any]) -> UserError:
 
 
 def inspect(source: str, *, progress: cache.Progress | None = None, cache_dir: Path | None = None) -> dict[str, Any]:
-    """What is in a source, every file tried: {"count", "classes": {name: count}, "sizes": {"256x256": count},
-    "skipped": [{"file", "reason"}]}. Sizes are width x height, the right way up; those of the phantom are "any".
+    """What is in a source, every file of every split tried, for JSON:
+
+    {"count", "classes": {name: count}, "label_name", "split", "splits": {name: count}, "patients", "said": [sentence],
+    "sizes": {"256x256": count}, "depths": {"8": count}, "skipped": [{"file", "reason"}],
+    "left_out": [{"reason", "count", "files"}], "findings": [{"what", "count", "files", "words"}]}
+
+    Counts and classes are those of the split that is used. Sizes are width x height, the right way up; those of the
+    phantom are "any".
 
     Raises:
         UserError: as `load` does.
     """
     folder = cache_dir or cache.cache_folder_of(source)
     opened = open_source(source, folder)
-    note = folder / f"{cache.fingerprint(cache.content_digest(opened, folder), 0, 'survey')}.note"
+    key = cache.key(cache.fingerprint(cache.content_digest(opened, folder), 0, "survey"))
+    note = folder / f"{key}.note"
     try:
         report = cache.read_note(note)
     except (OSError, ValueError):
         report = _survey(opened, progress)
         with contextlib.suppress(OSError):
             cache.write_note(note, report)
-    return {**report, "skipped": [asdict(s) for s in _skipped(opened, report)]}
+    skipped = _skipped(opened, report)
+    return {**report, "skipped": [asdict(s) for s in skipped], "left_out": _grouped(skipped)}
 
 
 def _survey(opened: Source, progress: cache.Progress | None) -> dict[str, Any]:
     classes: Counter[str] = Counter()
+    splits: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
+    depths: Counter[str] = Counter()
+    owners: list[str] = []
+    known_from: set[str] = set()
     skipped: list[tuple[str, str]] = []
-    for done, item in enumerate(opened.survey(), 1):
-        if item.label:
-            classes[item.label] += len(item.sizes)
-        sizes.update(f"{width}x{height}" if width else "any" for width, height in item.sizes)
+    seen = checks.Seen()
+    split = opened.layout.split
+    for done, item in enumerate(opened.survey(checks.SIDE), 1):
+        count = len(item.sizes)
+        if item.place.split:
+            splits[item.place.split] += count
         if item.reason:
             skipped.append((item.name, item.reason))
+        elif not split or item.place.split == split:
+            if item.place.label:
+                classes[item.place.label] += count
+            sizes.update(f"{width}x{height}" if width else "any" for width, height in item.sizes)
+            depths[str(item.depth)] += count
+            owners += [item.place.patient] * count
+            known_from.add(item.place.patient_from)
+        for i, image in enumerate(item.images):
+            seen.add(f"{item.name}#{i}" if count > 1 else item.name, image, item.place)
         if progress:
             progress(done, len(opened))
     if not sizes:
         raise _nothing(opened, {"skipped": skipped})
+    order = (
+        opened.layout.class_order if set(classes) <= set(opened.layout.class_order) else sorted(classes, key=natural)
+    )
     return {
         "count": sizes.total(),
-        "classes": {name: classes[name] for name in _class_names(opened, classes)},
+        "classes": {name: classes[name] for name in (order if classes else ())},
+        "label_name": opened.layout.label_name,
+        "split": split,
+        "splits": dict(splits),
+        "patients": len({owner for owner in owners if owner.startswith("patient ")}),
+        "said": [*opened.layout.said, about_patients(owners, known_from)],
         "sizes": dict(sizes.most_common()),
+        "depths": dict(depths.most_common()),
         "skipped": skipped,
+        "findings": seen.findings(),
     }
+
+
+def sheet(source: str, finding: dict[str, Any], *, side: int = 128, cache_dir: Path | None = None) -> NDArray[np.uint8]:
+    """The images of one of `inspect`'s findings, [rows * side, columns * side]: what is alike lies beside each other.
+
+    Raises:
+        UserError: as `load` does.
+    """
+    groups = finding["files"][:SHEET]
+    alone = [group[0] for group in groups if len(group) == 1]
+    rows = [group[:SHEET_COLUMNS] for group in groups if len(group) > 1]
+    rows += [alone[i : i + SHEET_COLUMNS] for i in range(0, len(alone), SHEET_COLUMNS)]
+    wanted = {name for row in rows for name in row}
+    opened = open_source(source, cache_dir or cache.cache_folder_of(source))
+    found = {}
+    for item in opened.some({re.sub(r"#\d+$", "", name) for name in wanted} | wanted, side):
+        for i, image in enumerate(item.images):
+            found[f"{item.name}#{i}" if len(item.images) > 1 else item.name] = image
+    black = np.zeros((side, side), np.uint8)
+    columns = max(map(len, rows))
+    padded = [[found.get(name, black) for name in row] + [black] * (columns - len(row)) for row in rows]
+    return np.block(padded)
+
+
+def _grouped(skipped: tuple[Skipped, ...]) -> list[dict[str, Any]]:
+    """The files left out, by why: the commonest reason first."""
+    by_reason: dict[str, list[str]] = {}
+    for s in skipped:
+        by_reason.setdefault(s.reason, []).append(s.file)
+    ordered = sorted(by_reason.items(), key=lambda pair: -len(pair[1]))
+    return [{"reason": reason, "count": len(files), "files": files[:LISTED]} for reason, files in ordered]

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from gan_core.data.dataset import Skipped
+from gan_core.data.layout import Layout, Place
 from gan_core.data.pixels import Fit, square
 from gan_core.data.source import Item, in_order
 from gan_core.errors import UserError
+from gan_core.grades import KL_GRADE
+
+if TYPE_CHECKING:
+    from gan_core.phantom.params import PhantomParams
 
 PHANTOMS = 2000  # where no number is given
 _CHUNK = 64  # phantoms made at a time
@@ -39,6 +44,7 @@ class ArraySource:
     size: tuple[int, int]
     read: Callable[[], tuple[NDArray[np.uint8], NDArray[np.integer]]]  # [N, H, W] and the labels [N]
     class_order: tuple[str, ...]
+    label_name: str
     recipe: str
     files: tuple[tuple[str, Path], ...] = ()
     skipped: tuple[Skipped, ...] = ()
@@ -46,18 +52,29 @@ class ArraySource:
     def __len__(self) -> int:
         return self.count
 
+    @property
+    def layout(self) -> Layout:
+        return Layout((), self.label_name, self.class_order)
+
     def items(self, resolution: int, fit: Fit) -> Iterator[Item]:
         images, labels = self.read()
 
         def scale(i: int) -> Item:
             image = square(Image.fromarray(images[i]), resolution, fit)
-            return Item(str(i), self.class_order[labels[i]], [image], [self.size])
+            return Item(str(i), self._place(i, labels), [image], [self.size])
 
         return in_order(scale, range(len(images)))
 
-    def survey(self) -> Iterator[Item]:
-        for i, label in enumerate(self.read()[1]):
-            yield Item(str(i), self.class_order[label], (), [self.size])
+    def some(self, names: Collection[str], resolution: int) -> Iterator[Item]:
+        return iter(())
+
+    def survey(self, resolution: int) -> Iterator[Item]:
+        labels = self.read()[1]
+        for i in range(len(labels)):
+            yield Item(str(i), self._place(i, labels), (), [self.size])
+
+    def _place(self, i: int, labels: NDArray[np.integer]) -> Place:
+        return Place(self.class_order[labels[i]], patient=f"file {i}")
 
 
 @dataclass(frozen=True)
@@ -66,7 +83,7 @@ class PhantomSource:
 
     count: int
     name: str = "phantom"
-    class_order: tuple[str, ...] = ("0", "1", "2", "3", "4")
+    layout: Layout = Layout((), KL_GRADE, tuple("01234"))  # noqa: RUF009  (it is frozen)
     skipped: tuple[Skipped, ...] = ()
 
     @property
@@ -89,16 +106,20 @@ class PhantomSource:
         for first in range(0, self.count, _CHUNK):
             images, params = phantom(min(_CHUNK, self.count - first), resolution, first_seed=first)
             for image, knee in zip(images, params, strict=True):
-                yield Item(
-                    f"phantom{knee.seed:06d}{knee.side}", str(knee.kl_grade), [image[0]], [(resolution, resolution)]
-                )
+                yield self._item(knee, [image[0]], (resolution, resolution))
 
-    def survey(self) -> Iterator[Item]:
+    def some(self, names: Collection[str], resolution: int) -> Iterator[Item]:
+        return iter(())
+
+    def survey(self, resolution: int) -> Iterator[Item]:
         from gan_core.phantom import sample_params
 
         for seed in range(self.count):
-            knee = sample_params(seed)
-            yield Item(f"phantom{seed:06d}{knee.side}", str(knee.kl_grade), (), [(0, 0)])
+            yield self._item(sample_params(seed), (), (0, 0))
+
+    def _item(self, knee: PhantomParams, images: Sequence[NDArray[np.uint8]], size: tuple[int, int]) -> Item:
+        place = Place(str(knee.kl_grade), patient=f"patient phantom{knee.seed:06d}", patient_from="the program")
+        return Item(f"phantom{knee.seed:06d}{knee.side}", place, images, [size])
 
 
 def phantom_source(count: str) -> PhantomSource:
@@ -119,7 +140,7 @@ def digits_source() -> ArraySource:
         bunch = load_digits()
         return np.rint(bunch.images * (255 / 16)).astype(np.uint8), bunch.target
 
-    return ArraySource("digits", 1797, (8, 8), read, tuple("0123456789"), "digits")
+    return ArraySource("digits", 1797, (8, 8), read, tuple("0123456789"), "digit", "digits")
 
 
 def mnist_source(name: str, folder: Path) -> ArraySource:
@@ -154,4 +175,6 @@ def mnist_source(name: str, folder: Path) -> ArraySource:
                 "yourself, or use the data set digits, which needs no download."
             ) from e
     files = ((images.name, images), (labels.name, labels))
-    return ArraySource(name, 60_000, (28, 28), read, _CLASSES[name], name, files)
+    return ArraySource(
+        name, 60_000, (28, 28), read, _CLASSES[name], "digit" if name == "mnist" else "item", name, files
+    )

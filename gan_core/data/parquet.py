@@ -1,27 +1,38 @@
-"""Images in a parquet table as the Hugging Face Hub keeps them: a column of {"bytes", "path"}, a column of labels."""
+"""Images in a parquet table as the Hugging Face Hub keeps them: a column of {"bytes", "path"}, or of bytes."""
 
 from __future__ import annotations
 
-import json
 import threading
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
+from gan_core.data import tables
 from gan_core.data.files import Entry
 from gan_core.data.limits import MAX_FILE_BYTES, Unusable
+from gan_core.data.names import known_split
+from gan_core.data.options import Options
 from gan_core.errors import UserError
 
-_LABELS = ("label", "labels", "class")
+
+@dataclass(frozen=True)
+class Columns:
+    """Images of a container with columns, and what these say of them."""
+
+    entries: list[Entry]
+    class_order: tuple[str, ...] = ()  # of a column that names its classes
+    column: str = ""  # that the classes stand in; "" for none
 
 
-def list_parquet(name: str, path: Path) -> tuple[list[Entry], tuple[str, ...]]:
-    """A table's rows as files `name/ROW`, each in the folder of its class, and the class names in the labels' order.
+def list_parquet(name: str, path: Path, options: Options = Options()) -> Columns:  # noqa: B008  (it is frozen)
+    """A table's rows as files `name/ROW`, with their classes, splits and patients where columns say so.
 
     A table without a column of images gives none. Row groups are read when a row of theirs is opened, two are kept.
 
     Raises:
+        Unclear: if it is not clear which column holds the images, or the classes.
         UserError: if it is no readable table.
     """
     import pyarrow as pa
@@ -32,9 +43,11 @@ def list_parquet(name: str, path: Path) -> tuple[list[Entry], tuple[str, ...]]:
     except (pa.ArrowException, OSError) as e:
         raise UserError(f"{name} is not a readable parquet table ({e}).") from e
     schema, about = table.schema_arrow, table.metadata
-    column = next((f.name for f in schema if pa.types.is_struct(f.type) and f.type.get_field_index("bytes") >= 0), None)
-    if column is None:
-        return [], ()
+    pictures = [f.name for f in schema if _holds_pictures(f.type)]
+    if not pictures:
+        return Columns([])
+    column = tables.image_column(pictures, options.image, name)
+    nested = pa.types.is_struct(schema.field(column).type)
     one_at_a_time = threading.Lock()
 
     @lru_cache(maxsize=2)
@@ -42,33 +55,42 @@ def list_parquet(name: str, path: Path) -> tuple[list[Entry], tuple[str, ...]]:
         if about.row_group(group).total_byte_size > MAX_FILE_BYTES:
             raise Unusable(f"its row group is larger than {MAX_FILE_BYTES // 2**20} MiB")
         images = table.read_row_group(group, columns=[column], use_threads=False).column(0).combine_chunks()
-        return images.field("bytes").to_pylist()
+        return (images.field("bytes") if nested else images).to_pylist()
 
     def read(group: int, row: int) -> BinaryIO:
         with one_at_a_time:
             return BytesIO(group_images(group)[row] or b"")
 
-    label = next((n for n in _LABELS if n in schema.names), None)
-    names = _class_names(schema.metadata, label)
-    labels = table.read(columns=[label]).column(0).to_pylist() if label else [None] * about.num_rows
+    said = tables.class_names(schema.metadata)
+    plain = [f.name for f in schema if not pa.types.is_nested(f.type) and not pa.types.is_large_binary(f.type)]
+    plain = [n for n in plain if not pa.types.is_binary(schema.field(n).type)]
+    rows = [tables.texts({k: tables.named(v, said.get(k, ())) for k, v in r.items()}) for r in _read(table, plain)]
+    label = tables.label_column(plain, options.label, name) or tables.only_class_like(plain, rows, name)
+    split, patient = tables.split_column(plain), tables.patient_column(plain)
+    of_file = known_split(PurePosixPath(name).stem)
     places = [(group, row) for group in range(about.num_row_groups) for row in range(about.row_group(group).num_rows)]
     entries = [
-        Entry(f"{name}/{i}", None, partial(read, *place), folders=_folder(value, names))
-        for i, (place, value) in enumerate(zip(places, labels, strict=True))
+        Entry(
+            f"{name}/{i}",
+            None,
+            partial(read, *place),
+            folders=PurePosixPath(name).parts[:-1],
+            label=row[label] if label else None,
+            split=(row[split] if split else "") or of_file,
+            patient=f"patient {row[patient]}" if patient and row[patient] else "",
+        )
+        for i, (place, row) in enumerate(zip(places, rows, strict=True))
     ]
-    return entries, names
+    return Columns(entries, said.get(label, ()), label)
 
 
-def _class_names(metadata: dict[bytes, bytes] | None, label: str | None) -> tuple[str, ...]:
-    """The names that the `datasets` library wrote beside the table for whole-number labels; empty without."""
-    try:
-        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
-        return tuple(str(name) for name in features[label]["names"])
-    except (KeyError, TypeError, ValueError):
-        return ()
+def _read(table: Any, columns: list[str]) -> list[dict[str, Any]]:
+    return table.read(columns=columns).to_pylist() if columns else [{}] * table.metadata.num_rows
 
 
-def _folder(label: Any, names: tuple[str, ...]) -> tuple[str, ...]:
-    if isinstance(label, int) and names:
-        return (names[label],) if 0 <= label < len(names) else ()
-    return () if label is None else (str(label),)
+def _holds_pictures(kind: Any) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        return kind.get_field_index("bytes") >= 0
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)

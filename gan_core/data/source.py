@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path, PurePosixPath
 from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_core.data import limits
+from gan_core.data import limits, tables
 from gan_core.data.dataset import Skipped
-from gan_core.data.decode import HEAD, frames, is_picture
+from gan_core.data.decode import HEAD, frames, is_picture, unread
 from gan_core.data.files import Entry
+from gan_core.data.layout import File, Layout, Place, understand
+from gan_core.data.options import Options
 from gan_core.data.pixels import Fit, square
+from gan_core.errors import UserError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -28,9 +32,10 @@ class Item:
     """What one file, or one made image, came to: images, or a reason why not."""
 
     name: str
-    label: str  # of its class; "" where the source has none
+    place: Place = Place()  # noqa: RUF009  (it is frozen)
     images: Sequence[NDArray[np.uint8]] = ()  # each [R, R]
     sizes: Sequence[tuple[int, int]] = ()  # each image's width and height as stored
+    depth: int = 8  # bits a value as stored
     reason: str = ""
 
 
@@ -46,8 +51,8 @@ class Source(Protocol):
         """What was passed over without being opened."""
 
     @property
-    def class_order(self) -> tuple[str, ...]:
-        """The class names, in the order of the labels; empty for those that occur, in natural order."""
+    def layout(self) -> Layout:
+        """What is known of the images as a whole; of sources of files also of each."""
 
     @property
     def files(self) -> tuple[tuple[str, Path], ...]:
@@ -63,88 +68,141 @@ class Source(Protocol):
     def items(self, resolution: int, fit: Fit) -> Iterator[Item]:
         """Each item in a fixed order, decoded in parallel, with few held at a time."""
 
-    def survey(self) -> Iterator[Item]:
-        """Each item, with sizes but without images."""
+    def survey(self, resolution: int) -> Iterator[Item]:
+        """Each item of every split; images only where their sizes alone do not tell of them."""
+
+    def some(self, names: Collection[str], resolution: int) -> Iterator[Item]:
+        """The items of these names, whole; none of a source that finds nothing odd in its own images."""
 
 
 @dataclass(frozen=True)
 class FileSource:
-    """Image and DICOM files of a folder, a zip or a repository."""
+    """Image and DICOM files of a folder, an archive or a repository."""
 
     name: str
     entries: Sequence[Entry]
     files: tuple[tuple[str, Path], ...]
     skipped: tuple[Skipped, ...] = ()
-    class_order: tuple[str, ...] = ()
+    options: Options = Options()  # noqa: RUF009  (it is frozen)
+    class_order: tuple[str, ...] = ()  # of a container that names its classes
+    column: str = ""  # that they stand in
     recipe: str = "files"
 
     def __len__(self) -> int:
         return len(self.entries)
 
+    @property
+    def layout(self) -> Layout:
+        return self._jobs[1]
+
     def items(self, resolution: int, fit: Fit) -> Iterator[Item]:
-        return self._each(resolution, lambda image: square(image, resolution, fit))
+        split = self.layout.split
+        jobs = [job for job in self._jobs[0] if job[1] or not split or job[2].split == split]
+        return self._each(jobs, resolution, fit)
 
-    def survey(self) -> Iterator[Item]:
-        return self._each(1, None)
+    def survey(self, resolution: int) -> Iterator[Item]:
+        return self._each(self._jobs[0], resolution, "crop")
 
-    def _each(self, resolution: int, convert: Callable | None) -> Iterator[Item]:
+    def some(self, names: Collection[str], resolution: int) -> Iterator[Item]:
+        jobs = [(entry, "", Place()) for entry in self.entries if entry.name in names]
+        return self._each(jobs, resolution, "pad")
+
+    @cached_property
+    def _jobs(self) -> tuple[list[tuple[Entry, str, Place]], Layout]:
+        """Every entry that is no table of labels, why it is passed over unopened, and what is known of it."""
         reasons = list(in_order(_sniff, self.entries))
-        labels = class_of([e.parents for e, reason in zip(self.entries, reasons, strict=True) if not reason])
-        by_entry = iter(labels)
-        jobs = [(e, reason, "" if reason else next(by_entry)) for e, reason in zip(self.entries, reasons, strict=True)]
+        pictures = [e for e, reason in zip(self.entries, reasons, strict=True) if not reason]
+        found, sure = self._tables(reasons)
+        files = [File(e.name, e.parents, e.label, e.split, e.patient) for e in pictures]
+        layout = understand(files, found, sure, self.options, self.class_order, self.column)
+        places = iter(layout.places)
+        jobs = [
+            (e, reason, Place() if reason else next(places))
+            for e, reason in zip(self.entries, reasons, strict=True)
+            if e.name not in layout.tables
+        ]
+        return jobs, layout
 
-        def decode(job: tuple[Entry, str, str | None]) -> Item:
-            entry, reason, label = job
-            if reason:
-                return Item(entry.name, "", reason=reason)
-            if label is None:
-                return Item(entry.name, "", reason="lies beside the class folders, not in one")
-            images, sizes = [], []
+    def _tables(self, reasons: Sequence[str]) -> tuple[dict[str, list[dict[str, str]]], frozenset[str]]:
+        """The rows of the tables that may hold labels, by name, and which of them certainly are such tables.
+
+        Raises:
+            UserError: if the one that was asked for cannot be read.
+        """
+        asked = self.options.labels
+        if asked == "none":
+            return {}, frozenset()
+        if asked:
+            return {asked: _asked_table(asked)}, frozenset({asked})
+        texts = {e.name: e for e, why in zip(self.entries, reasons, strict=True) if why and _is_table(e.name)}
+        named = [name for name in texts if PurePosixPath(name).name.lower() in tables.TABLES]
+        chosen = named or (list(texts) if len(texts) == 1 else [])
+        found: dict[str, list[dict[str, str]]] = {}
+        for name in chosen:
+            try:
+                with texts[name].open_whole() as file:
+                    found[name] = tables.read_rows(file.read(tables.MAX_TABLE_BYTES), name)
+            except (UserError, OSError, limits.Unusable):
+                continue  # it stays among the files that are no images
+        return found, frozenset(named)
+
+    def _each(self, jobs: Sequence[tuple[Entry, str, Place]], resolution: int, fit: Fit) -> Iterator[Item]:
+        def decode(job: tuple[Entry, str, Place]) -> Item:
+            entry, reason, place = job
+            if reason or place.left_out:
+                return Item(entry.name, place, reason=reason or place.left_out)
+            images, sizes, depth, owner = [], [], 0, ""
             try:
                 with entry.open() as file:
-                    for image, size in frames(file, entry.name, resolution):
-                        sizes.append(size)
-                        if convert:
-                            images.append(convert(image))
+                    for frame in frames(file, entry.name, resolution):
+                        sizes.append(frame.size)
+                        images.append(square(frame.image, resolution, fit))
+                        depth, owner = max(depth, frame.depth), owner or frame.patient
             except limits.Unusable as e:
-                return Item(entry.name, label, reason=str(e))
+                return Item(entry.name, place, reason=str(e))
             except Exception as e:  # a zip's decompressor, a disk
-                return Item(entry.name, label, reason=f"cannot be read: {e}")
-            return Item(entry.name, label, images, sizes)
+                return Item(entry.name, place, reason=f"cannot be read: {e}")
+            return Item(entry.name, self._owned(place, owner), images, sizes, depth)
 
         return in_order(decode, jobs)
+
+    def _owned(self, place: Place, patient_id: str) -> Place:
+        """The file itself says whose it is, unless a person has said how that is known."""
+        if self.options.patients or not patient_id or patient_id.casefold() in _NOBODY:
+            return place
+        return replace(place, patient=f"patient {patient_id}", patient_from="DICOM's PatientID")
+
+
+_NOBODY = frozenset({"anonymous", "anonymized", "anonymised", "anon", "unknown", "none", "0", "patient", "xxx"})
+
+
+def _asked_table(path: str) -> list[dict[str, str]]:
+    try:
+        with Path(path).expanduser().open("rb") as file:
+            return tables.read_rows(file.read(tables.MAX_TABLE_BYTES), path)
+    except (OSError, RuntimeError, ValueError) as e:
+        raise UserError(f"The table of labels {path!r} cannot be opened ({getattr(e, 'strerror', None) or e}).") from e
+
+
+def _is_table(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in tables.SUFFIXES
 
 
 def _sniff(entry: Entry) -> str:
     """Why an entry is passed over without decoding; "" for one that claims to be a picture."""
     if entry.size == 0:
         return "empty file"
-    if entry.size and entry.size > limits.MAX_FILE_BYTES:
+    if entry.size is not None and entry.size > limits.MAX_FILE_BYTES:
         return f"larger than {limits.MAX_FILE_BYTES // 2**20} MiB"
     try:
         with entry.open() as file:
             head = file.read(HEAD)
             if is_picture(head, entry.name):
                 return ""
-            return "a zip inside the source; name it as a source itself" if head[:4] == b"PK\3\4" else "not an image"
+            archive = head[:4] == b"PK\3\4" and not entry.name.lower().endswith(".npz")
+            return "a zip inside the source; name it as a source itself" if archive else unread(head, entry.name)
     except Exception as e:  # as in decoding
         return f"cannot be read: {e}"
-
-
-def class_of(parents: Sequence[tuple[str, ...]]) -> list[str | None]:
-    """Each image's class by the folders it lies in: the outermost that is not around all of them.
-
-    All "" where there are no class folders, which is also so when more than half of the images lie beside folders
-    rather than in one; None for an image that lies beside class folders.
-    """
-    if not parents:
-        return []
-    first, last = min(parents), max(parents)  # what these two share, all share
-    depth = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    inner = [p[depth] if len(p) > depth else None for p in parents]
-    if 2 * inner.count(None) > len(inner):
-        return [""] * len(inner)
-    return list(inner)
 
 
 def in_order(job: Callable[[T], R], inputs: Iterable[T]) -> Iterator[R]:

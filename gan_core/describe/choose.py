@@ -19,6 +19,7 @@ from gan_core.explore.directions import RANGE, Direction
 from gan_core.explore.latent import Latent, draw
 from gan_core.explore.measures import grade
 from gan_core.explore.space import Space
+from gan_core.grades import KL_GRADE
 from gan_core.measure.extractors import Extractor, open_extractor
 from gan_core.model import Model
 from gan_core.seeds import latents, own_labels
@@ -151,7 +152,7 @@ def _best_first(found: _Candidates, off: Array, asked: Request, usual: Ordinary)
 def kl_values(model: Model) -> list[float] | None:
     """The KL grade of each of the model's classes; None where they are no such grades."""
     names = model.class_names
-    if not names or model.config.label_name != "KL grade" or not all(name.isdecimal() for name in names):
+    if not names or model.config.label_name != KL_GRADE or not all(name.isdecimal() for name in names):
         return None
     return [float(name) for name in names]
 

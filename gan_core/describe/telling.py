@@ -11,6 +11,7 @@ from gan_core.describe.lexicon import Side, Span
 from gan_core.describe.understand import SIDES, Request, Target, Understood
 from gan_core.explore.directions import Direction
 from gan_core.explore.measures import WORDS, Words
+from gan_core.grades import short
 from gan_core.model import Model
 
 QUANTITIES: dict[str, Words] = WORDS | {
@@ -84,7 +85,7 @@ def made(knee: Knee, model: Model) -> str:
     if knee.latent.grade is None:
         return ""
     names, at = model.class_names, knee.latent.grade
-    label = {"KL grade": "KL"}.get(model.config.label_name, model.config.label_name)
+    label = short(model.config.label_name)
     name = names[int(at)] if at == int(at) else f"{names[int(at)]} to {names[int(at) + 1]}"
     read = knee.measures.get("grade")
     return f"{label} {name}" + ("" if read is None else f", read as {read:.1f}")

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from gan_core.describe.lexicon import Concept, Level, Modifier, Side, Span, key, lexicon
 from gan_core.describe.phrases import NamedGrade, Piece, clean, named_grades, pieces, says_no
 from gan_core.describe.sentences import SentenceEncoder
+from gan_core.grades import KL_GRADE
 
 MOST_GRADE = 4.0
 ALIKE = 0.28  # what is less alike in meaning is not understood; set on the phrases of tests/described.py
@@ -328,7 +329,7 @@ def combined(phrases: Sequence[Understood]) -> Request:
     grades: Span | None = None
     side: Side | None = None
     targets: dict[str, Target] = {}
-    for phrase in sorted(phrases, key=lambda p: p.means != "KL grade"):
+    for phrase in sorted(phrases, key=lambda p: p.means != KL_GRADE):
         clash = False
         if phrase.grades:
             low, high = phrase.grades

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gan_core import __version__
 from gan_core.export.plan import Plan, command_line
 from gan_core.files import replacing
+from gan_core.grades import KL_GRADE
 
 if TYPE_CHECKING:
     from gan_core.export.write import Export, Tally
@@ -48,7 +49,7 @@ def card(export: Export, tally: Tally) -> str:
     """The data card in Markdown. It depends on what is exported alone: there is no date in it."""
     config, request = export.model.config, export.request
     side = config.net.resolution
-    kind = "knee radiographs" if config.label_name == "KL grade" else "images"
+    kind = "knee radiographs" if config.label_name == KL_GRADE else "images"
     rows = [
         ("Images", f"{tally.images:,}, each {side} x {side} pixels"),
         ("Format", _FORMATS[request.format]),

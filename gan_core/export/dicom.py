@@ -17,6 +17,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from gan_core import __version__
+from gan_core.grades import KL_GRADE
 from gan_core.model import NOT_FOR_DIAGNOSIS
 
 MAKER = "Knee GAN studio"
@@ -73,7 +74,7 @@ def encode(image: NDArray[np.uint8], origin: Origin) -> bytes:
     ds.SeriesNumber = max(0, origin.class_index) + 1
     ds.SeriesDescription = _short(f"Synthetic, {asked}")
     ds.Laterality = ""
-    if origin.label_name == "KL grade":
+    if origin.label_name == KL_GRADE:
         ds.BodyPartExamined = "KNEE"
     # Equipment
     ds.Manufacturer = MAKER

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from gan_core import data
 from gan_core.data.pixels import Fit
-from gan_core.data.split import patient
 from gan_core.errors import UserError
 from gan_core.jobs import Progress
 from gan_core.measure.copying import FEWEST_UNSEEN, OTHERS, PERCENTILE, nearest, pixel_features, relative
@@ -76,7 +75,7 @@ class Check:
             found.fingerprint,
             lambda a, b: progress("Looking at the training images", a, b),
         )
-        whose = np.unique([patient(name) for name in found.files], return_inverse=True)[1]
+        whose = np.unique(found.patients, return_inverse=True)[1]
         self._ways = {
             "features": _way(extractor, seen.values, whose),
             "pixels": _way(pixel_features, pixel_features(found.images), whose),

@@ -18,6 +18,7 @@ from pydantic import Field
 from gan_core.config import Settings
 from gan_core.data import short_source
 from gan_core.errors import UserError
+from gan_core.grades import KL_GRADE
 from gan_core.images import to_uint8
 from gan_core.model import Model, ModelConfig
 from gan_core.seeds import MAX_SEED, latents, own_labels
@@ -88,7 +89,7 @@ def plan(request: ExportRequest, config: ModelConfig, model_name: str) -> Plan:
         names,
         class_folders(names) or ("images",),
         f"synthetic_{safe(model_name) or 'model'}",
-        "kl" if config.label_name == "KL grade" else safe(config.label_name).lower() or "class",
+        "kl" if config.label_name == KL_GRADE else safe(config.label_name).lower() or "class",
         request.format,
     )
 

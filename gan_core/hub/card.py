@@ -7,6 +7,7 @@ from typing import Any
 
 from gan_core import networks
 from gan_core.evaluations import EvaluationFolder, command_line
+from gan_core.grades import KL_GRADE
 from gan_core.hub.client import HubName
 from gan_core.hub.look import body
 from gan_core.measure.card import HEADING, report_markdown, with_section
@@ -61,7 +62,7 @@ def _front_matter(model: Model, name: HubName, licence: str, datasets: list[str]
         )
         for lead, metric in zip(found, metrics, strict=True)
     ]
-    knees = ["knee", "radiography"] if model.config.label_name == "KL grade" else []
+    knees = ["knee", "radiography"] if model.config.label_name == KL_GRADE else []
     data = ModelCardData(
         license=licence,
         library_name="pytorch",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from gan_core.data.files import list_zip, slug
+from gan_core.data.files import list_zip
+from gan_core.data.names import slug
 from gan_core.errors import UserError
 from gan_core.hub.check import CRITIC, TAKEN, called, check_model, check_sizes
 from gan_core.hub.store import Origin, Stored, keep, staging

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gan_core import data
-from gan_core.data.split import patient
 from gan_core.errors import UserError
 from gan_core.evaluations import EvaluationRequest
 from gan_core.generate import generate_batches
@@ -76,7 +75,9 @@ def compare(model: Model, extractor: Extractor, request: EvaluationRequest, prog
     """
     side = model.config.net.resolution
     datasets = [
-        data.load(s, side, fit=model.config.fit, progress=lambda done, of: progress("Reading the reals", done, of))
+        data.load(
+            s, side, fit=model.config.fit, progress=lambda done, of: progress("Reading the reals", done, of)
+        ).named_as(model.class_names)
         for s in (request.data, request.reference)
         if s
     ]
@@ -88,7 +89,7 @@ def compare(model: Model, extractor: Extractor, request: EvaluationRequest, prog
         real, other = reals
         roles = request.seen or _named_by(model, datasets)
     else:
-        one, two = data.split_by_patient(datasets[0].files, 0.5)
+        one, two = data.split_by_patient(datasets[0].patients, 0.5)
         real, other = reals[0].take(one), reals[0].take(two)
         roles = ""
     fake = _fakes(model, extractor, request, names, progress)
@@ -119,7 +120,7 @@ def _apart(a: data.Dataset, b: data.Dataset) -> None:
     """Raises `UserError` where two sources show the same patients: as a floor the one would then flatter itself."""
     if a.fingerprint == b.fingerprint:
         raise UserError("The data and the reference are the same images: give other patients as the reference.")
-    both = {p for p in map(patient, a.files) if p.startswith("patient ")} & set(map(patient, b.files))
+    both = {p for p in a.patients if p.startswith("patient ")} & set(b.patients)
     if both:
         raise UserError(
             f"{len(both):,} patients are in both the data and the reference, such as {min(both)}: a reference needs "
@@ -141,7 +142,7 @@ def _reals(dataset: data.Dataset, extractor: Extractor, names: tuple[str, ...], 
         lambda done, of: progress(f"Looking at the reals of {dataset.name}", done, of),
     )
     labels = dataset.labels if names else np.zeros_like(dataset.labels)
-    return Sample(dataset.images, labels, found.values, dataset.files, found.probabilities)
+    return Sample(dataset.images, labels, found.values, dataset.files, found.probabilities, dataset.patients)
 
 
 def _fakes(

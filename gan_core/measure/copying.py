@@ -23,7 +23,6 @@ from scipy.stats import betabinom, bootstrap
 from sklearn.neighbors import NearestNeighbors
 from torch.nn import functional as F
 
-from gan_core.data.split import patient
 from gan_core.errors import UserError
 from gan_core.images import to_float
 from gan_core.measure.estimate import Estimate, auc, wilson
@@ -212,5 +211,5 @@ def _membership(fake: Sample, seen: Sample, unseen: Sample, seed: int) -> Estima
     scores, whose = [], []
     for part in (of_seen, of_unseen):
         scores.append(-nearest(part.features, fake.features)[1][:, 0])
-        whose.append([patient(name) for name in part.names])
+        whose.append(part.patients)
     return auc(scores[0], scores[1], whose[0], whose[1])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_core.data.split import patient, split_by_patient
+from gan_core.data.split import split_by_patient
 from gan_core.errors import UserError
 from gan_core.measure.classifier import predict, shrink, train_classifier
 from gan_core.measure.estimate import auc
@@ -56,13 +56,13 @@ def detect(
     learn: list[Sample] = []
     judge: list[Sample] = []
     for sample in (real, fake):
-        for part, index in zip((learn, judge), split_by_patient(sample.names, HELD_OUT, seed), strict=True):
+        for part, index in zip((learn, judge), split_by_patient(sample.patients, HELD_OUT, seed), strict=True):
             part.append(sample.take(rng.permutation(index)))
     n = min(map(len, learn))
     images = np.concatenate([shrink(part.images[:n]) for part in learn])
     net = train_classifier(images, np.repeat([0, 1], n), 2, seed=seed, steps=steps, progress=progress)
     n = min(map(len, judge))
     of_real, of_fake = (predict(net, shrink(part.images[:n]))[:, 1] for part in judge)
-    told = auc(of_fake, of_real, *([patient(name) for name in part.names[:n]] for part in reversed(judge)))
+    told = auc(of_fake, of_real, *(part.patients[:n] for part in reversed(judge)))
     accuracy = (np.mean(of_fake > 0.5) + np.mean(of_real <= 0.5)) / 2
     return Detect(told.value, told.low, told.high, float(accuracy), 2 * n)

@@ -19,6 +19,7 @@ from gan_core.data import short_source
 from gan_core.encoder.agreement import Agreement, agreement
 from gan_core.errors import UserError
 from gan_core.evaluations import EvaluationRequest
+from gan_core.grades import KL_GRADE
 from gan_core.measure.comparison import Comparison, Progress, compare
 from gan_core.measure.copying import copying, pixel_features
 from gan_core.measure.detect import detect
@@ -38,7 +39,6 @@ from gan_core.model import find_generator, load_model
 MIN_PER_CLASS = 20  # images on each side, for a figure of one class
 PAIRED = 4  # images of a class, for a figure of pairs
 SHOWN = 32  # fakes and reals in the report's pictures
-GRADES = "KL grade"
 Figures = dict[str, Any]
 Measure = Callable[[Comparison, Progress], Figures]
 
@@ -248,8 +248,11 @@ def _plain(a: Agreement) -> Figures:
 
 
 def _only_knees(c: Comparison) -> None:
-    if c.label_name != GRADES or not c.class_names:
-        raise UserError("This is of knees with KL grades: the model, the data and the reference all need these.")
+    if c.label_name != KL_GRADE or not c.class_names:
+        raise UserError(
+            "This is of knees with KL grades: the model, the data and the reference all need these. Name the folders "
+            "of the data 0 to 4, KL0 to KL4, or Normal to Severe, or give a table with --labels."
+        )
 
 
 def _detect(c: Comparison, progress: Progress) -> Figures:

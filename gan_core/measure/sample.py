@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gan_core.data.names import patients
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -17,6 +19,11 @@ class Sample:
     features: NDArray[np.float32]  # [N, d]
     names: tuple[str, ...]  # of the file, or "seed 7"
     probabilities: NDArray[np.float32] | None = None  # [N, K] of the grades, where the extractor reads them
+    patients: tuple[str, ...] = ()  # whose each image is; by default as far as the names say
+
+    def __post_init__(self) -> None:
+        if len(self.patients) != len(self.names):
+            object.__setattr__(self, "patients", patients(self.names))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -29,4 +36,5 @@ class Sample:
             self.features[index],
             tuple(self.names[i] for i in index),
             None if self.probabilities is None else self.probabilities[index],
+            tuple(self.patients[i] for i in index),
         )

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
-from gan_core.data.split import patient
 from gan_core.errors import UserError
 from gan_core.measure.classifier import predict, shrink, train_classifier
 from gan_core.measure.estimate import Estimate
@@ -112,7 +111,7 @@ def useful(
 def part_of_patients(sample: Sample, fraction: float, seed: int) -> NDArray[np.int64]:
     """Indices, ascending, of the images of a `fraction` of the patients, the same fraction (one at least) of those of
     each highest class. A smaller part of the same seed lies within a larger one."""
-    names, whose = np.unique([patient(name) for name in sample.names], return_inverse=True)
+    names, whose = np.unique(sample.patients, return_inverse=True)
     highest = np.zeros(len(names), np.int64)
     np.maximum.at(highest, whose, sample.labels)
     rng = np.random.default_rng(seed_of("part of patients", seed))
@@ -125,7 +124,7 @@ def part_of_patients(sample: Sample, fraction: float, seed: int) -> NDArray[np.i
 
 def resampled_patients(sample: Sample) -> NDArray[np.float64]:
     """How often each image counts [1 + 1000, N]: once in the first row, then in bootstraps of the patients."""
-    patients, whose = np.unique([patient(name) for name in sample.names], return_inverse=True)
+    patients, whose = np.unique(sample.patients, return_inverse=True)
     n = len(patients)
     drawn = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES)
     return np.concatenate([np.ones((1, len(sample))), drawn[:, whose]])

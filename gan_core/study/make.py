@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gan_core import data
-from gan_core.data.split import patient
 from gan_core.errors import UserError
 from gan_core.generate import generate, labels
 from gan_core.model import Model
@@ -51,13 +50,13 @@ def make_set(
     if size not in SIZES:
         raise UserError(f"A study has {', '.join(map(str, SIZES))} images, not {size}.")
     resolution = model.config.net.resolution
-    loaded = data.load(source, resolution, fit=model.config.fit, progress=progress)
+    loaded = data.load(source, resolution, fit=model.config.fit, progress=progress).named_as(model.class_names)
     seed = secrets.randbits(62)
     rng = np.random.default_rng(seed)
 
     grades = [loaded.class_names[i] for i in loaded.labels] if loaded.class_names else [""] * len(loaded.images)
     shared = set(grades) & set(model.class_names)
-    chosen = _one_of_each_patient(loaded.files, [not shared or grade in shared for grade in grades], rng)
+    chosen = _one_of_each_patient(loaded.patients, [not shared or grade in shared for grade in grades], rng)
     half = size // 2
     rounds = min(len(chosen) // half, ROUNDS)
     if rounds == 0:
@@ -67,7 +66,7 @@ def make_set(
         )
     chosen = chosen[: rounds * half]
     real = data.take(loaded.images, chosen)
-    real_grades = [grades[i] for i in chosen]
+    real_grades = [grades[i] if shared or not model.class_names else "" for i in chosen]  # not called by another name
     seeds = np.unique(rng.integers(0, MAX_SEED, 2 * (len(chosen) + CLUE_POOL)))
     seeds = rng.permutation(seeds)[: len(chosen) + CLUE_POOL]
     fake_seeds, clue_seeds = seeds[: len(chosen)].tolist(), seeds[len(chosen) :].tolist()
@@ -96,7 +95,7 @@ def make_set(
             model=model_name,
             digest=model.digest,
             data=data.short_source(source),
-            label_name=model.config.label_name,
+            label_name=model.config.label_name if model.class_names else loaded.called("class"),
             rehearsal=loaded.name == "phantom",
             note=_note(model, loaded, shared, rounds),
         ),
@@ -104,11 +103,11 @@ def make_set(
     )
 
 
-def _one_of_each_patient(files: tuple[str, ...], fits: list[bool], rng: np.random.Generator) -> NDArray[np.intp]:
+def _one_of_each_patient(patients: tuple[str, ...], fits: list[bool], rng: np.random.Generator) -> NDArray[np.intp]:
     """Indices in a random order: of every patient one image among those that fit."""
     first: dict[str, int] = {}
     for i in rng.permutation(np.flatnonzero(fits)):
-        first.setdefault(patient(files[i]), i)
+        first.setdefault(patients[i], i)
     return np.fromiter(first.values(), np.intp, len(first))
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from gan_core import data, images, networks
-from gan_core.config import TrainConfig, check_data
+from gan_core.config import TrainConfig, check_data, remarks
 from gan_core.errors import UserError
 from gan_core.files import check_parts, no_room, replacing
 from gan_core.model import Model, ModelConfig, find_generator, load_model, save_model
@@ -90,6 +90,7 @@ class Trainer:
         if config.threads:
             torch.set_num_threads(config.threads)
         self.num_classes = len(dataset.class_names)
+        self.remarks = [*dataset.said, *remarks(config, dataset.class_names, dataset.label_name)]
         batches = Batches(dataset.images, dataset.labels, config.seed, config.class_balance)
         self.game = Game(config, batches, self.num_classes, world)
         self.shares = tuple(np.bincount(dataset.labels, minlength=self.num_classes) / len(dataset.labels))
@@ -219,6 +220,7 @@ class Trainer:
             state=state,
             message=message,
             warnings=health.warnings(self.ticks, self.config.loss),
+            remarks=self.remarks,
             images_seen=self.game.nimg,
             images_total=self.total,
             images_per_second=self.speed or self._speed_so_far(),
@@ -270,7 +272,7 @@ class Trainer:
             net=net.config,
             class_names=self.dataset.class_names if conditional else (),
             class_shares=self.shares if conditional else (),
-            label_name=self.config.label_name,
+            label_name=self.dataset.called(self.config.label_name),
             preset=self.config.preset,
             data=self.dataset.about,
             fit=self.config.fit,
@@ -286,6 +288,7 @@ class Trainer:
         self._check_finite()
         if self.writes:
             state = self.game.state_dict() | {"seconds": self._seconds(), "data": self.dataset.fingerprint}
+            state["pixels"] = self.dataset.checksum
             with replacing(self.run.state_path) as temporary, temporary.open("wb") as f:
                 torch.save(state, f)  # by itself it does not tell a full disk from any other fault
         self.saved_nimg = self.game.nimg
@@ -324,7 +327,10 @@ class Trainer:
             return
         try:
             state = torch.load(self.run.state_path, map_location=self.game.device, weights_only=True)
-            if state["data"] != self.dataset.fingerprint:
+            if (
+                state["data"] != self.dataset.fingerprint
+                or state.get("pixels", self.dataset.checksum) != self.dataset.checksum
+            ):
                 raise UserError("The data is not what this run was trained on: start a new run.")
             self.game.load_state_dict(state)
             self.seconds = Status(seconds=state["seconds"]).seconds
@@ -452,6 +458,8 @@ def train(
             say("starting", "Reading the images")
             dataset = data.load(config.data, config.resolution, fit=config.fit, progress=reading)
             trainer = Trainer(run, config, dataset, world)
+            status = status.model_copy(update={"remarks": trainer.remarks})
+            say("starting", f"Read: {dataset.about}")
             if writes:
                 run.write_config(config)
             if minutes is not None:

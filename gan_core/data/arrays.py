@@ -1,0 +1,151 @@
+"""Images in a NumPy archive (.npz): MedMNIST's train_images, train_labels and so on, or one array of images."""
+
+from __future__ import annotations
+
+import re
+import threading
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property, partial
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gan_core.data import limits, tables
+from gan_core.data.files import Entry
+from gan_core.data.names import SPLITS
+from gan_core.data.options import Options
+from gan_core.data.parquet import Columns
+from gan_core.errors import UserError
+
+_LABELS = ("labels", "label", "y", "targets", "target", "grades", "grade", "kl", "arr_1")
+_PATIENTS = ("patients", "patient", "patient_ids", "subjects")
+
+
+@dataclass(frozen=True)
+class _Array:
+    """An array of an archive, read when first asked for."""
+
+    path: Path
+    member: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    lock: threading.Lock
+
+    @cached_property
+    def values(self) -> NDArray:
+        with np.load(self.path, allow_pickle=False) as archive:
+            return archive[self.member]
+
+    def image(self, i: int) -> BinaryIO:
+        import tifffile
+
+        with self.lock:
+            picture = self.values if len(self.shape) == 2 else self.values[i]
+        if picture.ndim == 3 and picture.shape[0] == 1:
+            picture = picture[0]
+        if picture.ndim == 3 and picture.shape[-1] == 1:
+            picture = picture[..., 0]
+        out = BytesIO()
+        tifffile.imwrite(out, picture, photometric="rgb" if picture.ndim == 3 else "minisblack")
+        out.seek(0)
+        return out
+
+    @property
+    def count(self) -> int:
+        return 1 if len(self.shape) == 2 else self.shape[0]
+
+
+def list_npz(name: str, path: Path, options: Options = Options()) -> Columns:  # noqa: B008  (it is frozen)
+    """Each image of an archive of arrays [N, H, W], [N, H, W, C] or [H, W], as files `name/ARRAY/INDEX`.
+
+    Raises:
+        Unclear: if it is not clear which array holds the images.
+        UserError: if it is no readable archive, asks for Python objects, or is too large.
+    """
+    arrays = _arrays(name, path)
+    splits: dict[str, dict[str, _Array]] = {}
+    for key, array in arrays.items():
+        head, _, rest = key.partition("_")
+        of_split = head.lower() if head.lower() in SPLITS and rest else ""
+        splits.setdefault(of_split, {})[rest if of_split else key] = array
+    entries: list[Entry] = []
+    column = ""
+    for split, group in splits.items():
+        pictures = [key for key, a in group.items() if _is_pictures(a)]
+        if not pictures:
+            continue
+        chosen = tables.image_column(pictures, options.image, name)
+        images = group[chosen]
+        column = options.label or tables.find(group, _LABELS) or column
+        labels = _column(group.get(column), images.count)
+        owners = _column(group.get(tables.find(group, _PATIENTS)), images.count)
+        for i in range(images.count):
+            entries.append(
+                Entry(
+                    "/".join(filter(None, (name, split, f"{chosen}-{i}"))),
+                    None,
+                    partial(images.image, i),
+                    folders=(),
+                    label=labels[i] if labels else None,
+                    split=split,
+                    patient=f"patient {owners[i]}" if owners and owners[i] else "",
+                )
+            )
+    if not entries:
+        listed = ", ".join(f"{key} {list(a.shape)}" for key, a in list(arrays.items())[:8])
+        raise UserError(f"{name} holds no array of images [N, height, width]: it holds {listed or 'nothing'}.")
+    return Columns(entries, (), column)
+
+
+def _arrays(name: str, path: Path) -> dict[str, _Array]:
+    found = {}
+    lock = threading.Lock()
+    total = 0
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                if not member.filename.endswith(".npy"):
+                    continue
+                total += member.file_size
+                with archive.open(member) as f:
+                    version = np.lib.format.read_magic(f)
+                    read = (
+                        np.lib.format.read_array_header_1_0
+                        if version == (1, 0)
+                        else np.lib.format.read_array_header_2_0
+                    )
+                    shape, _, dtype = read(f)
+                if dtype.hasobject:
+                    continue  # Python objects, which only running a stranger's code would bring back
+                found[member.filename.removesuffix(".npy")] = _Array(
+                    path, member.filename.removesuffix(".npy"), shape, dtype, lock
+                )
+    except Exception as e:  # of a damaged archive `zipfile` raises anything
+        raise UserError(f"{name} is not a readable archive of arrays ({e}).") from e
+    if total > limits.MAX_ZIP_BYTES or (
+        total > limits.MAX_ZIP_RATIO_BYTES and total > limits.MAX_ZIP_RATIO * path.stat().st_size
+    ):
+        raise UserError(f"{name} would expand to {total / 2**30:.1f} GiB, which is too much.")
+    return found
+
+
+def _is_pictures(array: _Array) -> bool:
+    if array.dtype.kind not in "uif" or min(array.shape, default=0) < 1:
+        return False
+    shape = array.shape
+    gray = len(shape) == 3 or (len(shape) == 2 and min(shape) >= 16)
+    return gray or (len(shape) == 4 and (shape[-1] in (1, 3, 4) or shape[1] == 1))
+
+
+def _column(array: _Array | None, count: int) -> list[str]:
+    """A value for each image; none where the array is of something else, such as several findings an image."""
+    if array is None or array.shape not in ((count,), (count, 1)) or array.dtype.kind not in "uibUS":
+        return []
+    values = array.values.reshape(-1)
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "latin-1")
+    return [re.sub(r"^-1$", "", str(v)) for v in values.tolist()]

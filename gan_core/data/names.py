@@ -1,0 +1,85 @@
+"""What names of files, folders, classes and columns mean in this field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from pathlib import PurePosixPath
+
+SPLITS = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing", "auto_test", "holdout"), "test"),
+}  # every name that is known, and what it is
+
+_SIDE = re.compile(r"(?P<patient>.*\d)[ _-]?(?:L|R|LEFT|RIGHT)(?:[ _-].*)?", re.IGNORECASE)
+_COHORT = re.compile(r"(?P<patient>9\d{6}|M[BI]\d{5})(?!\d).*", re.IGNORECASE)  # of the OAI and of MOST
+_PATIENT_FOLDER = re.compile(
+    r"9\d{6}|M[BI]\d{5}|\d{7,}|(?:patient|pat|subject|subj|sub|case|person)[ _-]?\d+|[ps]\d{3,}", re.IGNORECASE
+)
+_NOTHING = re.compile(r"\d\.[A-Z]\.\d|V\d\d|(?:19|20)\d{6}", re.IGNORECASE)  # an OAI release, a visit, a date
+_IMAGES = frozenset({"images", "image", "imgs", "img", "xrays", "xray", "radiographs", "films"})
+_MASKS = frozenset({"masks", "mask", "annotations", "annotation", "segmentations", "segmentation", "seg", "labels"})
+
+
+def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """A sorting key by which 2 comes before 10."""
+    parts = re.split(r"([0-9]+)", name)
+    return [(1, 0, p) if i % 2 == 0 else (0, int(p), "") for i, p in enumerate(parts) if p], name
+
+
+def slug(text: str) -> str:
+    """A short name in lower-case letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].rstrip("-") or "images"
+
+
+def known_split(name: str) -> str:
+    """What a folder's or a file's name says of its split, by its beginning: "train", "val", "test"; else ""."""
+    return SPLITS.get(name.casefold()) or SPLITS.get(re.split(r"[-_.]", name.casefold())[0], "")
+
+
+def patient(file: str) -> str:
+    """Whose a file is, as far as its name says: "patient 9000099" of 9000099L.png, 9000099_R.png, MB00002_LEFT.dcm or
+    9000099/V00/001; else the file stands alone. Slices of one file ("scan.dcm#3") belong together."""
+    file = re.sub(r"#\d+$", "", file)
+    path = PurePosixPath(file)
+    if found := _COHORT.fullmatch(path.stem) or _SIDE.fullmatch(path.stem):
+        return f"patient {found['patient']}"
+    folder = next((part for part in reversed(path.parts[:-1]) if _COHORT.fullmatch(part)), None)
+    return f"patient {folder}" if folder else f"file {file}"
+
+
+def patients(files: Iterable[str]) -> tuple[str, ...]:
+    """`patient` of each."""
+    return tuple(map(patient, files))
+
+
+def pattern(text: str) -> re.Pattern[str]:
+    """A person's "{patient}_*" as an expression; without "/" it is of a file's name without its suffix."""
+    parts = re.split(r"(\*|\{patient\})", text)
+    holes = {"*": "[^/]*?", "{patient}": "(?P<patient>[^/]+?)"}
+    body = "".join(holes.get(part, re.escape(part)) for part in parts)
+    return re.compile(rf"(?:.*/)?{body}", re.IGNORECASE)
+
+
+def are_patients(names: Collection[str]) -> bool:
+    """Whether folders are called as patients are."""
+    return all(_PATIENT_FOLDER.fullmatch(name) for name in names)
+
+
+def are_shards(names: Collection[str]) -> bool:
+    """Whether folders are the numbered parts that StyleGAN's data sets come in: 00000, 00001, and so on."""
+    return all(re.fullmatch(r"\d{4,6}", n) for n in names) and sorted(map(int, names)) == list(range(len(names)))
+
+
+def mean_nothing(names: Collection[str]) -> bool:
+    """Whether folders are releases, visits or dates, which are no classes."""
+    return all(_NOTHING.fullmatch(name) for name in names)
+
+
+def beside_masks(names: Collection[str]) -> set[str]:
+    """The folders of images where others beside them are of masks; else none."""
+    small = {name.casefold() for name in names}
+    if not small & _IMAGES or not small & _MASKS or small - _IMAGES - _MASKS:
+        return set()
+    return {name for name in names if name.casefold() in _IMAGES}

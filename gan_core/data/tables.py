@@ -1,0 +1,311 @@
+"""Labels that stand in a table beside the images: CSV, JSON lines, parquet, StyleGAN's dataset.json."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from gan_core.data.names import natural
+from gan_core.data.options import Question
+from gan_core.errors import UserError
+from gan_core.grades import plain
+
+MAX_TABLE_BYTES = 64 * 2**20
+TABLES = frozenset(
+    f"{name}.{kind}" for name in ("labels", "metadata") for kind in ("csv", "tsv", "jsonl", "parquet")
+) | {"dataset.json"}  # taken without being named
+SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".json", ".parquet")
+
+_FILE = (
+    "file name",
+    "filename",
+    "file",
+    "path",
+    "filepath",
+    "file path",
+    "image",
+    "image name",
+    "img",
+    "image id",
+    "name",
+    "id",
+)
+_LABEL = (
+    *("kl grade", "kl", "klg", "kellgren lawrence", "kellgren lawrence grade", "xrkl", "v00xrkl", "grade"),
+    *("label", "labels", "class", "class name", "target", "category", "diagnosis", "severity"),
+)
+_PATIENT = ("patient id", "patientid", "patient", "subject id", "subject", "src subject id", "case id", "id")
+_SPLIT = ("split", "subset", "partition", "set", "fold")
+_SIDE = ("side", "laterality", "knee")
+_SIDES = {"1": "r", "2": "l", "r": "r", "l": "l", "right": "r", "left": "l"}  # the OAI writes 1 for right
+_MOST_CLASSES = 100
+_IMAGE = ("image", "img", "radiograph", "xray", "x ray", "film", "picture", "scan", "pixels")
+_NO_IMAGE = ("mask", "annotation", "segmentation", "seg", "label", "heatmap", "attention", "saliency", "thumbnail")
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a table says of one image; "" where it says nothing."""
+
+    label: str = ""
+    split: str = ""
+    patient: str = ""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """A table that has been understood."""
+
+    rows: Mapping[str, Row]  # by the names of the images
+    column: str  # that the classes stand in; "" where none does
+    file_column: str
+
+
+class Unclear(Question):
+    """A table that does not say by itself which of its columns is meant: one of `columns`, as `option`."""
+
+    def __init__(self, what: str, option: str, columns: Sequence[str]) -> None:
+        listed = ", ".join(columns[:12]) or "there is none"
+        super().__init__(
+            f"{what} Which column is meant?" if columns else what,
+            {c: {option: c} for c in columns},
+            f"Name it with --read {option}=COLUMN: {listed}.",
+        )
+
+
+def read_rows(content: bytes, name: str) -> list[dict[str, str]]:
+    """A table's rows, every value as text.
+
+    Raises:
+        UserError: if it is no such table.
+    """
+    suffix = PurePosixPath(name).suffix.lower()
+    try:
+        if suffix == ".parquet":
+            return _parquet(content)
+        text = _text(content)
+        if suffix == ".jsonl":
+            return [texts(json.loads(line)) for line in text.splitlines() if line.strip()]
+        if suffix == ".json":
+            return _json(json.loads(text))
+        dialect = _dialect(text)
+        return [texts(row) for row in csv.DictReader(io.StringIO(text), delimiter=dialect) if any(row.values())]
+    except (ValueError, TypeError, AttributeError, RecursionError, csv.Error) as e:
+        raise UserError(f"{name} is no table that can be read ({e}): save it as CSV with a line of headings.") from e
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def _dialect(text: str) -> str:
+    """What parts the columns: whatever the first line has most of."""
+    first = text.partition("\n")[0]
+    return max(",;\t|", key=first.count)
+
+
+def texts(row: Mapping[Any, Any]) -> dict[str, str]:
+    """A row with every value as text."""
+    return {str(k).strip(): _value(v) for k, v in row.items() if k is not None}
+
+
+def _value(value: Any) -> str:
+    """A value as a class's name: 2.0 is 2; what is missing, and the Hub's -1 for a label kept back, is ""."""
+    text = "" if value is None else str(value).strip()
+    if text.lower() in ("", "nan", "none", "null", "na", "n/a", "-1", "."):
+        return ""
+    head, dot, zeros = text.partition(".")
+    return head if dot and head.isdigit() and not zeros.strip("0") else text
+
+
+def _json(found: Any) -> list[dict[str, str]]:
+    """StyleGAN's {"labels": [[file, class], ...]}, or a list of rows."""
+    if isinstance(found, dict):
+        pairs = found.get("labels")
+        if pairs is None:
+            return []
+        pairs = pairs.items() if isinstance(pairs, dict) else pairs
+        rows = [(file, label) for file, label in pairs]
+        if any(isinstance(label, list | dict | float) for _, label in rows):
+            raise ValueError("its labels are no single numbers")
+        return [{"file": str(file), "label": _value(label)} for file, label in rows]
+    return [texts(row) for row in found]
+
+
+def _parquet(content: bytes) -> list[dict[str, str]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(io.BytesIO(content))
+        simple = [
+            f.name for f in file.schema_arrow if not pa.types.is_nested(f.type) and not pa.types.is_binary(f.type)
+        ]
+        if sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)) > 4 * MAX_TABLE_BYTES:
+            raise ValueError("it is too large for a table of labels")
+        names = class_names(file.schema_arrow.metadata)
+        rows = file.read(columns=simple).to_pylist()
+    except pa.ArrowException as e:
+        raise ValueError(e) from e
+    return [texts({k: named(v, names.get(k, ())) for k, v in row.items()}) for row in rows]
+
+
+def class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, tuple[str, ...]]:
+    """The names that the `datasets` library wrote beside a table for columns of whole-number labels, by column."""
+    try:
+        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+        return {k: tuple(map(str, f["names"])) for k, f in features.items() if isinstance(f, dict) and f.get("names")}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {}
+
+
+def named(value: Any, names: tuple[str, ...]) -> Any:
+    """A label's name, where labels have names; None for one out of their range."""
+    if not names or not isinstance(value, int):
+        return value
+    return names[value] if 0 <= value < len(names) else None
+
+
+def find(columns: Iterable[str], wanted: Sequence[str]) -> str:
+    """The column that is called as one of `wanted`, the first of these first; "" where none is."""
+    by_name: dict[str, str] = {}
+    for column in columns:
+        by_name.setdefault(plain(column), column)
+    return next((by_name[name] for name in wanted if name in by_name), "")
+
+
+def image_column(columns: Sequence[str], asked: str, where: str) -> str:
+    """Which of a parquet table's columns of pictures holds the radiographs; "" where it has none.
+
+    Raises:
+        Unclear: where their names do not say it.
+    """
+    if asked:
+        if asked not in columns:
+            raise Unclear(f"{where} has no column of images called {asked!r}.", "image", columns)
+        return asked
+    likely = [c for c in columns if not any(word in plain(c).split() for word in _NO_IMAGE)] or list(columns)
+    if len(likely) > 1:
+        likely = [c for c in likely if any(plain(c).startswith(word) for word in _IMAGE)] or likely
+    if len(likely) > 1:
+        raise Unclear(f"{where} has {len(likely)} columns of images.", "image", likely)
+    return likely[0] if likely else ""
+
+
+def label_column(columns: Sequence[str], asked: str, where: str) -> str:
+    """The column of classes: the one asked for, or one called as such columns are; "" where none is."""
+    if asked and asked not in columns:
+        raise Unclear(f"{where} has no column called {asked!r}.", "label", columns)
+    return asked or find(columns, _LABEL)
+
+
+def patient_column(columns: Sequence[str]) -> str:
+    """The column that says whose an image is; "" where none does."""
+    return find(columns, _PATIENT[:-1])
+
+
+def split_column(columns: Sequence[str]) -> str:
+    """The column that says which split an image is of; "" where none does."""
+    return find(columns, _SPLIT)
+
+
+def understand(
+    rows: Sequence[Mapping[str, str]], files: Sequence[str], where: str, file: str = "", label: str = ""
+) -> Labels | None:
+    """What a table says of `files` (paths from the table's folder, with "/"); None where it is of other things.
+
+    A file is known by its path, its name, or its name without a suffix, where no other file has the same; or, in a
+    table like the OAI's, by its patient and side.
+
+    Raises:
+        Unclear: where a column that was asked for is missing, or several could hold the classes.
+    """
+    if not rows:
+        return None
+    columns = list(rows[0])
+    if file and file not in columns:
+        raise Unclear(f"{where} has no column called {file!r}.", "file", columns)
+    keys = _keys(files)
+    best: tuple[dict[str, Mapping[str, str]], str] = ({}, "")
+    for column in [file] if file else sorted(columns, key=lambda c: (plain(c) not in _FILE, columns.index(c))):
+        matched = {keys[k]: row for row in rows if (k := _normal(row.get(column) or "")) in keys}
+        if len(matched) > len(best[0]):
+            best = matched, column
+    if not best[0] and not file:
+        best = _by_patient_and_side(rows, columns, files)
+    matched, file_column = best
+    if not matched:
+        return None
+    rest = [c for c in columns if c != file_column]
+    at_label = label_column(rest, label, where) or only_class_like(rest, list(matched.values()), where)
+    at_patient, at_split = patient_column(rest), split_column(rest)
+
+    def value(row: Mapping[str, str], column: str) -> str:
+        return row.get(column) or "" if column else ""
+
+    found = {n: Row(value(r, at_label), value(r, at_split), value(r, at_patient)) for n, r in matched.items()}
+    return Labels(found, at_label, file_column)
+
+
+def _normal(name: str) -> str:
+    return name.replace("\\", "/").removeprefix("./").casefold()
+
+
+def _keys(files: Sequence[str]) -> dict[str, str]:
+    """Each file by all that a table may call it, but for what two would answer to."""
+    called: dict[str, str] = {}
+    count: Counter[str] = Counter()
+    for file in files:
+        path = PurePosixPath(_normal(file))
+        for key in {str(path), path.name, path.stem, str(path.with_suffix(""))}:
+            count[key] += 1
+            called[key] = file
+    exact = {_normal(file): file for file in files}
+    return {key: file for key, file in called.items() if count[key] == 1} | exact
+
+
+def _by_patient_and_side(
+    rows: Sequence[Mapping[str, str]], columns: Sequence[str], files: Sequence[str]
+) -> tuple[dict[str, Mapping[str, str]], str]:
+    at, side = find(columns, _PATIENT), find(columns, _SIDE)
+    if not at or not side:
+        return {}, ""
+    keys = {
+        key: file
+        for file in files
+        for stem in [PurePosixPath(_normal(file)).stem]
+        for key in {stem, stem.replace("_", "").replace("-", "").replace("right", "r").replace("left", "l")}
+    }
+    found = {}
+    for row in rows:
+        key = f"{row.get(at) or ''}{_SIDES.get((row.get(side) or '').split(':')[0].strip().lower(), '?')}".lower()
+        if key in keys:
+            found[keys[key]] = row
+    return found, f"{at}, {side}"
+
+
+def only_class_like(columns: Sequence[str], rows: Sequence[Mapping[str, str]], where: str) -> str:
+    """The one column with a few values that come again and again; "" where there is none.
+
+    Raises:
+        Unclear: where there are several.
+    """
+    likely = []
+    for column in columns:
+        values = Counter(row.get(column) or "" for row in rows)
+        values.pop("", None)
+        if 2 <= len(values) <= _MOST_CLASSES and 2 * len(values) <= values.total():
+            likely.append(column)
+    left = [c for c in likely if plain(c) not in (*_SIDE, *_SPLIT, *_PATIENT, "sex", "gender", "race")] or []
+    if len(left) > 1:
+        raise Unclear(f"{where} has several columns that could hold the classes.", "label", sorted(left, key=natural))
+    return left[0] if left else ""
