@@ -99,7 +99,7 @@ def set_right(source: str, key: str, splits: Sequence[str] = ()) -> None:
         st.session_state.setdefault(name, said.get(option, ""))
         return {"key": name, "on_change": _say, "args": (source, key, option, name)}
 
-    with st.expander("Not right? Say how they are to be read", icon=":material/rule:", expanded=bool(said)):
+    with st.expander("Not right? Change how they are read", icon=":material/rule:", expanded=bool(said)):
         if splits:
             names = {"": "The training images", "all": "All of them", **{name: name for name in splits}}
             st.selectbox("Images of", list(names), format_func=names.__getitem__, **widget("split"))

@@ -1,7 +1,7 @@
 """What is odd about the images of a set: the same or nearly the same twice, blank, inverted, too dark or too bright.
 
-The limits are set on 6,604 knee crops of the OAI (`benchmarks/duplicates.py`): of their 21 million pairs of different
-films none counts as nearly the same, while a JPEG of quality 40, another exposure or another size of a film does.
+The limits are set on 6,604 knee crops of the OAI (`benchmarks/duplicates.py`): of their 21.8 million pairs none counts
+as nearly the same, while a film's JPEG of quality 40 or another size of it always does. One that was turned does not.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def _left_out(out: _Found, label: str | None, mask: bool) -> str:
     if mask:
         return "lies beside the images, in a folder of masks"
     if label is None:
-        return "lies beside the class folders, not in one" if out.labels_from == "folders" else "has no label"
+        return "lies beside the class folders, not in one" if out.labels_from == "the folders" else "has no label"
     return ""
 
 
@@ -146,7 +146,7 @@ def _from_folders(out: _Found, options: Options) -> None:
             _compare(out, here)
             classed = True
         elif kind == "classes":
-            out.labels, out.labels_from, classed = list(here), "folders", True
+            out.labels, out.labels_from, classed = list(here), "the folders", True
         depth += 1
 
 
