@@ -24,13 +24,14 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from gan_core.data.decode import decoders
 from gan_core.data.pixels import Fit
 from gan_core.data.source import Source, in_order
 from gan_core.files import replacing, write_text
 
 Progress = Callable[[int, int], None]
 
-VERSION = 1  # to be raised when the same file decodes to other pixels than before
+VERSION = 2  # to be raised when the same file decodes to other pixels than before
 MEMORY_SHARE = 1 / 8  # of the memory available; beyond it the array is a memory map
 _CGROUP = Path("/sys/fs/cgroup")
 _CONTAINER_LIMITS = (
@@ -116,8 +117,8 @@ def _sha256(*parts: str) -> str:
 
 
 def fingerprint(digest: str, resolution: int, fit: str) -> str:
-    """The key of a source's content decoded in one way."""
-    return _sha256(f"{VERSION}|{digest}|{resolution}|{fit}")
+    """The key of a source's content decoded in one way by what is installed: with another decoder, more may be read."""
+    return _sha256(f"{VERSION}|{decoders()}|{digest}|{resolution}|{fit}")
 
 
 def write_note(path: Path, note: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gan_core.data import limits
 from gan_core.data.dataset import Skipped
-from gan_core.data.decode import HEAD, frames, is_picture
+from gan_core.data.decode import HEAD, frames, is_picture, unread
 from gan_core.data.files import Entry
 from gan_core.data.pixels import Fit, square
 
@@ -102,10 +102,10 @@ class FileSource:
             images, sizes = [], []
             try:
                 with entry.open() as file:
-                    for image, size in frames(file, entry.name, resolution):
-                        sizes.append(size)
+                    for frame in frames(file, entry.name, resolution):
+                        sizes.append(frame.size)
                         if convert:
-                            images.append(convert(image))
+                            images.append(convert(frame.image))
             except limits.Unusable as e:
                 return Item(entry.name, label, reason=str(e))
             except Exception as e:  # a zip's decompressor, a disk
@@ -126,7 +126,7 @@ def _sniff(entry: Entry) -> str:
             head = file.read(HEAD)
             if is_picture(head, entry.name):
                 return ""
-            return "a zip inside the source; name it as a source itself" if head[:4] == b"PK\3\4" else "not an image"
+            return unread(head, entry.name)
     except Exception as e:  # as in decoding
         return f"cannot be read: {e}"
 

@@ -23,8 +23,8 @@ def read_image(content: bytes, name: str, resolution: int, fit: Fit = "crop") ->
     if len(content) > MAX_FILE_BYTES:
         raise UserError(f"{short} is larger than {MAX_FILE_BYTES // 2**20} MiB: give a single image.")
     try:
-        for image, _ in frames(BytesIO(content), name, resolution):
-            return square(image, resolution, fit)
+        for frame in frames(BytesIO(content), name, resolution):
+            return square(frame.image, resolution, fit)
     except Unusable as e:
         raise UserError(f"{short} cannot be read: {e}. Give a PNG, JPEG, TIFF or DICOM image.") from e
     raise UserError(f"{short} holds no image. Give a PNG, JPEG, TIFF or DICOM image.")
