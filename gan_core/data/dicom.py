@@ -177,9 +177,7 @@ def _native(ds: pydicom.Dataset, rows: int, columns: int, count: int) -> Iterato
 def _compressed(ds: pydicom.Dataset, rows: int, columns: int, count: int) -> Iterator[_Stored]:
     """Slices of any JPEG."""
     offsets = ds.get("ExtendedOffsetTable"), ds.get("ExtendedOffsetTableLengths")
-    sources = generate_frames(
-        ds.PixelData, number_of_frames=count, extended_offsets=offsets if all(offsets) else None
-    )  # type: ignore[arg-type]
+    sources = generate_frames(ds.PixelData, number_of_frames=count, extended_offsets=offsets if all(offsets) else None)  # type: ignore[arg-type]
     made = 0
     for source in islice(sources, count):
         told = codecs.header(source)
@@ -358,14 +356,18 @@ def _modality(values: NDArray, display: _Display) -> NDArray:
         return display.modality(values)
     if (display.slope, display.intercept) == (1, 0):
         return values
-    kind = np.float32 if values.itemsize <= 2 else np.float64
+    rescaled: Any = values.astype(np.float32 if values.itemsize <= 2 else np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        return values.astype(kind) * kind(display.slope) + kind(display.intercept)
+        rescaled *= display.slope
+        rescaled += display.intercept
+    return rescaled
 
 
 def _range(ds: pydicom.Dataset, displays: list[_Display], stored: Iterator[_Stored]) -> tuple[float, float]:
     """The range of values shown where nothing says which."""
     as_stored = all(d.modality is None and (d.slope, d.intercept) == (1, 0) for d in displays)
+    if any(k in ds and ds[k].is_empty for k in ("RescaleSlope", "RescaleIntercept")):
+        as_stored = False  # values of a device, though it does not say which: shown by their range, as by dcmtk's +Wm
     if "PixelData" in ds and ds.BitsStored <= 8 and not ds.PixelRepresentation and as_stored:
         return 0.0, 2.0**ds.BitsStored - 1
     low, high = np.inf, -np.inf

@@ -11,7 +11,6 @@ from PIL import Image
 Fit = Literal["crop", "pad"]
 
 
-
 class Frame(NamedTuple):
     """An image of a file, decoded."""
 

@@ -33,11 +33,12 @@ def frames(file: BinaryIO) -> Iterator[Frame]:
         Unusable: where it claims too much or is of a kind that is not read.
     """
     with tifffile.TiffFile(file) as tiff:
-        pages = []
+        pages: list[TiffPage] = []
         for page in tiff.pages:
             if len(pages) == MAX_SLICES:
                 raise Unusable(f"it claims more than {MAX_SLICES} slices, which is too many")
-            pages.append(page)
+            if isinstance(page, TiffPage):  # all of them, since none was told to be a frame of another
+                pages.append(page)
         for page in [p for p in pages if not _aside(p)] or pages[:1]:
             _check(page)
             width, height = page.imagewidth, page.imagelength
@@ -81,6 +82,7 @@ def _check(page: TiffPage) -> None:
         what = "its colours are subsampled"
     if what:
         raise Unusable(f"this kind of TIFF is not read: {what}; save it as PNG")
+    assert page.dtype is not None
     chunk = int(np.prod(page.chunks, dtype=object))
     if max(chunk, width * height * samples) * page.dtype.itemsize > MAX_FILE_BYTES:
         raise Unusable(f"its pixels take more than {MAX_FILE_BYTES // 2**20} MiB")
