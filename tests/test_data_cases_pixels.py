@@ -455,13 +455,21 @@ def test_a_codestream_that_claims_another_size_is_refused():
     assert refused(bytes(code), "a.jls").startswith("it claims 60000 x 60000")
 
 
-def test_a_transfer_syntax_that_is_not_read_is_named_whole():
-    ds = film(syntax=UID("1.2.840.10008.1.2.4.102"), PixelData=encapsulate([b"\0\0\1\xba"]))
+@pytest.mark.parametrize(
+    ("syntax", "name"),
+    [("1.2.840.10008.1.2.4.102", "MPEG-4 AVC/H.264"), ("1.2.840.10008.1.2.4.110", ""), ("1.2.840.113619.5.2", "")],
+)
+def test_a_transfer_syntax_that_is_not_read_is_named_whole(syntax, name):
+    ds = film(syntax=UID("1.2.840.10008.1.2.4.90"), PixelData=encapsulate([b"\0\0\1\xba"]))
     ds["PixelData"].is_undefined_length = True
-    text = refused(ds)
-    assert text.startswith("this kind of DICOM is not read: ")
-    assert "MPEG-4" in text
-    assert "1.2.840.10008.1.2.4.102" in text
+    buffer = io.BytesIO()
+    ds.save_as(buffer, enforce_file_format=True)
+    plain, other = b"1.2.840.10008.1.2.4.90", syntax.encode()
+    plain, other = plain + b"\0" * (len(plain) % 2), other + b"\0" * (len(other) % 2)
+    content = buffer.getvalue().replace(struct.pack("<H", len(plain)) + plain, struct.pack("<H", len(other)) + other, 1)
+    text = refused(content)
+    assert text.startswith(f"this kind of DICOM is not read: its transfer syntax is {name}")
+    assert syntax in text
     assert text.endswith("or as PNG")
 
 

@@ -108,13 +108,18 @@ def decode(src: bytes, told: Header) -> NDArray:
         raise Unusable(pixel_limit(told.width, told.height))
     if told.channels > 4:
         raise Unusable(f"this kind of JPEG is not read: {told.channels} channels; save it as PNG")
-    if told.kind == "jpeg2k":
-        values = imagecodecs.jpeg2k_decode(src)
-    elif told.kind == "jpegls":
-        values = imagecodecs.jpegls_decode(src)
-    else:
-        space = {1: "GRAYSCALE", 3: "RGB", 4: "CMYK"}.get(told.channels)  # the same in and out: nothing is converted
-        values = imagecodecs.jpeg8_decode(src, colorspace=space, outcolorspace=space)
+    try:
+        if told.kind == "jpeg2k":
+            values = imagecodecs.jpeg2k_decode(src)
+        elif told.kind == "jpegls":
+            values = imagecodecs.jpegls_decode(src)
+        else:
+            space = {1: "GRAYSCALE", 3: "RGB", 4: "CMYK"}.get(
+                told.channels
+            )  # the same in and out: nothing is converted
+            values = imagecodecs.jpeg8_decode(src, colorspace=space, outcolorspace=space)
+    except NotImplementedError as e:
+        raise Unusable(f"this kind of JPEG is not read: {e}; save it as PNG") from e
     shape = (told.height, told.width, told.channels)
     if values.shape != (shape if told.channels > 1 else shape[:2]):
         raise Unusable("damaged: its pixels are not as many as it says")

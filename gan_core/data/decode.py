@@ -125,15 +125,9 @@ def frames(file: BinaryIO, name: str, resolution: int) -> Iterator[Frame]:
         raise Unusable(pixel_limit()) from e
     except UnidentifiedImageError as e:
         raise Unusable("damaged or not an image") from e
-    except NotImplementedError as e:
-        raise Unusable(f"this kind of image is not read: {_told(e)}; save it as PNG") from e
     except Exception as e:  # decoders fed with damaged bytes raise anything
-        raise Unusable(f"damaged: {_told(e)}") from e
-
-
-def _told(e: Exception) -> str:
-    why = " ".join(re.sub(r"<\S+ object at \w+>", "it", str(e)).split())
-    return why[:200] or "it cannot be decoded"
+        why = " ".join(re.sub(r"<\S+ object at \w+>", "it", str(e)).split())
+        raise Unusable(f"damaged: {why[:200] or 'it cannot be decoded'}") from e
 
 
 def _pictures(file: BinaryIO, resolution: int) -> Iterator[Frame]:

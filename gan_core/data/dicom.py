@@ -23,7 +23,13 @@ from PIL import Image
 from pydicom.encaps import generate_frames
 from pydicom.filereader import read_dataset
 from pydicom.pixels import apply_color_lut, get_decoder
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+)
 
 from gan_core.data import codecs
 from gan_core.data.limits import MAX_FILE_BYTES, MAX_PIXELS, MAX_SLICES, MAX_STACK_PIXELS, Unusable, pixel_limit, room
@@ -32,6 +38,10 @@ from gan_core.data.pixels import Frame, luma, stretch
 _SUFFIXES = (".dcm", ".dicom")
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _JPEG = tuple(f"1.2.840.10008.1.2.4.{n}" for n in (*range(50, 67), 70, 80, 81, 90, 91, 92, 93, 201, 202, 203))
+_OTHERS = (
+    *(ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian),
+    RLELossless,
+)  # read by pydicom itself
 _FIRST = {
     2: (0x0000, 0x0001, 0x0002, 0x0003, 0x0010),
     8: (0x0000, 0x0001, 0x0005, 0x0006, 0x0008, 0x0012, 0x0013, 0x0014, 0x0016, 0x0018, 0x0020, 0x0060),
@@ -121,7 +131,7 @@ def _read(file: BinaryIO) -> pydicom.Dataset:
     ds = pydicom.dcmread(BytesIO(file.read()) if at else file, force=True)
     if not ds.file_meta.get("TransferSyntaxUID"):
         implicit, little = ds.original_encoding
-        plain = ExplicitVRLittleEndian if little else UID("1.2.840.10008.1.2.2")
+        plain = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
         ds.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else plain
     return ds
 
@@ -133,10 +143,13 @@ def _complete(ds: pydicom.Dataset) -> None:
         Unusable: where the pixels are of a kind that is not read, with its name.
     """
     syntax = ds.file_meta.TransferSyntaxUID
-    if syntax.is_compressed and syntax not in (*_JPEG, RLELossless, DeflatedExplicitVRLittleEndian):
+    if not syntax.is_valid:
+        raise Unusable("damaged: its transfer syntax is none")
+    if syntax not in (*_JPEG, *_OTHERS):
+        name = "" if syntax.name == syntax else f"{syntax.name}, "
         raise Unusable(
-            f"this kind of DICOM is not read: its transfer syntax is {syntax.name} ({syntax}), which no package reads "
-            "that the studio uses; export the film uncompressed, or as PNG"
+            f"this kind of DICOM is not read: its transfer syntax is {name}{syntax[:64]}, which no package reads that "
+            "is installed here; export it uncompressed (dcmtk, GDCM), or as PNG"
         )
     allocated = int(ds.get("BitsAllocated") or 0)
     if "PixelData" in ds and allocated not in (1, 8, 16, 32, 64):

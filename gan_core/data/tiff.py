@@ -107,7 +107,10 @@ def _channels(page: TiffPage) -> int:
 
 
 def _gray(page: TiffPage) -> Image.Image:
-    planes = page.asarray(squeeze=False, maxworkers=1)  # [planes, 1, H, W, values]
+    try:
+        planes = page.asarray(squeeze=False, maxworkers=1)  # [planes, 1, H, W, values]
+    except NotImplementedError as e:
+        raise Unusable(f"this kind of TIFF is not read: {e}; save it as PNG") from e
     values: NDArray = planes[0, 0] if planes.shape[0] == 1 else np.moveaxis(planes[:, 0, ..., 0], 0, -1)
     bits, channels = _depth(page), _channels(page)
     if values.dtype.kind == "b":
