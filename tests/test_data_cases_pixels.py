@@ -3,16 +3,17 @@
 import io
 import itertools
 import os
+import re
 import shutil
 import struct
 
+import greys
 import imagecodecs
 import numpy as np
 import pydicom
 import pytest
 import tifffile
 from conftest import ROOT
-from greys import MOST, compare
 from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
@@ -334,16 +335,17 @@ def test_every_combination_is_what_dcmtk_shows(tmp_path, signed, photometric):
         for keyword, value in (table | window | rescale | shape | function).items():
             setattr(ds, keyword, value)
         ds.save_as(tmp_path / "a.dcm", enforce_file_format=True)
-        assert compare(tmp_path / "a.dcm") <= MOST, parts
+        assert greys.compare(tmp_path / "a.dcm") <= greys.MOST, parts
         tried += 1
     assert tried > 40
 
 
 @needs_dcmtk
-def test_the_test_files_of_pydicom_are_what_dcmtk_shows():
-    for name in ("CT_small.dcm", "JPEG-lossy.dcm", "JPEG2000.dcm", "MR_small_RLE.dcm", "ExplVR_BigEnd.dcm"):
-        path = pydicom.data.get_testdata_file(name, download=False)
-        assert compare(type(ROOT)(path)) <= MOST, name
+@pytest.mark.slow
+def test_the_test_files_of_pydicom_and_the_cases_are_what_dcmtk_shows(capsys):
+    greys.main(None)  # exits where some differ
+    agree = int(re.search(r"(\d+) agree, 0 differ", capsys.readouterr().out)[1])
+    assert agree >= 60
 
 
 # -- DICOM's files ----------------------------------------------------------------------------------------------------

@@ -140,13 +140,13 @@ def _pictures(file: BinaryIO, resolution: int) -> Iterator[Frame]:
             image.draft("L", (int(width * scale) + 1, int(height * scale) + 1))
         orientation = _orientation(image)
         depth = _DEPTHS.get(image.mode, 8)
-        with room(image.width * image.height):
-            deep = _deep(file, image)
-            if deep is None:
+        deep = _deep(file)
+        with room(image.width * image.height, 2 * deep if deep else 2):
+            if deep:
+                upright, depth = brightness(*_deep_values(file, width, height)), 16
+            else:
                 image.load()
                 upright = gray(image)
-            else:
-                upright, depth = brightness(*deep), 16
             if orientation in UPRIGHT:
                 upright = upright.transpose(UPRIGHT[orientation])
             yield Frame(upright, (height, width) if orientation >= 5 else (width, height), depth)
@@ -159,23 +159,29 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _deep(file: BinaryIO, image: Image.Image) -> tuple[NDArray, int, NDArray | None] | None:
-    """Values, bits and alpha of a picture whose 16 bits Pillow would make 8; None for any other."""
+_PPM = re.compile(rb"P6(?:\s+|#[^\n]*\n)+(\d+)(?:\s+|#[^\n]*\n)+(\d+)(?:\s+|#[^\n]*\n)+(\d+)\s")
+
+
+def _deep(file: BinaryIO) -> int:
+    """How many channels of 16 bits a picture has that Pillow would make 8 bits; 0 for any other."""
     place = file.tell()
     file.seek(0)
-    head = file.read(29)
-    if head.startswith(_PNG) and head[24] == 16 and head[25] != 0:  # colour, or with alpha
-        return _split(imagecodecs.png_decode(head + file.read()), 16)
-    if head.startswith(b"P6"):
-        file.seek(0)
-        text = rb"P6(?:\s+|#[^\n]*\n)+(\d+)(?:\s+|#[^\n]*\n)+(\d+)(?:\s+|#[^\n]*\n)+(\d+)\s"
-        content = file.read()
-        if (found := re.match(text, content)) and int(found[3]) > 255:
-            width, height = image.size
-            values = np.frombuffer(content, ">u2", 3 * width * height, found.end())
-            return values.reshape(height, width, 3).astype(np.uint16), 16, None
+    head = file.read(1000)
     file.seek(place)
-    return None
+    if head.startswith(_PNG) and head[24] == 16:  # its header is the first chunk, or Pillow would not have opened it
+        return {2: 3, 4: 2, 6: 4}.get(head[25], 0)
+    return 3 if (found := _PPM.match(head)) and int(found[3]) > 255 else 0
+
+
+def _deep_values(file: BinaryIO, width: int, height: int) -> tuple[NDArray, int, NDArray | None]:
+    """Their values, bits and alpha."""
+    file.seek(0)
+    content = file.read()
+    if content.startswith(_PNG):
+        return _split(imagecodecs.png_decode(content), 16)
+    found = _PPM.match(content)
+    values = np.frombuffer(content, ">u2", 3 * width * height, found.end() if found else 0)
+    return values.reshape(height, width, 3).astype(np.uint16), 16, None
 
 
 def _split(values: NDArray, bits: int) -> tuple[NDArray, int, NDArray | None]:
@@ -197,7 +203,7 @@ def _jpeg(file: BinaryIO, resolution: int) -> Iterator[Frame]:
         return
     if told.kind == "jpeg" and told.channels == 4:
         raise Unusable("this kind of JPEG is not read: CMYK of 12 bits; save it as PNG")
-    with room(min(told.width * told.height, MAX_PIXELS)):
+    with room(told.width * told.height, 2 * told.channels):
         values = codecs.decode(content, told)
         if told.kind == "jpeg" and told.channels == 3 and not (told.rgb or told.lossless):
             values = values[..., 0]  # luma

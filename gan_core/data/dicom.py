@@ -32,7 +32,16 @@ from pydicom.uid import (
 )
 
 from gan_core.data import codecs
-from gan_core.data.limits import MAX_FILE_BYTES, MAX_PIXELS, MAX_SLICES, MAX_STACK_PIXELS, Unusable, pixel_limit, room
+from gan_core.data.limits import (
+    MAX_FILE_BYTES,
+    MAX_IMAGE_BYTES,
+    MAX_PIXELS,
+    MAX_SLICES,
+    MAX_STACK_PIXELS,
+    Unusable,
+    pixel_limit,
+    room,
+)
 from gan_core.data.pixels import Frame, luma, stretch
 
 _SUFFIXES = (".dcm", ".dicom")
@@ -101,7 +110,10 @@ def frames(file: BinaryIO) -> Iterator[Frame]:
     patient = str(ds.get("PatientID") or "").strip()
     depth = int(ds.BitsStored) if "PixelData" in ds else 32 if "FloatPixelData" in ds else 64
     stored = partial(_compressed if ds.file_meta.TransferSyntaxUID in _JPEG else _native, ds, rows, columns, count)
-    with room(rows * columns):
+    each = ds.SamplesPerPixel * max(ds.BitsAllocated, 8) // 8 if "PixelData" in ds else depth // 8
+    if rows * columns * each > MAX_IMAGE_BYTES:
+        raise Unusable(f"its pixels take more than {MAX_IMAGE_BYTES // 10**6} MB")
+    with room(rows * columns, each):
         if count == 1:  # a stack is decoded again rather than held
             once = list(stored())
             stored = partial(iter, once)  # type: ignore[arg-type]
@@ -262,9 +274,11 @@ def _gray(ds: pydicom.Dataset, stored: Callable[[], Iterator[_Stored]], count: i
         values = _modality(frame.values, display)
         shown = display.voi(values) if display.voi else stretch(values, low, high)
         if inverse:
-            shown = 255 - shown
-        padding = _padding(frame, ds)
-        yield shown if padding is None else np.where(padding, np.float32(0), shown)
+            np.subtract(255, shown, out=shown)
+        del values  # of a large film, some hundred megabytes
+        if (padding := _padding(frame, ds)) is not None:
+            shown[padding] = 0
+        yield shown
         made += 1
     if made < count:
         raise Unusable(f"damaged: it holds {made} of {count} slices")

@@ -71,10 +71,10 @@ def brightness(values: NDArray, bits: int, alpha: NDArray | None = None, inverse
 
 def luma(values: NDArray) -> NDArray[np.float32]:
     """Brightness of colours [H, W, 3 or more] (red, green, blue, what comes then is left out), in their own range."""
-    out = values[..., 0] * np.float32(0.299)
+    out: NDArray[np.float32] = np.multiply(values[..., 0], 0.299, dtype=np.float32)
     for channel, weight in ((1, 0.587), (2, 0.114)):
-        out += values[..., channel] * np.float32(weight)
-    return out.astype(np.float32, copy=False)
+        out += np.multiply(values[..., channel], weight, dtype=np.float32)
+    return out
 
 
 def stretch(values: NDArray, low: float | None = None, high: float | None = None) -> NDArray[np.float32]:

@@ -13,8 +13,8 @@ from PIL import Image
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffPage
 
 from gan_core.data import codecs
-from gan_core.data.limits import MAX_FILE_BYTES, MAX_PIXELS, MAX_SLICES, Unusable, pixel_limit, room
-from gan_core.data.pixels import UPRIGHT, Frame, brightness
+from gan_core.data.limits import MAX_IMAGE_BYTES, MAX_PIXELS, MAX_SLICES, Unusable, pixel_limit, room
+from gan_core.data.pixels import UPRIGHT, Frame, brightness, luma
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Those whose decoders are given the size that must come out of them ...
@@ -40,10 +40,10 @@ def frames(file: BinaryIO) -> Iterator[Frame]:
             if isinstance(page, TiffPage):  # all of them, since none was told to be a frame of another
                 pages.append(page)
         for page in [p for p in pages if not _aside(p)] or pages[:1]:
-            _check(page)
+            each = _check(page)
             width, height = page.imagewidth, page.imagelength
             orientation = page.tags.valueof(274, 1)
-            with room(width * height):
+            with room(width * height, each):
                 image = _gray(page)
                 if orientation in UPRIGHT:
                     image = image.transpose(UPRIGHT[orientation])
@@ -60,8 +60,8 @@ def _depth(page: TiffPage) -> int:
     return bits if isinstance(bits, int) else max(bits)
 
 
-def _check(page: TiffPage) -> None:
-    """Raises `Unusable` before anything is decoded that could be large, or is of a kind that comes out wrong."""
+def _check(page: TiffPage) -> int:
+    """Bytes of a pixel. Raises `Unusable` before anything large is decoded, or anything that would come out wrong."""
     width, height, samples = page.imagewidth, page.imagelength, page.samplesperpixel
     if min(width, height, samples) < 1:
         raise Unusable("damaged: it claims to have no pixels")
@@ -84,14 +84,15 @@ def _check(page: TiffPage) -> None:
         raise Unusable(f"this kind of TIFF is not read: {what}; save it as PNG")
     assert page.dtype is not None
     chunk = int(np.prod(page.chunks, dtype=object))
-    if max(chunk, width * height * samples) * page.dtype.itemsize > MAX_FILE_BYTES:
-        raise Unusable(f"its pixels take more than {MAX_FILE_BYTES // 2**20} MiB")
+    if max(chunk, width * height * samples) * page.dtype.itemsize > MAX_IMAGE_BYTES:
+        raise Unusable(f"its pixels take more than {MAX_IMAGE_BYTES // 10**6} MB")
     if page.compression in _JPEG:
         for offset, size in zip(page.dataoffsets, page.databytecounts, strict=False):
             page.parent.filehandle.seek(offset)
             told = codecs.header(page.parent.filehandle.read(size))
             if told.width * told.height * told.channels > chunk or told.channels > 4:
                 raise Unusable(f"damaged: a part of it claims {told.width} x {told.height} pixels")
+    return samples * page.dtype.itemsize
 
 
 def _name(names: type, value: int) -> str:
@@ -122,9 +123,8 @@ def _gray(page: TiffPage) -> Image.Image:
     if page.photometric == 3:
         return _palette(page, values[..., 0])
     if page.photometric == 5 and values.dtype.kind == "u":
-        most = np.float32(2**bits - 1)
-        ink, black = most - values[..., :3], most - values[..., 3:]
-        values = np.rint(ink * black / most).astype(values.dtype)
+        black = 1 - values[..., 3] / np.float32(2**bits - 1)
+        values = np.rint((2**bits - 1 - luma(values)) * black).astype(values.dtype)
     elif page.photometric == 6 and page.compression not in _JPEG:
         values = values[..., 0]  # luma itself; tifffile makes JPEG's RGB
     elif channels == 1:
