@@ -447,6 +447,18 @@ def test_jpeg_2000_of_another_sign_than_its_headers(header, stream, bits):
     assert near(shown(ds), ramp(), 1)
 
 
+def test_eight_bits_that_were_coded_of_sixteen_signed_ones_are_not_negative():
+    window = {"WindowCenter": 128, "WindowWidth": 256}
+    for syntax, code in (
+        (JPEGLossless, imagecodecs.jpeg8_encode(EIGHT, lossless=True)),
+        (JPEGLSLossless, imagecodecs.jpegls_encode(EIGHT)),
+    ):
+        ds = film(syntax=syntax, BitsStored=16, HighBit=15, PixelRepresentation=1, **window)
+        ds.PixelData = encapsulate([bytes(code)])
+        ds["PixelData"].is_undefined_length = True
+        assert near(shown(ds), EIGHT.astype(float))
+
+
 def test_a_codestream_that_claims_another_size_is_refused():
     code = bytearray(imagecodecs.jpegls_encode(DEEP))
     at = code.index(b"\xff\xf7") + 5

@@ -214,6 +214,8 @@ def _compressed(ds: pydicom.Dataset, rows: int, columns: int, count: int) -> Ite
         if told.bits > ds.BitsAllocated:
             raise Unusable(f"damaged: its values have {told.bits} bits, but its header says {ds.BitsAllocated}")
         cells = codecs.decode(source, told)
+        if 8 * cells.itemsize < ds.BitsAllocated:  # so that the header's sign bit finds its place
+            cells = cells.astype(f"{cells.dtype.kind}{ds.BitsAllocated // 8}")
         bits, high = ds.BitsStored, ds.HighBit
         agreed = told.kind == "jpeg2k" and told.signed == bool(ds.PixelRepresentation)
         if told.kind == "jpeg2k" and not agreed:
