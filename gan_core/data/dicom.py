@@ -395,8 +395,8 @@ def _modality(values: NDArray, display: _Display) -> NDArray:
 def _range(ds: pydicom.Dataset, displays: list[_Display], stored: Iterator[_Stored]) -> tuple[float, float]:
     """The range of values shown where nothing says which."""
     as_stored = all(d.modality is None and (d.slope, d.intercept) == (1, 0) for d in displays)
-    if any(k in ds and ds[k].is_empty for k in ("RescaleSlope", "RescaleIntercept")):
-        as_stored = False  # values of a device, though it does not say which: shown by their range, as by dcmtk's +Wm
+    if any(k in ds and ds.get(k) != usual for k, usual in (("RescaleSlope", 1), ("RescaleIntercept", 0))):
+        as_stored = False  # also where they are empty or make no sense: these are a device's values, not greys
     if "PixelData" in ds and ds.BitsStored <= 8 and not ds.PixelRepresentation and as_stored:
         return 0.0, 2.0**ds.BitsStored - 1
     low, high = np.inf, -np.inf
