@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import struct
+import zlib
 
 import greys
 import imagecodecs
@@ -383,9 +384,14 @@ def test_other_files_are_not_taken_for_dicom(head):
     assert not is_picture(content, "data.bin") or head[:4] == b"\x08\0\0\0"
 
 
-def test_a_picture_is_what_it_is_whatever_its_name(tmp_path):
+def test_a_picture_is_what_it_is_whatever_its_name_and_whatever_stands_where_dicom_begins(tmp_path):
     Image.fromarray(np.full((8, 8), 7, np.uint8)).save(tmp_path / "a.png")
-    assert np.all(shown((tmp_path / "a.png").read_bytes(), "a.dcm") == 7)
+    content = (tmp_path / "a.png").read_bytes()
+    assert np.all(shown(content, "a.dcm") == 7)
+    for element in (b"\x08\0\0\0\x04\0\0\0", b"\x02\0\0\0UL\4\0"):
+        comment = b"tEXt" + bytes(132 - 41) + element * 2
+        chunk = struct.pack(">I", len(comment) - 4) + comment + struct.pack(">I", zlib.crc32(comment))
+        assert np.all(shown(content[:33] + chunk + content[33:], "a.png") == 7)
 
 
 EIGHT = (DEEP >> 4).astype(np.uint8)

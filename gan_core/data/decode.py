@@ -111,7 +111,7 @@ def frames(file: BinaryIO, name: str, resolution: int) -> Iterator[Frame]:
             raise Unusable("empty file")
         if not is_picture(head, name):
             raise Unusable(unread(head, name))
-        if dicom.start(head) == 132 or not head.startswith(_MAGIC):  # a preamble may be a TIFF's head
+        if head[128:132] == b"DICM" or not head.startswith(_MAGIC):  # a preamble may be a TIFF's head
             yield from dicom.frames(file) if dicom.is_dicom(head, name) else _pictures(file, resolution)
         elif head.startswith(tiff.MAGIC):
             yield from tiff.frames(file)
@@ -202,7 +202,7 @@ def _jpeg(file: BinaryIO, resolution: int) -> Iterator[Frame]:
         yield from _pictures(file, resolution)
         return
     if told.kind == "jpeg" and told.channels == 4:
-        raise Unusable("this kind of JPEG is not read: CMYK of 12 bits; save it as PNG")
+        raise Unusable("this kind of JPEG is not read: CMYK, lossless or of 12 bits; save it as PNG")
     with room(told.width * told.height, 2 * told.channels):
         values = codecs.decode(content, told)
         if told.kind == "jpeg" and told.channels == 3 and not (told.rgb or told.lossless):

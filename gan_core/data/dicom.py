@@ -46,7 +46,7 @@ from gan_core.data.pixels import Frame, luma, stretch
 
 _SUFFIXES = (".dcm", ".dicom")
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-_JPEG = tuple(f"1.2.840.10008.1.2.4.{n}" for n in (*range(50, 67), 70, 80, 81, 90, 91, 92, 93, 201, 202, 203))
+_JPEG = tuple(f"1.2.840.10008.1.2.4.{n}" for n in (*range(50, 67), 70, 80, 81, 90, 91, 201, 202, 203))
 _OTHERS = (
     *(ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian),
     RLELossless,
@@ -66,7 +66,8 @@ def start(head: bytes) -> int | None:
     """
     if head[128:132] == b"DICM":
         return 132
-    return next((at for at in (0, 128, 132) if _is_element(head[at : at + 8])), None)
+    places = (0,) if any(head[:128]) else (128, 132)
+    return next((at for at in places if _is_element(head[at : at + 8])), None)
 
 
 def _is_element(head: bytes) -> bool:
@@ -109,7 +110,7 @@ def frames(file: BinaryIO) -> Iterator[Frame]:
     _complete(ds)
     patient = str(ds.get("PatientID") or "").strip()
     depth = int(ds.BitsStored) if "PixelData" in ds else 32 if "FloatPixelData" in ds else 64
-    stored = partial(_compressed if ds.file_meta.TransferSyntaxUID in _JPEG else _native, ds, rows, columns, count)
+    stored = partial(_compressed if ds.file_meta.TransferSyntaxUID in _JPEG else _native, ds, count)
     each = ds.SamplesPerPixel * max(ds.BitsAllocated, 8) // 8 if "PixelData" in ds else depth // 8
     if rows * columns * each > MAX_IMAGE_BYTES:
         raise Unusable(f"its pixels take more than {MAX_IMAGE_BYTES // 10**6} MB")
@@ -119,8 +120,12 @@ def frames(file: BinaryIO) -> Iterator[Frame]:
             stored = partial(iter, once)  # type: ignore[arg-type]
         gray = ds.SamplesPerPixel == 1 and ds.PhotometricInterpretation != "PALETTE COLOR"
         shown = _gray(ds, stored, count) if gray else (_colour(ds, s) for s in stored())
+        made = 0
         for pixels in shown:
+            made += 1
             yield Frame(Image.fromarray(pixels), (columns, rows), depth, patient)
+        if made < count:
+            raise Unusable(f"damaged: it holds {made} of {count} slices")
 
 
 # -- the file ---------------------------------------------------------------------------------------------------------
@@ -189,7 +194,7 @@ class _Stored(NamedTuple):
     rgb: bool = False  # its codestream says that it is RGB, whatever the header says
 
 
-def _native(ds: pydicom.Dataset, rows: int, columns: int, count: int) -> Iterator[_Stored]:
+def _native(ds: pydicom.Dataset, count: int) -> Iterator[_Stored]:
     """Uncompressed slices, and those of RLE, by pydicom: big-endian, in planes, subsampled, single bits."""
     decoder = get_decoder(ds.file_meta.TransferSyntaxUID)
     found = decoder.iter_array(ds, raw=True, correct_unused_bits=False, allow_excess_frames=False)  # type: ignore[arg-type]
@@ -199,17 +204,16 @@ def _native(ds: pydicom.Dataset, rows: int, columns: int, count: int) -> Iterato
         yield _Stored(cells if whole else _bits(cells, ds.PixelRepresentation, ds.BitsStored, ds.HighBit), cells)
 
 
-def _compressed(ds: pydicom.Dataset, rows: int, columns: int, count: int) -> Iterator[_Stored]:
+def _compressed(ds: pydicom.Dataset, count: int) -> Iterator[_Stored]:
     """Slices of any JPEG."""
     offsets = ds.get("ExtendedOffsetTable"), ds.get("ExtendedOffsetTableLengths")
     sources = generate_frames(ds.PixelData, number_of_frames=count, extended_offsets=offsets if all(offsets) else None)  # type: ignore[arg-type]
-    made = 0
     for source in islice(sources, count):
         told = codecs.header(source)
-        if (told.width, told.height, told.channels) != (columns, rows, ds.SamplesPerPixel):
+        if (told.width, told.height, told.channels) != (ds.Columns, ds.Rows, ds.SamplesPerPixel):
             raise Unusable(
                 f"damaged: its pixels are {told.width} x {told.height} of {told.channels} values each, but its header "
-                f"says {columns} x {rows} of {ds.SamplesPerPixel}"
+                f"says {ds.Columns} x {ds.Rows} of {ds.SamplesPerPixel}"
             )
         if told.bits > ds.BitsAllocated:
             raise Unusable(f"damaged: its values have {told.bits} bits, but its header says {ds.BitsAllocated}")
@@ -224,9 +228,6 @@ def _compressed(ds: pydicom.Dataset, rows: int, columns: int, count: int) -> Ite
             high = bits - 1  # no more than these were coded
         values = cells if agreed and high == bits - 1 else _bits(cells, ds.PixelRepresentation, bits, high)
         yield _Stored(values, cells, told.rgb)
-        made += 1
-    if made < count:
-        raise Unusable(f"damaged: it holds {made} of {count} slices")
 
 
 def _bits(cells: NDArray, signed: int, stored: int, high: int) -> NDArray:
@@ -271,7 +272,6 @@ def _gray(ds: pydicom.Dataset, stored: Callable[[], Iterator[_Stored]], count: i
     inverse = ds.PhotometricInterpretation == "MONOCHROME1"
     if shape in ("IDENTITY", "INVERSE"):  # the two never add up: DX has INVERSE of MONOCHROME1 (C.8.11.3.1.2)
         inverse = shape == "INVERSE"
-    made = 0
     for display, frame in zip(displays, stored(), strict=False):
         values = _modality(frame.values, display)
         shown = display.voi(values) if display.voi else stretch(values, low, high)
@@ -281,9 +281,6 @@ def _gray(ds: pydicom.Dataset, stored: Callable[[], Iterator[_Stored]], count: i
         if (padding := _padding(frame, ds)) is not None:
             shown[padding] = 0
         yield shown
-        made += 1
-    if made < count:
-        raise Unusable(f"damaged: it holds {made} of {count} slices")
 
 
 def _display(ds: pydicom.Dataset, i: int) -> _Display:
