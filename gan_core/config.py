@@ -209,7 +209,7 @@ def remarks(config: TrainConfig, classes: Sequence[str], label_name: str) -> lis
         return [f"{config.preset} learns without classes: the {len(classes):,} of this data are left out of account."]
     if not label_name and config.label_name == KL_GRADE:
         listed = ", ".join(classes)
-        return [f"The classes {listed} are taken for KL grades. If they are not, say what a class is called (label_name)."]
+        return [f"The classes {listed} are taken for KL grades. Where they are none, set label_name."]
     return []
 
 

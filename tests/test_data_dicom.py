@@ -105,21 +105,23 @@ def test_a_sigmoid_window(tmp_path):
     assert np.abs(got - 255 / (1 + np.exp(-4 * (RAMP - 32.0) / 20))).max() <= 0.51
 
 
-@pytest.mark.parametrize("broken", [{"WindowWidth": 0}, {"WindowWidth": 10, "VOILUTFunction": "NONSENSE"}])
+@pytest.mark.parametrize("broken", [{"WindowWidth": 0}, {"WindowWidth": 0, "VOILUTFunction": "SIGMOID"}])
 def test_a_window_that_makes_no_sense_falls_back_to_the_range(tmp_path, broken):
     got = shown(tmp_path / "a.dcm", dicom(WindowCenter=10, **broken))[0]
     assert np.abs(got - RAMP * 255 / 63).max() <= 0.51
 
 
 @pytest.mark.parametrize("rescale", [{}, {"RescaleSlope": 1, "RescaleIntercept": 0}])
-def test_a_voi_lut_is_applied_before_a_window(tmp_path, rescale):
+def test_a_window_counts_before_a_voi_lut(tmp_path, rescale):
     table = Dataset()
     table.LUTDescriptor = [64, 0, 12]
     table.LUTData = [4095 - 65 * i for i in range(64)]  # falling, from 4095 to 0
     ds = dicom(VOILUTSequence=Sequence([table]), WindowCenter=3, WindowWidth=2, **rescale)
     ds.VOILUTSequence[0]["LUTDescriptor"].VR = "US"
     ds.VOILUTSequence[0]["LUTData"].VR = "US"
-    assert np.abs(shown(tmp_path / "a.dcm", ds)[0] - (255 - RAMP * 255 / 63)).max() <= 0.51
+    assert set(np.unique(shown(tmp_path / "a.dcm", ds)[0])) == {0, 255}
+    del ds.WindowCenter, ds.WindowWidth
+    assert np.abs(shown(tmp_path / "b.dcm", ds)[0] - (255 - RAMP * 255 / 63)).max() <= 0.51
 
 
 def test_a_modality_lut_is_applied(tmp_path):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 MAX_PIXELS = 64_000_000  # of one image: 8000 x 8000; the largest mammograms have 28 million
+MAX_IMAGE_BYTES = 4 * MAX_PIXELS  # of one image's values
 MAX_STACK_PIXELS = 1_000_000_000  # of all slices of one file
 MAX_SLICES = 10_000  # of one file
 MAX_FILE_BYTES = 512 * 2**20
@@ -19,10 +20,14 @@ _taken = 0  # pixels of all images being decoded
 
 
 @contextmanager
-def room(pixels: int) -> Iterator[None]:
+def room(pixels: int, each: int = 2) -> Iterator[None]:
     """Waits until all images that are being decoded, this one among them, have at most MAX_PIXELS: a pixel takes up to
-    22 bytes meanwhile, and as many images are decoded at once as there are cores."""
+    22 bytes meanwhile, and as many images are decoded at once as there are cores.
+
+    Pixels of more bytes `each` than 3, all their channels together, count as more: those of 8 bytes take up to 32.
+    """
     global _taken
+    pixels = min(MAX_PIXELS, pixels * max(1, each // 2))
     with _change:
         _change.wait_for(lambda: _taken + pixels <= MAX_PIXELS)
         _taken += pixels
