@@ -90,8 +90,8 @@ def frames(file: BinaryIO) -> Iterator[Frame]:
     """The slices of a DICOM file, each with an image "F" in 0..255, decoded one at a time.
 
     The output range of the first window or of the VOI LUT becomes 0..255. Where both stand, the window counts, as for
-    dcmtk and Orthanc (C.11.2.1.1 allows either). Without either, images of 8 bits that are not rescaled stay as stored and
-    others are scaled by the range of the file. Padding (C.7.5.1.1.2) is black. Colour becomes luma.
+    dcmtk and Orthanc (C.11.2.1.1 allows either). Without either, images of 8 bits that are not rescaled stay as stored
+    and others are scaled by the range of the file. Padding (C.7.5.1.1.2) is black. Colour becomes luma.
 
     Raises:
         Unusable: where the file has no pixels, declares too many, expands too far, or is of a kind that is not read.
