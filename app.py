@@ -1,10 +1,10 @@
-"""`streamlit run app.py` opens the studio. The frame is in studio/main.py, the pages are in pages/."""
+"""`streamlit run app.py` opens the studio. The frame is in studio/ui_main.py, the pages are in pages/."""
 
 import streamlit as st
 
 from studio.routes import routes
-from studio.start import lifespan, show_error
+from studio.ui_start import lifespan, show_error
 
 # An App rather than a script: with a script, Streamlit would take pages/ for its own old kind of pages and a deep link
 # would open outside the frame.
-app = st.App("studio/main.py", routes=routes, lifespan=lifespan, on_script_error=show_error)
+app = st.App("studio/ui_main.py", routes=routes, lifespan=lifespan, on_script_error=show_error)

@@ -18,17 +18,19 @@ from fuzz_house import CLASSES, RUN, SECRET, Broken, House, in_words, works
 from fuzz_links import visit
 from hypothesis import strategies as st
 
-from gan_core import cli, lineup, media
-from gan_core.deletion import delete_evaluation, delete_run
 from gan_core.errors import UserError
-from gan_core.evaluations import EvaluationFolder
-from gan_core.export.folder import ExportFolder, delete_export
 from gan_core.generate import generate, labels
 from gan_core.hub.check import TAKEN, check_model
-from gan_core.hub.inventory import inventory
 from gan_core.hub.store import ORIGIN
 from gan_core.model import CONFIG, TENSORS, find_generator, load_model, read_config
-from gan_core.runs import Run, find_unfinished
+from gan_core.train.run import Run, find_unfinished
+from studio import cli
+from studio import runs as lineup
+from studio.evaluate.folder import EvaluationFolder
+from studio.export.folder import ExportFolder, delete_export
+from studio.jobs.deletion import delete_evaluation, delete_run
+from studio.models.inventory import inventory
+from studio.runs import media
 
 # -- config.json ------------------------------------------------------------------------------------------------------
 

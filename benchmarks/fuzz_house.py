@@ -25,7 +25,7 @@ from gan_core.config import NetConfig  # noqa: E402
 from gan_core.errors import UserError  # noqa: E402
 from gan_core.model import ModelConfig, save_model  # noqa: E402
 from gan_core.presets import configure  # noqa: E402
-from gan_core.runs import Run, create_run  # noqa: E402
+from gan_core.train.run import Run, create_run  # noqa: E402
 
 MOST_MEMORY = 2**30  # bytes that one damaged thing may cost
 MOST_WORDS = 1000  # characters of an error for people
@@ -241,11 +241,11 @@ def _trained(root: Path) -> Run:
 
 def _jobs(model: Path) -> dict[str, Path]:
     """A finished evaluation and a finished export."""
-    from gan_core.evaluations import EvaluationRequest, create_evaluation
-    from gan_core.export.folder import create_export
-    from gan_core.export.job import run_export
-    from gan_core.export.plan import ExportRequest
-    from gan_core.measure.job import run_evaluation
+    from studio.evaluate.folder import EvaluationRequest, create_evaluation
+    from studio.evaluate.job import run_evaluation
+    from studio.export.folder import create_export
+    from studio.export.job import run_export
+    from studio.export.plan import ExportRequest
 
     only = ("fd", "kd", "prdc", "variety", "spectrum")
     evaluation = create_evaluation(EvaluationRequest(model=str(model), data="phantom:60", n=50, only=only))

@@ -14,8 +14,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from gan_core.model import load_model
-from gan_core.study import store
-from gan_core.study.make import make_set
+from studio.study import store
+from studio.study.make import make_set
 
 # -- pages ------------------------------------------------------------------------------------------------------------
 
@@ -92,7 +92,7 @@ def visit(page: str, **query: Any) -> bool:
     """Opens a page of the app; whether it did so without an objection, which must be in words."""
     from streamlit.testing.v1 import AppTest
 
-    at = AppTest.from_file(str(ROOT / "studio" / "main.py"), default_timeout=120)
+    at = AppTest.from_file(str(ROOT / "studio" / "ui_main.py"), default_timeout=120)
     for name, value in query.items():
         at.query_params[name] = value
     if page != "gallery":
@@ -188,7 +188,7 @@ of_routes = st.one_of(
 
 
 def check_route(house: House, example: tuple[str, tuple[str, ...], Any]) -> bool:
-    from studio import learn_games
+    from studio.learn import games as learn_games
     from studio.routes import routes
 
     method, place, sent = example

@@ -62,7 +62,7 @@ def examine(target: Target, house: House, example: Any) -> bool:
 
 def _pixels(sides: Any, extractor: Any) -> Any:
     """In place of the knee encoder, which takes seconds."""
-    from gan_core.compare.space import Views
+    from studio.compare.space import Views
 
     fake, real = (side.images.reshape(len(side), -1).astype(np.float32) for side in (sides.fake, sides.real))
     return Views(fake, real, "pixels")
@@ -70,10 +70,10 @@ def _pixels(sides: Any, extractor: Any) -> Any:
 
 # The shipped models, and what takes long and is not looked at here.
 _STAND_INS: dict[str, Any] = {
-    "studio.models.shipped_generators": list,
-    "gan_core.hub.inventory.shipped_generators": list,
-    "gan_core.lineup.offer.SHIPPED": Path("/nowhere"),
-    "studio.evaluate_form.PHANTOMS": "phantom:60",
-    "studio.compare._encoder": lambda: None,
-    "studio.compare.look": _pixels,
+    "studio.models.ui_models.shipped_generators": list,
+    "studio.models.inventory.shipped_generators": list,
+    "studio.runs.offer.SHIPPED": Path("/nowhere"),
+    "studio.evaluate.ui_form.PHANTOMS": "phantom:60",
+    "studio.compare.ui_films._encoder": lambda: None,
+    "studio.compare.ui_films.look": _pixels,
 }

@@ -18,10 +18,10 @@ import typer
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from gan_core.explore import single  # noqa: E402
-from gan_core.explore.space import Space  # noqa: E402
 from gan_core.model import load_model, shipped_generators  # noqa: E402
 from gan_core.seeds import latents  # noqa: E402
+from studio.explore import single  # noqa: E402
+from studio.explore.space import Space  # noqa: E402
 
 COUNTS = (1, single.FEW, 16, 64)
 

@@ -17,12 +17,13 @@ from serving import serving
 from websockets import Subprotocol
 from websockets.sync.client import connect
 
-from gan_core import data, launch
-from gan_core.evaluations import EvaluationFolder, EvaluationRequest, create_evaluation
-from gan_core.export.folder import ExportFolder
-from gan_core.jobs import JobFolder
+from gan_core import data
 from gan_core.model import shipped_generators
-from gan_core.runs import Run, create_run, list_runs, runs_root
+from gan_core.train.run import Run, create_run, list_runs, runs_root
+from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, create_evaluation
+from studio.export.folder import ExportFolder
+from studio.jobs import launch
+from studio.jobs.folder import JobFolder
 
 MOST_SECONDS = 1.5  # from a click to the kill; half of the kills come in the first eighth of it
 ALBUM = "phantom:60"

@@ -18,12 +18,14 @@ from typing import Any
 import psutil
 from kills_table import PATIENCE, Table, kill, progress
 
-from gan_core import cli, environment, launch
+from gan_core import environment
 from gan_core.config import TrainConfig
 from gan_core.errors import UserError
 from gan_core.model import CONFIG, TENSORS, load_model
 from gan_core.presets import configure
-from gan_core.runs import Run, Status, create_run, list_runs
+from gan_core.train.run import Run, Status, create_run, list_runs
+from studio import cli
+from studio.jobs import launch
 
 COLD = 10  # every so many-th session is a new Python
 AT_A_WRITE = 0.3  # of the kills wait for a half-written file

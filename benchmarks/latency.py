@@ -109,7 +109,7 @@ def main(
     """Measure the Explore page's latency in a real browser."""
     from gan_core.model import read_config, shipped_generators
     from gan_core.presets import configure
-    from gan_core.runs import create_run, runs_root
+    from gan_core.train.run import create_run, runs_root
 
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder) / "runs"

@@ -131,13 +131,13 @@ def run_trial(group: str, trial: Trial, data: str, unseen: str, minutes: float, 
     import torch
 
     from gan_core import images, networks
-    from gan_core.evaluations import EvaluationRequest
     from gan_core.generate import generate
-    from gan_core.measure.evaluate import evaluate
     from gan_core.model import load_model
-    from gan_core.runs import Run
     from gan_core.train.distributed import World
+    from gan_core.train.run import Run
     from gan_core.train.trainer import train
+    from studio.evaluate.evaluate import evaluate
+    from studio.evaluate.folder import EvaluationRequest
 
     torch.set_num_threads(1)
     if trial.patch:

@@ -85,13 +85,13 @@ def last_epoch(ticks: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def measure(system: System, run: Any, data: Path, n: int) -> dict[str, dict[str, Any]]:
+    from benchmarks.inception_score import class_scores
+    from benchmarks.letters import marked
     from gan_core import data as data_module
-    from gan_core.evaluations import EvaluationRequest
     from gan_core.generate import generate
-    from gan_core.measure.evaluate import evaluate
-    from gan_core.measure.inception_score import class_scores
-    from gan_core.measure.letters import marked
     from gan_core.model import load_model
+    from studio.evaluate.evaluate import evaluate
+    from studio.evaluate.folder import EvaluationRequest
 
     seen, unseen = (str(data / which.get(system.data, system.data)) for which in (SEEN, UNSEEN))
     if system.epochs:
@@ -133,9 +133,9 @@ def run_system(system: System, data: Path, out: Path, scale: float, quick: bool)
 
     from gan_core import networks
     from gan_core.model import load_model
-    from gan_core.runs import Run
     from gan_core.train.distributed import World
     from gan_core.train.game import pick_precision
+    from gan_core.train.run import Run
     from gan_core.train.trainer import train
 
     torch.set_num_threads(1)

@@ -19,11 +19,11 @@ from seeds_systems import RESULT, System, figure
 
 from gan_core.files import write_text
 from gan_core.images import ungrid
-from gan_core.media.style import CRITIC, GENERATOR, GRID, INK, MUTED
 from gan_core.presets import change
-from gan_core.runs import STATUS, Run, Status
 from gan_core.status import ProcessStatus
 from gan_core.train import health
+from gan_core.train.run import STATUS, Run, Status
+from studio.runs.media.style import CRITIC, GENERATOR, GRID, INK, MUTED
 
 SHIPPED = Path(__file__).with_name("seeds")
 PAPER = Path(__file__).with_name("SEEDS.md")

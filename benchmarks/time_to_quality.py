@@ -23,7 +23,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 from seeds_systems import RESULT  # noqa: E402
 
-from gan_core.runs import Run  # noqa: E402
+from gan_core.train.run import Run  # noqa: E402
 
 OLD, NEW = "wgan-gp", ("knee-64", "knee-64+features")
 SHIPPED = HERE / "seeds"
@@ -82,7 +82,7 @@ def verdict(old: Curve, new: Curve) -> str:
 def draw(curves: Sequence[Curve], path: Path) -> None:
     from matplotlib.figure import Figure
 
-    from gan_core.media.style import CRITIC, GENERATOR, GRID, PLAIN
+    from studio.runs.media.style import CRITIC, GENERATOR, GRID, PLAIN
 
     figure = Figure(figsize=(7, 3.6), layout="constrained", facecolor="white")
     axes = figure.add_subplot()

@@ -113,9 +113,9 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure the app with many viewers."""
-    from gan_core import launch
     from gan_core.presets import configure
-    from gan_core.runs import Run
+    from gan_core.train.run import Run
+    from studio.jobs import launch
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         runs = Path(folder) / "runs"

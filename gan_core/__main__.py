@@ -1,6 +1,6 @@
-"""`python -m gan_core VERB`."""
+"""`python -m gan_core VERB`: the commands, which are the application's."""
 
-from gan_core.cli import main
+import runpy
 
 if __name__ == "__main__":
-    main()
+    runpy.run_module("studio.cli", run_name="__main__", alter_sys=True)

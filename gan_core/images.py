@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 from gan_core.data.limits import MAX_PIXELS
 from gan_core.files import check_own, replacing
@@ -22,6 +23,15 @@ def to_uint8(x: Tensor) -> np.ndarray:
 def to_float(images: np.ndarray, device: torch.device | None = None) -> Tensor:
     """uint8 images, any shape, as float in [-1, 1] on `device`, which gets them as bytes."""
     return torch.from_numpy(images).to(device).float().div_(127.5).sub_(1)
+
+
+def resize(x: Tensor, resolution: int) -> Tensor:
+    """Images [N, 1, H, W] at another side: averaged down, or interpolated up (bicubic)."""
+    if x.shape[-1] == resolution == x.shape[-2]:
+        return x
+    if x.shape[-1] < resolution:
+        return F.interpolate(x, (resolution, resolution), mode="bicubic", align_corners=False).clamp(-1, 1)
+    return F.interpolate(x, (resolution, resolution), mode="bilinear", align_corners=False, antialias=True)
 
 
 def grid(images: np.ndarray, columns: int) -> np.ndarray:

@@ -170,7 +170,7 @@ def find_generator(name: str) -> Path:
     """
     from gan_core.hub.client import parse_name
     from gan_core.hub.store import find_stored
-    from gan_core.runs import runs_root
+    from gan_core.train.run import runs_root
 
     run = runs_root() / name
     candidates = [Path(name), Path(name) / "generator", SHIPPED / name, run / "generator", run]

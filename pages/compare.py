@@ -7,13 +7,17 @@ import re
 
 import streamlit as st
 
-from gan_core.compare.sides import MOST, shared_classes
 from gan_core.errors import UserError
-from gan_core.measure.tables import stand_ins
 from gan_core.seeds import MAX_SEED
-from studio import compare, compare_view, evaluate_form, models, sources
-from studio.links import follow
+from studio import ui_sources as sources
+from studio.compare import ui_films as compare
+from studio.compare import ui_views as compare_view
+from studio.compare.sides import MOST, shared_classes
+from studio.evaluate import ui_form as evaluate_form
+from studio.evaluate.tables import stand_ins
+from studio.models import ui_models as models
 from studio.text import plain
+from studio.ui_links import follow
 
 SIDE, NEAREST, TONES, MAP = VIEWS = "Side by side", "Nearest real", "Brightness and detail", "Map"
 SHOWN = 12  # of each side, at first

@@ -2,10 +2,12 @@
 
 import streamlit as st
 
-from gan_core.evaluations import EvaluationFolder
-from studio import evaluate_form, evaluate_table, evaluate_view
-from studio.links import follow
+from studio.evaluate import ui_form as evaluate_form
+from studio.evaluate import ui_table as evaluate_table
+from studio.evaluate import ui_view as evaluate_view
+from studio.evaluate.folder import EvaluationFolder
 from studio.text import plain
+from studio.ui_links import follow
 
 NEW, ONE, SEVERAL = "New evaluation", "Evaluate", "Compare"
 

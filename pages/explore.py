@@ -2,8 +2,12 @@
 
 import streamlit as st
 
-from studio import describe_view, explore_find, explore_models, explore_view, models
-from studio.links import says_anew
+from studio.explore import ui_describe as describe_view
+from studio.explore import ui_find as explore_find
+from studio.explore import ui_models as explore_models
+from studio.explore import ui_view as explore_view
+from studio.models import ui_models as models
+from studio.ui_links import says_anew
 
 ONE, FIND, DESCRIBE = explore_view.ONE, "Find a knee", "Describe"
 MODES: dict[str, explore_view.Mode] = {ONE: "one", "Between knees": "between", "Plane": "plane"}

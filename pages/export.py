@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from gan_core.export.folder import ExportFolder
-from studio import export_form, export_view
-from studio.links import follow
+from studio.export import ui_form as export_form
+from studio.export import ui_view as export_view
+from studio.export.folder import ExportFolder
 from studio.text import plain
+from studio.ui_links import follow
 
 NEW = "New export"
 

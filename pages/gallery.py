@@ -6,8 +6,8 @@ import streamlit as st
 
 from gan_core.grades import KL_GRADE
 from gan_core.seeds import MAX_SEED
-from studio import models
-from studio.lightbox import film, sheet
+from studio.gallery.ui_lightbox import film, sheet
+from studio.models import ui_models as models
 from studio.text import plain
 
 MOST = 20  # pages

@@ -3,12 +3,12 @@
 import numpy as np
 import streamlit as st
 
-from gan_core.toy.game import GAMES
-from gan_core.toy.record import SEEDS
-from gan_core.toy.seen import seen
-from studio import learn
-from studio.learn_recipes import RECIPES, SEEN
-from studio.links import one_of
+from studio.learn import ui_toy as learn
+from studio.learn.recipes import RECIPES, SEEN
+from studio.learn.toy.game import GAMES
+from studio.learn.toy.record import SEEDS
+from studio.learn.toy.seen import seen
+from studio.ui_links import one_of
 
 PLAY, DISTANCE, LOSSES, STEADY = "Watch a game", "How far apart?", "The losses", "Steadying the game"
 ALONE = "nothing"

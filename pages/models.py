@@ -2,8 +2,10 @@
 
 import streamlit as st
 
-from studio import models_get, models_list, models_share
-from studio.links import says_anew
+from studio.models import ui_get as models_get
+from studio.models import ui_list as models_list
+from studio.models import ui_share as models_share
+from studio.ui_links import says_anew
 
 HERE, GET, SHARE = "On this computer", "Get a model", "Share a model"
 VIEWS = {"here": HERE, "get": GET, "share": SHARE}

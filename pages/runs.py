@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from gan_core.lineup import entries
-from studio import runs_choice, runs_view
+from studio.runs import entries
+from studio.runs import ui_choice as runs_choice
+from studio.runs import ui_view as runs_view
 
 st.title("Runs")
 offered = entries()

@@ -3,9 +3,10 @@
 import streamlit as st
 
 from gan_core.errors import UserError
-from gan_core.study import store
-from studio import study_start, study_view
-from studio.study_room import room
+from studio.study import store
+from studio.study import ui_start as study_start
+from studio.study import ui_view as study_view
+from studio.study.ui_room import room
 from studio.text import plain
 
 st.title("Reader study")

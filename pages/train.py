@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from gan_core.runs import list_runs
+from gan_core.train.run import list_runs
 from studio.text import plain
-from studio.train_form import new_training
-from studio.train_watch import watch
+from studio.train.ui_form import new_training
+from studio.train.ui_watch import watch
 
 st.title("Train")
 runs = {run.name: run for run in list_runs()}

@@ -2,8 +2,11 @@
 
 from starlette.routing import BaseRoute
 
-from studio import explore_routes, export_routes, learn_games, runs_routes
-from studio.study_api import study_routes
+from studio.explore import routes as explore_routes
+from studio.export import routes as export_routes
+from studio.learn import games as learn_games
+from studio.runs import routes as runs_routes
+from studio.study.routes import study_routes
 
 routes: list[BaseRoute] = [
     explore_routes.route,

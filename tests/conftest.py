@@ -69,7 +69,7 @@ def untrained_run(tiny):
 
     from gan_core import networks
     from gan_core.model import ModelConfig, save_model
-    from gan_core.runs import create_run
+    from gan_core.train.run import create_run
 
     def build(preset="acgan", classes=3):
         config = tiny(preset, resolution=32)
@@ -89,7 +89,7 @@ def untrained_run(tiny):
 def call(monkeypatch, capsys):
     """call(word, ...): what the command line does with them, as (exit code, stdout, stderr)."""
 
-    from gan_core import cli
+    from studio import cli
 
     def run(*words):
         monkeypatch.setattr("sys.argv", ["gan_core", *map(str, words)])
@@ -112,7 +112,7 @@ def app(tmp_path_factory):
 @pytest.fixture
 def server(app, monkeypatch):
     """The address of an app that has no runs yet; those that it will have are this process's too."""
-    from gan_core.runs import list_runs
+    from gan_core.train.run import list_runs
 
     url, runs = app
     monkeypatch.setenv("KNEE_GAN_RUNS", str(runs))

@@ -4,7 +4,7 @@ from streamlit.testing.v1 import AppTest
 
 
 def page(**query):
-    at = AppTest.from_file("../studio/main.py", default_timeout=120)
+    at = AppTest.from_file("../studio/ui_main.py", default_timeout=120)
     for key, value in query.items():
         at.query_params[key] = value
     at.switch_page("../pages/explore.py")

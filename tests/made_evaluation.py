@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gan_core.measure.evaluate import Evaluation
+from studio.evaluate.evaluate import Evaluation
 
 GRADES = ("0", "1", "2", "3", "4")
 SIDE = 16

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from gan_core import images
-from gan_core.runs import Run, Status
+from gan_core.train.run import Run, Status
 
 SIDE = 16
 

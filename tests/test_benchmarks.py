@@ -13,8 +13,8 @@ from PIL import Image
 from torch import nn
 
 from gan_core.presets import configure
-from gan_core.runs import Run
 from gan_core.train.game import Batches, Game
+from gan_core.train.run import Run
 
 PROGRAM = ROOT / "benchmarks" / "throughput.py"
 

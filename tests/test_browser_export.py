@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from browsing import DESKTOP, PHONE, WITH_MODEL, expect, see
 
-from gan_core.export.folder import ExportFolder
+from studio.export.folder import ExportFolder
 
 pytestmark = WITH_MODEL
 

@@ -10,7 +10,7 @@ import pytest
 from browsing import BROWSER, expect, see
 from made_runs import tick, write_run
 
-from gan_core.runs import runs_root
+from gan_core.train.run import runs_root
 
 pytestmark = BROWSER
 CHART = "[data-testid=stEChartsChart] svg"

@@ -4,7 +4,7 @@ import re
 
 from browsing import WITH_MODEL, expect, see
 
-from gan_core.study import store
+from studio.study import store
 
 pytestmark = WITH_MODEL
 
@@ -129,6 +129,6 @@ def test_an_answer_that_the_server_does_not_take_is_said_and_sent_again(visitor)
 
 def _set():
     from gan_core.model import SHIPPED, load_model
-    from gan_core.study.make import make_set
+    from studio.study.make import make_set
 
     return make_set(load_model(SHIPPED / "knee-64"), "knee-64", "phantom:60")

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_core import cli
-from gan_core.cli.common import parse_seeds
 from gan_core.config import TrainConfig
 from gan_core.presets import ADDITIONS, PRESETS
-from gan_core.runs import Run, Status, create_run, list_runs
+from gan_core.train.run import Run, Status, create_run, list_runs
+from studio import cli
+from studio.cli.common import parse_seeds
 
 SMALL = ["resolution=16", "g_channels=4", "d_channels=4", "max_channels=8", "batch=8", "z_dim=8"]
 SMALL += ["threads=1", "device=cpu", "tick_kimg=0.1", "samples=10"]

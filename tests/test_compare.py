@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_core import cli
-from gan_core.compare.figures import figures, save_sheets
-from gan_core.compare.sides import MOST, Side, Sides, shared_classes, sides
-from gan_core.compare.space import Views, layout, look, methods, nearness, of_100
-from gan_core.compare.tones import finest, finest_in_words, histograms, spectra
 from gan_core.data import load
 from gan_core.errors import UserError
 from gan_core.generate import generate
-from gan_core.measure.extractors import open_extractor
+from gan_core.metrics.extractors import open_extractor
 from gan_core.model import SHIPPED, load_model
-from gan_core.runs import create_run
 from gan_core.seeds import MAX_SEED
 from gan_core.train.distributed import World
+from gan_core.train.run import create_run
 from gan_core.train.trainer import train
+from studio import cli
+from studio.compare.figures import figures, save_sheets
+from studio.compare.sides import MOST, Side, Sides, shared_classes, sides
+from studio.compare.space import Views, layout, look, methods, nearness, of_100
+from studio.compare.tones import finest, finest_in_words, histograms, spectra
 
 needs_encoder = pytest.mark.skipif(
     not (SHIPPED / "knee-encoder" / "config.json").is_file(), reason="the knee encoder is not there"

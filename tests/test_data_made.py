@@ -8,7 +8,7 @@ import pytest
 
 from gan_core.data import NAMED, inspect, load
 from gan_core.errors import UserError
-from gan_core.phantom import phantom
+from studio.knee.phantom import phantom
 
 
 @pytest.fixture(autouse=True)

@@ -13,20 +13,20 @@ from safetensors.torch import save_file
 
 from gan_core import networks
 from gan_core.config import NetConfig
-from gan_core.describe import sentences
-from gan_core.describe.choose import choose
-from gan_core.describe.lexicon import lexicon
-from gan_core.describe.phrases import MOST_CHARACTERS
-from gan_core.describe.pool import look, pool
-from gan_core.describe.sentences import available, open_encoder
-from gan_core.describe.telling import meets, rows, wishes
-from gan_core.describe.understand import Target, understand
 from gan_core.errors import UserError
-from gan_core.explore.directions import Direction
-from gan_core.explore.latent import draw
-from gan_core.measure.joint_space import joint_space, side
 from gan_core.model import SHIPPED, ModelConfig, load_model, save_model
-from gan_core.phantom import phantom
+from studio.explore.directions import Direction
+from studio.explore.latent import draw
+from studio.knee.joint_space import joint_space, side
+from studio.knee.phantom import phantom
+from studio.knee.words import sentences
+from studio.knee.words.choose import choose
+from studio.knee.words.lexicon import lexicon
+from studio.knee.words.phrases import MOST_CHARACTERS
+from studio.knee.words.pool import look, pool
+from studio.knee.words.sentences import available, open_encoder
+from studio.knee.words.telling import meets, rows, wishes
+from studio.knee.words.understand import Target, understand
 
 needs_minilm = pytest.mark.skipif("minilm" not in available(), reason="no sentence encoder is installed")
 
@@ -419,7 +419,7 @@ def test_medial_and_lateral_are_told_by_the_side_of_the_knee():
 def test_a_pool_is_measured_once_and_damage_in_the_cache_is_mended(make, tmp_path, monkeypatch):
     monkeypatch.setenv("KNEE_GAN_CACHE", str(tmp_path))
     held = {}
-    monkeypatch.setattr("gan_core.describe.pool._held", held)
+    monkeypatch.setattr("studio.knee.words.pool._held", held)
     model = make("graded")
     first = pool(model, 2.5, 40)
     assert len(first["brightness"]) == 64
@@ -485,7 +485,7 @@ def test_moves_bring_knees_nearer_to_what_is_asked(make):
 
 
 def _effect(model, direction):
-    from gan_core.explore.latent import Latent
+    from studio.explore.latent import Latent
 
     ends = []
     for amount in (-1.0, 1.0):

@@ -15,9 +15,9 @@ from torch import multiprocessing
 from gan_core.errors import UserError
 from gan_core.model import load_model
 from gan_core.presets import configure
-from gan_core.runs import Run
 from gan_core.train.distributed import World, world
 from gan_core.train.game import Batches, Game
+from gan_core.train.run import Run
 
 SMALL = {"resolution": 16, "g_channels": 4, "d_channels": 4, "max_channels": 8, "batch": 16, "z_dim": 8, "threads": 1}
 EXACT = {"precision": "float32", "device": "cpu", "kimg": 1.0}

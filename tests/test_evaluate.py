@@ -12,36 +12,32 @@ import torch
 from typer.testing import CliRunner
 
 from gan_core import data, images, networks
-from gan_core.cli import app
 from gan_core.config import NetConfig
-from gan_core.deletion import delete_evaluation
-from gan_core.encoder.agreement import agreement
-from gan_core.encoder.card import reading
-from gan_core.encoder.net import Encoder, EncoderConfig, TrainedEncoder, load_encoder, save_encoder
-from gan_core.encoder.photographs import take
-from gan_core.encoder.train import expose, targets, train_encoder
 from gan_core.errors import UserError
-from gan_core.evaluations import (
-    EvaluationFolder,
-    EvaluationRequest,
-    create_evaluation,
-)
-from gan_core.jobs import JobStatus
-from gan_core.measure import judge as judge_module
-from gan_core.measure.comparison import Comparison, compare
-from gan_core.measure.distances import KernelDistance
-from gan_core.measure.evaluate import _MEASURES, evaluate
-from gan_core.measure.extractors import open_extractor
-from gan_core.measure.job import run_evaluation
-from gan_core.measure.makeup import makeup
-from gan_core.measure.sample import Sample
-from gan_core.measure.summary import lines
+from gan_core.metrics.distances import KernelDistance
+from gan_core.metrics.extractors import open_extractor
+from gan_core.metrics.sample import Sample
 from gan_core.model import SHIPPED, ModelConfig, load_model, save_model
-from gan_core.phantom import render, sample_params
+from gan_core.networks.efficientnet import take
 from gan_core.presets import change
-from gan_core.runs import create_run
+from gan_core.train import monitor as judge_module
 from gan_core.train.distributed import World
+from gan_core.train.run import create_run
 from gan_core.train.trainer import train
+from studio.cli import app
+from studio.evaluate.comparison import Comparison, compare
+from studio.evaluate.evaluate import _MEASURES, evaluate
+from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, create_evaluation
+from studio.evaluate.job import run_evaluation
+from studio.evaluate.summary import lines
+from studio.jobs.deletion import delete_evaluation
+from studio.jobs.folder import JobStatus
+from studio.knee.encoder.agreement import agreement
+from studio.knee.encoder.card import reading
+from studio.knee.encoder.net import Encoder, EncoderConfig, TrainedEncoder, load_encoder, save_encoder
+from studio.knee.encoder.train import expose, targets, train_encoder
+from studio.knee.makeup import makeup
+from studio.knee.phantom import render, sample_params
 
 KNEES = Path(__file__).resolve().parent.parent.parent / "shared/data/knees"
 SHIPPED_ENCODER = SHIPPED / "knee-encoder"
@@ -172,7 +168,7 @@ def test_seen_and_unseen_mistaken_for_each_other_are_no_clean_verdict(model, see
     def generate_batches(model, seeds, *_, **__):
         yield copies[: len(seeds)]
 
-    monkeypatch.setattr("gan_core.measure.comparison.generate_batches", generate_batches)
+    monkeypatch.setattr("studio.evaluate.comparison.generate_batches", generate_batches)
     asked = request(model, unseen, eye, reference=seen, n=140, only=("copying",), seen="data")
     found = evaluate(asked).results["copying"]
     assert not found["clean"]
@@ -186,7 +182,7 @@ def test_a_model_as_good_as_the_reals_reaches_the_floor(model, seen, unseen, eye
     def generate_batches(model, seeds, *_, **__):
         yield fresh[: len(seeds)]
 
-    monkeypatch.setattr("gan_core.measure.comparison.generate_batches", generate_batches)
+    monkeypatch.setattr("studio.evaluate.comparison.generate_batches", generate_batches)
     found = evaluate(request(model, unseen, eye, reference=seen, n=140, only=("fd", "kd", "copying"))).results
     assert found["fd"]["value"] < 1.5 * found["fd"]["floor"]
     assert abs(found["kd"]["value"] - found["kd"]["floor"]) < 4 * (found["kd"]["se"] + found["kd"]["floor_se"])
@@ -200,7 +196,7 @@ def test_a_generator_that_memorised_its_training_images_is_found_out(model, seen
         noise = np.random.default_rng(0).normal(0, 3, (len(seeds), 1, 32, 32))
         yield np.clip(copies[: len(seeds)] + noise, 0, 255).astype(np.uint8)
 
-    monkeypatch.setattr("gan_core.measure.comparison.generate_batches", generate_batches)
+    monkeypatch.setattr("studio.evaluate.comparison.generate_batches", generate_batches)
     found = evaluate(request(model, unseen, eye, reference=seen, n=140, only=("copying",)))
     assert not found.results["copying"]["clean"]
     assert found.results["copying"]["verdict"].startswith("Copies")
@@ -243,7 +239,7 @@ def test_constant_images_and_too_few_reals_are_said_in_words(model, unseen, phan
 
     few = evaluate(request(model, phantoms("few", 12, 7000), eye)).as_json()
     assert few["fd"]["value"] is None
-    monkeypatch.setattr("gan_core.measure.comparison.generate_batches", generate_batches)
+    monkeypatch.setattr("studio.evaluate.comparison.generate_batches", generate_batches)
     flat = evaluate(request(model, unseen, eye)).as_json()
     json.dumps(flat, allow_nan=False)
     assert flat["spectrum"]["value"] is None

@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from gan_core import networks
 from gan_core.config import NetConfig
 from gan_core.errors import UserError
-from gan_core.explore import paths
-from gan_core.explore.directions import RANGE, Direction, components, directions, find, varimax
-from gan_core.explore.film import gif, loop_film
-from gan_core.explore.latent import Latent, draw, dump, from_query, load_latent, opened
-from gan_core.explore.project import likeness, project
-from gan_core.explore.sheets import STOPS, direction_sheet, plane_sheet
-from gan_core.explore.upload import read_image
 from gan_core.generate import generate
 from gan_core.images import png
 from gan_core.model import ModelConfig, load_model, save_model
+from studio.explore import paths
+from studio.explore.directions import RANGE, Direction, components, directions, find, varimax
+from studio.explore.film import gif, loop_film
+from studio.explore.latent import Latent, draw, dump, from_query, load_latent, opened
+from studio.explore.project import likeness, project
+from studio.explore.sheets import STOPS, direction_sheet, plane_sheet
+from studio.explore.upload import read_image
 
 KINDS = {
     "mapped": {"architecture": "residual", "num_classes": 5, "conditioning": "embedding", "norm": "batch"},
@@ -242,7 +242,7 @@ def test_directions_come_from_the_cache_and_damage_there_is_mended(make, tmp_pat
     monkeypatch.setenv("KNEE_GAN_CACHE", str(tmp_path))
     model = make("plain")
     held = {}
-    monkeypatch.setattr("gan_core.explore.directions._held", held)
+    monkeypatch.setattr("studio.explore.directions._held", held)
     first = directions(model)
     held.clear()
     (note,) = (tmp_path / "directions").glob("*.note")
@@ -330,7 +330,7 @@ def test_an_upload_is_brought_to_the_model_s_size():
 def test_the_commands_draw_a_file_s_picture_again(make, tmp_path):
     from typer.testing import CliRunner
 
-    from gan_core.cli.common import app
+    from studio.cli.common import app
 
     model = make("mapped")
     first, again, kept = tmp_path / "a.png", tmp_path / "b.png", tmp_path / "knee.json"

@@ -24,13 +24,13 @@ from PIL import Image
 from gan_core import data, networks
 from gan_core.config import NetConfig
 from gan_core.errors import UserError
-from gan_core.export import dicom, near, write
-from gan_core.export.folder import ExportFolder, create_export, delete_export
-from gan_core.export.job import run_export
-from gan_core.export.plan import ExportRequest, class_folders, plan
-from gan_core.export.write import BATCH, COLUMNS, Export
 from gan_core.generate import generate, labels
 from gan_core.model import SHIPPED, ModelConfig, load_model, save_model
+from studio.export import dicom, near, write
+from studio.export.folder import ExportFolder, create_export, delete_export
+from studio.export.job import run_export
+from studio.export.plan import ExportRequest, class_folders, plan
+from studio.export.write import BATCH, COLUMNS, Export
 
 VALIDATOR = shutil.which("dciodvfy")
 needs_encoder = pytest.mark.skipif(

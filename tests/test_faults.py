@@ -22,16 +22,18 @@ import torch
 from conftest import ROOT
 from streamlit.testing.v1 import AppTest
 
-from gan_core import files, launch, uploads
-from gan_core import runs as runs_module
-from gan_core.deletion import delete_run
+from gan_core import files
 from gan_core.errors import UserError
-from gan_core.export.folder import create_export
-from gan_core.export.plan import ExportRequest
 from gan_core.model import SHIPPED, load_model, save_model
-from gan_core.runs import Run, Status, create_run, list_runs
+from gan_core.train import run as runs_module
 from gan_core.train.distributed import World
+from gan_core.train.run import Run, Status, create_run, list_runs
 from gan_core.train.trainer import train
+from studio import uploads
+from studio.export.folder import create_export
+from studio.export.plan import ExportRequest
+from studio.jobs import launch
+from studio.jobs.deletion import delete_run
 
 FULL = Path("/dev/full")
 CLOCK = {"seconds", "images_per_second"}  # the figures of a tick that are times
@@ -585,7 +587,7 @@ def read_only(straight, runs, bound):
 
 
 def page(name, **query):
-    at = AppTest.from_file("../studio/main.py", default_timeout=120)
+    at = AppTest.from_file("../studio/ui_main.py", default_timeout=120)
     for key, value in query.items():
         at.query_params[key] = value
     if name != "gallery":

@@ -7,9 +7,9 @@ from test_train import batches
 from torch.nn import functional as F
 
 from gan_core import schedules
-from gan_core.encoder import photographs
-from gan_core.encoder.photographs import CHANNELS, Seen, published
 from gan_core.errors import UserError
+from gan_core.networks import efficientnet as photographs
+from gan_core.networks.efficientnet import CHANNELS, Seen, published
 from gan_core.train.feature_critic import FeatureCritic
 from gan_core.train.game import Game
 

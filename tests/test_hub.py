@@ -19,18 +19,19 @@ from made_evaluation import about, figures
 from test_model import make
 
 from gan_core.errors import UserError
-from gan_core.evaluations import EvaluationRequest, create_evaluation
 from gan_core.generate import generate
-from gan_core.hub import pull as pulling
-from gan_core.hub.card import evaluation_of, hub_card
 from gan_core.hub.client import Unreachable, hub_name, parse_name, size_text, within
-from gan_core.hub.inventory import inventory, places
 from gan_core.hub.look import body, look
-from gan_core.hub.pull import Progress, fetch_first, pull, pull_or_cached
-from gan_core.hub.push import plan_push, push
+from gan_core.hub.pull import pull, pull_or_cached
 from gan_core.hub.store import find_stored, models_root, remove, stored
-from gan_core.hub.upload import keep_zip
 from gan_core.model import digest, find_generator, load_model, read_config
+from studio.evaluate.folder import EvaluationRequest, create_evaluation
+from studio.models import downloads as pulling
+from studio.models.card import evaluation_of, hub_card
+from studio.models.downloads import Progress, fetch_first
+from studio.models.inventory import inventory, places
+from studio.models.push import plan_push, push
+from studio.models.upload import keep_zip
 
 NAME = "lab/knees"
 CARD = b"---\nlicense: cc-by-4.0\n---\n\n# Knees of the lab\n\nLearnt from nobody.\n"

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from gan_core import jobs
 from gan_core.errors import UserError
-from gan_core.evaluations import EvaluationFolder, EvaluationRequest, create_evaluation
+from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, create_evaluation
+from studio.jobs import folder as jobs
 
 
 @pytest.fixture

@@ -9,21 +9,22 @@ import pytest
 from made_runs import SIDE, sheet, tick, write_run
 from PIL import Image
 
-from gan_core import images, lineup, model
+from gan_core import images, model
 from gan_core.data.limits import MAX_PIXELS
 from gan_core.errors import UserError
-from gan_core.lineup import AXES, FIGURES, POINTS, PREFIX
 from gan_core.networks import count_parameters
-from gan_core.runs import create_run, number, runs_root
 from gan_core.train.distributed import World
+from gan_core.train.run import create_run, number, runs_root
 from gan_core.train.trainer import train
+from studio import runs as lineup
+from studio.runs import AXES, FIGURES, POINTS, PREFIX
 
 
 @pytest.fixture(autouse=True)
 def shipped(tmp_path, monkeypatch):
     """The folder of the shipped runs, empty; and an empty one for one's own."""
     monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr("gan_core.lineup.offer.SHIPPED", tmp_path / "seeds")
+    monkeypatch.setattr("studio.runs.offer.SHIPPED", tmp_path / "seeds")
     return tmp_path / "seeds"
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from benchmarks.inception_score import class_scores
+from benchmarks.letters import marked
 from gan_core.errors import UserError
-from gan_core.measure.inception_score import class_scores
-from gan_core.measure.letters import marked
 
 
 def bars(n, seed, side=16):

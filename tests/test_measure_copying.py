@@ -7,9 +7,9 @@ import pytest
 
 from gan_core.data import load, split_by_patient
 from gan_core.errors import UserError
-from gan_core.measure.copying import copying, nearest, pixel_features
-from gan_core.measure.sample import Sample
-from gan_core.phantom import phantom
+from gan_core.metrics.memorisation import copying, nearest, pixel_features
+from gan_core.metrics.sample import Sample
+from studio.knee.phantom import phantom
 
 KNEES = Path(__file__).parents[2] / "shared/data/knees"
 needs_knees = pytest.mark.skipif(not KNEES.is_dir(), reason="the shared knees are not here")

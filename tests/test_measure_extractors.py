@@ -13,11 +13,11 @@ import torchvision
 from safetensors.torch import save_file
 from torch import nn
 
-from gan_core.encoder.net import FEATURES, Encoder, EncoderConfig, load_encoder, save_encoder
 from gan_core.errors import UserError
-from gan_core.measure.extractors import EXTRACTORS, Extractor, open_extractor
-from gan_core.measure.extractors.weights import download
-from gan_core.measure.features import features
+from gan_core.metrics.extractors import EXTRACTORS, Extractor, open_extractor
+from gan_core.metrics.extractors.weights import download
+from gan_core.metrics.features import features
+from studio.knee.encoder.net import FEATURES, Encoder, EncoderConfig, load_encoder, save_encoder
 
 GRADES = ("none", "mild", "severe")
 rng = np.random.default_rng(0)

@@ -9,8 +9,8 @@ from scipy.stats import sem
 
 from gan_core.data import load
 from gan_core.errors import UserError
-from gan_core.measure.joint_space import Spread, joint_space, per_grade, side
-from gan_core.phantom import phantom, render
+from studio.knee.joint_space import Spread, joint_space, per_grade, side
+from studio.knee.phantom import phantom, render
 
 KNEES = Path(__file__).parents[1] / ".." / "shared" / "data" / "knees" / "val"
 

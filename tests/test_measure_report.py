@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 import pytest
 from made_evaluation import about, copying, evaluation, figures
 
-from gan_core.measure.report import report_html
-from gan_core.measure.tables import class_gaps, class_rows, confusions, joint_space_rows, leads, useful_rows
+from studio.evaluate.report import report_html
+from studio.evaluate.tables import class_gaps, class_rows, confusions, joint_space_rows, leads, useful_rows
 
 VOID = {"meta", "img", "br", "line", "circle", "polyline"}
 

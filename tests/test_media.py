@@ -9,16 +9,17 @@ import torch
 from PIL import Image, ImageSequence
 from typer.testing import CliRunner
 
-from gan_core import media, networks
-from gan_core.cli.common import app
+from gan_core import networks
 from gan_core.errors import UserError
 from gan_core.images import save_png
-from gan_core.media import animation as animation_module
-from gan_core.media import video
-from gan_core.media.diagram import _figure, _trace
 from gan_core.model import ModelConfig, save_model
 from gan_core.presets import configure
-from gan_core.runs import Run
+from gan_core.train.run import Run
+from studio.cli.common import app
+from studio.runs import media
+from studio.runs.media import animation as animation_module
+from studio.runs.media import video
+from studio.runs.media.diagram import _figure, _trace
 
 RESOLUTIONS = (28, 64, 126, 256)
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -10,10 +10,10 @@ from test_model import GRADES, make
 
 from gan_core import onnx_export
 from gan_core.errors import UserError
-from gan_core.explore import single
-from gan_core.explore.space import Space
 from gan_core.model import SHIPPED, load_model
 from gan_core.seeds import latents
+from studio.explore import single
+from studio.explore.space import Space
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")

@@ -13,15 +13,16 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from gan_core import data, uploads
-from gan_core.deletion import delete_run
+from gan_core import data
 from gan_core.errors import UserError
 from gan_core.images import png
 from gan_core.model import SHIPPED
-from gan_core.runs import Run, Status, create_run, list_runs
 from gan_core.train.distributed import World
+from gan_core.train.run import Run, Status, create_run, list_runs
 from gan_core.train.trainer import train
-from studio.start import _sweep_uploads
+from studio import uploads
+from studio.jobs.deletion import delete_run
+from studio.ui_start import _sweep_uploads
 
 SHIPPED_MODELS = [p.name for p in SHIPPED.glob("*") if (p / "config.json").is_file()]
 needs_model = pytest.mark.skipif(not SHIPPED_MODELS, reason="no model is shipped")
@@ -43,7 +44,7 @@ def finished(runs, tiny):
 
 
 def page(name="gallery", **query):
-    at = AppTest.from_file("../studio/main.py", default_timeout=60)
+    at = AppTest.from_file("../studio/ui_main.py", default_timeout=60)
     for key, value in query.items():
         at.query_params[key] = value
     if name != "gallery":
@@ -145,7 +146,7 @@ def test_gallery_says_in_words_that_a_model_folder_is_damaged(finished):
 
 
 def test_gallery_without_any_model_says_what_to_do(runs, monkeypatch, tmp_path):
-    from studio import models
+    from studio.models import ui_models as models
 
     monkeypatch.setattr(models, "shipped_generators", list)
     at = page()
@@ -199,7 +200,7 @@ def test_an_upload_of_a_zip_is_shown_and_kept_under_its_content(runs):
 
 
 def test_start_writes_the_settings_asked_for_and_launches_once(runs, monkeypatch):
-    from gan_core import launch
+    from studio.jobs import launch
 
     started = []
     monkeypatch.setattr(launch, "start", started.append)
@@ -258,7 +259,7 @@ def test_a_recipe_that_needs_classes_cannot_start_without_them(runs, tmp_path):
 
 
 def test_a_refused_start_leaves_no_run_behind(runs, tiny, monkeypatch):
-    from gan_core import launch
+    from studio.jobs import launch
 
     run = create_run(tiny(), "digits")
     run.write_status(Status(state="running", images_total=10).with_process())

@@ -10,10 +10,11 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from gan_core.model import SHIPPED
-from gan_core.runs import create_run
 from gan_core.train.distributed import World
+from gan_core.train.run import create_run
 from gan_core.train.trainer import train
-from studio import compare_view, evaluate_form
+from studio.compare import ui_views as compare_view
+from studio.evaluate import ui_form as evaluate_form
 
 needs_encoder = pytest.mark.skipif(
     not (SHIPPED / "knee-encoder" / "config.json").is_file(), reason="the knee encoder is not there"
@@ -25,7 +26,7 @@ NEAREST, TONES, MAP = "Nearest real", "Brightness and detail", "Map"
 @pytest.fixture(autouse=True)
 def runs(tmp_path, monkeypatch):
     """No runs, no shipped model, few phantoms."""
-    from studio import models
+    from studio.models import ui_models as models
 
     monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr(models, "shipped_generators", list)
@@ -55,7 +56,7 @@ def graded(trained):
 
 
 def page(**query):
-    at = AppTest.from_file("../studio/main.py", default_timeout=60)
+    at = AppTest.from_file("../studio/ui_main.py", default_timeout=60)
     for key, value in query.items():
         at.query_params[key] = value
     at.switch_page("../pages/compare.py")

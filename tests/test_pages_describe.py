@@ -8,10 +8,11 @@ import explore_page
 import pytest
 from explore_page import button, told
 
-from gan_core.describe import sentences
-from gan_core.describe.keep import zipped
-from gan_core.describe.sentences import open_encoder
-from studio import describe_view, models
+from studio.explore import ui_describe as describe_view
+from studio.knee.words import sentences
+from studio.knee.words.keep import zipped
+from studio.knee.words.sentences import open_encoder
+from studio.models import ui_models as models
 
 
 @pytest.fixture(autouse=True)

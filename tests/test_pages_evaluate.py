@@ -4,15 +4,15 @@ import pytest
 from made_evaluation import about, evaluation, figures
 from streamlit.testing.v1 import AppTest
 
-from gan_core import launch
 from gan_core.errors import UserError
-from gan_core.evaluations import EvaluationFolder, EvaluationRequest, create_evaluation
-from gan_core.jobs import JobStatus
-from gan_core.measure.job import run_evaluation, write_pictures
 from gan_core.model import SHIPPED
-from gan_core.runs import create_run
 from gan_core.train.distributed import World
+from gan_core.train.run import create_run
 from gan_core.train.trainer import train
+from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, create_evaluation
+from studio.evaluate.job import run_evaluation, write_pictures
+from studio.jobs import launch
+from studio.jobs.folder import JobStatus
 
 needs_encoder = pytest.mark.skipif(
     not (SHIPPED / "knee-encoder" / "config.json").is_file(), reason="the knee encoder is not there"
@@ -23,7 +23,7 @@ ASKED = EvaluationRequest(model="knee-64", data="/data/knees/val", reference="/d
 @pytest.fixture(autouse=True)
 def runs(tmp_path, monkeypatch):
     """No runs, no evaluations, no shipped model."""
-    from studio import models
+    from studio.models import ui_models as models
 
     monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr(models, "shipped_generators", list)
@@ -55,7 +55,7 @@ def put(found=None, request=ASKED, state="finished", message="", **status):
 
 
 def page(**query):
-    at = AppTest.from_file("../studio/main.py", default_timeout=60)
+    at = AppTest.from_file("../studio/ui_main.py", default_timeout=60)
     for key, value in query.items():
         at.query_params[key] = value
     at.switch_page("../pages/evaluate.py")
@@ -378,7 +378,7 @@ def test_evaluations_of_different_measures_stand_side_by_side():
 
 
 def test_the_command_leaves_out_what_stands_at_its_default():
-    from gan_core.evaluations import command_line as command
+    from studio.evaluate.folder import command_line as command
 
     plain = EvaluationRequest(model="a b", data="digits")
     assert command(plain) == "python -m gan_core evaluate --model 'a b' --data digits"

@@ -10,11 +10,13 @@ from explore_page import button, page, told
 from PIL import Image
 from starlette.requests import Request
 
-from gan_core.explore.latent import Latent, draw, dump, load_latent
 from gan_core.images import png
 from gan_core.model import load_model
-from gan_core.phantom import phantom
-from studio import explore_find, explore_routes, models
+from studio.explore import routes as explore_routes
+from studio.explore import ui_find as explore_find
+from studio.explore.latent import Latent, draw, dump, load_latent
+from studio.knee.phantom import phantom
+from studio.models import ui_models as models
 
 
 @pytest.fixture(autouse=True)

@@ -12,14 +12,16 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from gan_core import launch, networks
+from gan_core import networks
 from gan_core.config import NetConfig
 from gan_core.errors import UserError
-from gan_core.export.folder import ExportFolder, ExportStatus, create_export
-from gan_core.export.job import run_export
-from gan_core.export.plan import ExportRequest
 from gan_core.model import ModelConfig, save_model
-from studio import export_routes, models
+from studio.export import routes as export_routes
+from studio.export.folder import ExportFolder, ExportStatus, create_export
+from studio.export.job import run_export
+from studio.export.plan import ExportRequest
+from studio.jobs import launch
+from studio.models import ui_models as models
 
 
 def put_model(folder, names=("0", "1", "4"), label_name="KL grade"):
@@ -58,7 +60,7 @@ def at_once(monkeypatch):
 
 
 def page(**query):
-    at = AppTest.from_file("../studio/main.py", default_timeout=120)
+    at = AppTest.from_file("../studio/ui_main.py", default_timeout=120)
     for key, value in query.items():
         at.query_params[key] = value
     at.switch_page("../pages/export.py")

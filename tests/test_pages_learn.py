@@ -5,13 +5,13 @@ import json
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from gan_core.toy.game import GAMES
-from studio import learn
-from studio.learn_recipes import RECIPES, SEEN
+from studio.learn import ui_toy as learn
+from studio.learn.recipes import RECIPES, SEEN
+from studio.learn.toy.game import GAMES
 
 
 def page(**query):
-    at = AppTest.from_file("../studio/main.py", default_timeout=120)
+    at = AppTest.from_file("../studio/ui_main.py", default_timeout=120)
     at.switch_page("../pages/learn.py")
     for key, value in query.items():
         at.query_params[key] = value

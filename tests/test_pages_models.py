@@ -8,19 +8,19 @@ from streamlit.testing.v1 import AppTest
 from test_hub import NAME, contents, zipped
 from test_model import make
 
-from gan_core import hosting
-from gan_core.hub import pull as pulling
 from gan_core.hub.client import hub_name
 from gan_core.hub.look import look
 from gan_core.hub.store import stored
-from gan_core.hub.upload import keep_zip
+from studio import hosting
+from studio.models import downloads as pulling
+from studio.models.upload import keep_zip
 
 
 @pytest.fixture(autouse=True)
 def runs(tmp_path, monkeypatch):
     monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "runs"))
     monkeypatch.delenv(hosting.FOLDERS_ENV, raising=False)
-    for module in ("studio.models", "gan_core.hub.inventory"):  # small models are quicker
+    for module in ("studio.models.ui_models", "studio.models.inventory"):  # small models are quicker
         monkeypatch.setattr(f"{module}.shipped_generators", list)
     yield tmp_path / "runs"
     for job in pulling.jobs():
@@ -41,7 +41,7 @@ def trained(runs):
 
 
 def page(**query):
-    at = AppTest.from_file("../studio/main.py", default_timeout=60)
+    at = AppTest.from_file("../studio/ui_main.py", default_timeout=60)
     for key, value in query.items():
         at.query_params[key] = value
     at.switch_page("../pages/models.py")
@@ -98,7 +98,7 @@ def test_a_model_is_seen_before_it_is_fetched_then_got_listed_and_removed(hub, f
 def test_a_pulled_model_is_on_offer_in_the_gallery_with_its_pinned_name(hub, files):
     hub.add(NAME, files)
     here = pulling.pull(look(hub_name(NAME)))
-    at = AppTest.from_file("../studio/main.py", default_timeout=60)
+    at = AppTest.from_file("../studio/ui_main.py", default_timeout=60)
     at.query_params["model"] = here.name
     at.run()
     assert not at.exception

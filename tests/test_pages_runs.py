@@ -12,17 +12,17 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from gan_core import lineup
-from gan_core.runs import Status, runs_root
-from studio import runs_routes
-from studio.runs_choice import COLOURS, DASHES, marks
+from gan_core.train.run import Status, runs_root
+from studio import runs as lineup
+from studio.runs import routes as runs_routes
+from studio.runs.ui_choice import COLOURS, DASHES, marks
 
 
 @pytest.fixture(autouse=True)
 def shipped(tmp_path, monkeypatch):
     """The folder of the shipped runs, empty; and an empty one for one's own."""
     monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr("gan_core.lineup.offer.SHIPPED", tmp_path / "seeds")
+    monkeypatch.setattr("studio.runs.offer.SHIPPED", tmp_path / "seeds")
     return tmp_path / "seeds"
 
 
@@ -45,7 +45,7 @@ def systems(shipped, tiny):
 
 
 def page(**query):
-    at = AppTest.from_file("../studio/main.py", default_timeout=120)
+    at = AppTest.from_file("../studio/ui_main.py", default_timeout=120)
     for key, value in query.items():
         at.query_params[key] = value
     at.switch_page("../pages/runs.py")

@@ -9,10 +9,10 @@ from streamlit.testing.v1 import AppTest
 from test_study import bare, read
 
 from gan_core.model import SHIPPED, shipped_generators
-from gan_core.runs import create_run
-from gan_core.study import store
 from gan_core.train.distributed import World
+from gan_core.train.run import create_run
 from gan_core.train.trainer import train
+from studio.study import store
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def runs(tmp_path, monkeypatch):
 
 
 def page(**query):
-    at = AppTest.from_file("../studio/main.py", default_timeout=120)
+    at = AppTest.from_file("../studio/ui_main.py", default_timeout=120)
     at.switch_page("../pages/study.py")
     for key, value in query.items():
         at.query_params[key] = value
@@ -211,7 +211,7 @@ def test_a_newer_file_gets_words(runs):
 
 
 def test_without_a_model_it_says_what_to_do(runs, monkeypatch):
-    from studio import models
+    from studio.models import ui_models as models
 
     monkeypatch.setattr(models, "shipped_generators", list)
     bare()

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gan_core.errors import UserError
-from gan_core.phantom import GRADES, PhantomParams, film, phantom, render, sample_params
-from gan_core.phantom.anatomy import JSW_AT_MM, thickness
+from studio.knee.phantom import GRADES, PhantomParams, film, phantom, render, sample_params
+from studio.knee.phantom.anatomy import JSW_AT_MM, thickness
 
 
 def standard_film(p: PhantomParams, **changes: object) -> PhantomParams:

@@ -147,7 +147,7 @@ def test_labels_reach_the_networks_only_where_the_recipe_uses_them():
     ids=lambda c: c.preset,
 )
 def test_the_command_of_a_run_makes_that_run(config, monkeypatch, capsys):
-    from gan_core.cli import main
+    from studio.cli import main
 
     words = shlex.split(command_line(config))
     assert words[:4] == ["python", "-m", "gan_core", "train"]

@@ -18,13 +18,13 @@ from gan_core import networks
 from gan_core.config import NetConfig
 from gan_core.errors import UserError
 from gan_core.model import ModelConfig, load_model, save_model
-from gan_core.study import store
-from gan_core.study.clues import pick
-from gan_core.study.make import even_png, make_set
-from gan_core.study.results import FEWEST, agreement, change, readings, results, score, share, verdict
-from gan_core.study.store import Answer, Answered, Film, StudySet
-from gan_core.study.table import COLUMNS, defused, to_csv
-from studio.study_api import study_routes
+from studio.study import store
+from studio.study.clues import pick
+from studio.study.make import even_png, make_set
+from studio.study.results import FEWEST, agreement, change, readings, results, score, share, verdict
+from studio.study.routes import study_routes
+from studio.study.store import Answer, Answered, Film, StudySet
+from studio.study.table import COLUMNS, defused, to_csv
 
 SIZE = 16  # pixels
 

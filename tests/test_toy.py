@@ -14,12 +14,12 @@ from starlette.testclient import TestClient
 from gan_core import losses
 from gan_core.errors import UserError
 from gan_core.presets import configure
-from gan_core.toy import record as film
-from gan_core.toy.apart import slide
-from gan_core.toy.game import GAMES, Game, settings
-from gan_core.toy.seen import seen
-from gan_core.toy.targets import EXTENT, TARGETS, target
-from studio import learn_games
+from studio.learn import games as learn_games
+from studio.learn.toy import record as film
+from studio.learn.toy.apart import slide
+from studio.learn.toy.game import GAMES, Game, settings
+from studio.learn.toy.seen import seen
+from studio.learn.toy.targets import EXTENT, TARGETS, target
 
 
 def rng(seed=0):

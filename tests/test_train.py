@@ -16,11 +16,11 @@ from PIL import Image
 from gan_core import data, losses
 from gan_core.errors import UserError
 from gan_core.presets import PRESETS, configure, fitting
-from gan_core.runs import Run, create_run
 from gan_core.seeds import latents, own_labels, seed_of
 from gan_core.train import health
 from gan_core.train.distributed import World
 from gan_core.train.game import Batches, Game, can_fuse
+from gan_core.train.run import Run, create_run
 from gan_core.train.trainer import train
 
 CLOCK = {"seconds", "images_per_second"}  # the figures of a tick that are times

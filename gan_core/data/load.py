@@ -14,21 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gan_core import registry
 from gan_core.data import cache, checks
 from gan_core.data.arrays import list_npz
 from gan_core.data.dataset import Dataset, Skipped
 from gan_core.data.files import Entry, TarEntries, is_tar, list_folder, list_zip, on_disk, snapshot
 from gan_core.data.hub import hub_source
 from gan_core.data.layout import about_patients
-from gan_core.data.made import digits_source, mnist_source, phantom_source
 from gan_core.data.names import natural, slug
 from gan_core.data.options import Options, Question, split_options, with_options
 from gan_core.data.parquet import Columns, list_parquet
 from gan_core.data.pixels import Fit
 from gan_core.data.source import FileSource, Source
 from gan_core.errors import UserError
-
-NAMED = ("phantom", "digits", "mnist", "fashion-mnist")
 
 MAX_RESOLUTION = 4096
 LISTED = 20  # files named of a group
@@ -38,7 +36,7 @@ _GENERIC = frozenset({"train", "val", "test", "data", "images", "train_data"})
 
 def is_named(source: str) -> bool:
     """Whether a source is one of the program's own names, or of the Hub's, and no path."""
-    return source.split(":")[0].lower().replace("_", "-") in (*NAMED, "hf")
+    return source.split(":")[0].lower().replace("_", "-") in (*registry.SOURCES, "hf")
 
 
 def absolute_source(source: str) -> str:
@@ -85,19 +83,17 @@ def open_source(source: str, cache_dir: Path) -> Source:
         return hub_source(rest, cache_dir, options)
     if is_named(base) and options.recipe:
         raise UserError(f"{base} is read in one way only: leave out what follows the question mark.")
-    if kind == "phantom":
-        return phantom_source(rest)
-    if kind == "digits" and not rest:
-        return digits_source()
-    if kind in ("mnist", "fashion-mnist") and not rest:
-        return mnist_source(kind, cache_dir)
+    if is_named(base):
+        if rest and kind != "phantom":
+            raise UserError(f"{kind} takes nothing after a colon.")
+        return registry.resolve(registry.SOURCES[kind])(rest, cache_dir)
     return _path_source(base, options)
 
 
 def _path_source(source: str, options: Options) -> FileSource:
     missing = UserError(
         f"There is no file or folder {source[:200]!r}; give a folder, zip, DICOM or image file, hf:OWNER/NAME, "
-        f"or one of {', '.join(NAMED)}."
+        f"or one of {', '.join(registry.SOURCES)}."
     )
     if not source:
         raise missing

@@ -1,13 +1,13 @@
-"""Sources that need no folder: the phantom, scikit-learn's digits, torchvision's MNIST and FashionMNIST."""
+"""Sources that need no folder: scikit-learn's digits, torchvision's MNIST and FashionMNIST."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,7 @@ from gan_core.data.layout import Layout, Place
 from gan_core.data.pixels import Fit, square
 from gan_core.data.source import Item, in_order
 from gan_core.errors import UserError
-from gan_core.grades import KL_GRADE
 
-if TYPE_CHECKING:
-    from gan_core.phantom.params import PhantomParams
-
-PHANTOMS = 2000  # where no number is given
-_CHUNK = 64  # phantoms made at a time
 _IDX = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
 _CLASSES = {
     "mnist": tuple("0123456789"),
@@ -77,61 +71,7 @@ class ArraySource:
         return Place(self.class_order[labels[i]], patient=f"file {i}")
 
 
-@dataclass(frozen=True)
-class PhantomSource:
-    """Procedural knees, seeds 0 to count - 1, their class the Kellgren-Lawrence grade."""
-
-    count: int
-    name: str = "phantom"
-    layout: Layout = Layout((), KL_GRADE, tuple("01234"))  # noqa: RUF009  (it is frozen)
-    skipped: tuple[Skipped, ...] = ()
-
-    @property
-    def recipe(self) -> str:
-        return f"phantom:{self.count}"
-
-    @property
-    def files(self) -> tuple[tuple[str, Path], ...]:
-        """The phantom's own code: other code, other images."""
-        import gan_core.phantom
-
-        return tuple((path.name, path) for path in sorted(Path(gan_core.phantom.__file__).parent.glob("*.py")))
-
-    def __len__(self) -> int:
-        return self.count
-
-    def items(self, resolution: int, fit: Fit) -> Iterator[Item]:
-        from gan_core.phantom import phantom
-
-        for first in range(0, self.count, _CHUNK):
-            images, params = phantom(min(_CHUNK, self.count - first), resolution, first_seed=first)
-            for image, knee in zip(images, params, strict=True):
-                yield self._item(knee, [image[0]], (resolution, resolution))
-
-    def some(self, names: Collection[str], resolution: int) -> Iterator[Item]:
-        return iter(())
-
-    def survey(self, resolution: int) -> Iterator[Item]:
-        from gan_core.phantom import sample_params
-
-        for seed in range(self.count):
-            yield self._item(sample_params(seed), (), (0, 0))
-
-    def _item(self, knee: PhantomParams, images: Sequence[NDArray[np.uint8]], size: tuple[int, int]) -> Item:
-        place = Place(str(knee.kl_grade), patient=f"patient phantom{knee.seed:06d}", patient_from="the program")
-        return Item(f"phantom{knee.seed:06d}{knee.side}", place, images, [size])
-
-
-def phantom_source(count: str) -> PhantomSource:
-    """The source "phantom" or "phantom:COUNT"."""
-    if not count:
-        return PhantomSource(PHANTOMS)
-    if not count.isascii() or not count.isdigit() or not 1 <= int(count) <= 1_000_000:
-        raise UserError(f"phantom:{count} names no number of images; write for instance phantom:{PHANTOMS}.")
-    return PhantomSource(int(count))
-
-
-def digits_source() -> ArraySource:
+def digits_source(rest: str, folder: Path) -> ArraySource:
     """scikit-learn's 1,797 digits of 8x8 pixels, which come with it."""
 
     def read() -> tuple[NDArray[np.uint8], NDArray[np.integer]]:
@@ -143,7 +83,17 @@ def digits_source() -> ArraySource:
     return ArraySource("digits", 1797, (8, 8), read, tuple("0123456789"), "digit", "digits")
 
 
-def mnist_source(name: str, folder: Path) -> ArraySource:
+def mnist_source(rest: str, folder: Path) -> ArraySource:
+    """The 60,000 training images of MNIST, downloaded below `folder` if they are not there."""
+    return _torchvision("mnist", folder)
+
+
+def fashion_mnist_source(rest: str, folder: Path) -> ArraySource:
+    """The 60,000 training images of FashionMNIST, downloaded below `folder` if they are not there."""
+    return _torchvision("fashion-mnist", folder)
+
+
+def _torchvision(name: str, folder: Path) -> ArraySource:
     """The 60,000 training images of "mnist" or "fashion-mnist", downloaded below `folder` if they are not there.
 
     Raises:

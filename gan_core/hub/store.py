@@ -18,7 +18,7 @@ from gan_core import files
 from gan_core.config import Settings
 from gan_core.errors import UserError
 from gan_core.hub.client import parse_name
-from gan_core.runs import runs_root
+from gan_core.train.run import runs_root
 
 ORIGIN = "origin.json"
 SHORT = 7  # digits of a commit or a digest in a name

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from gan_core.encoder.photographs import CHANNELS, Seen
 from gan_core.networks.common import minibatch_stddev
+from gan_core.networks.efficientnet import CHANNELS, Seen
 
 HEAD = 64  # channels of a head
 LEAST = 56  # side from which on the frozen network has something to see; smaller images are enlarged

@@ -26,16 +26,16 @@ from gan_core.errors import UserError
 from gan_core.files import check_parts, no_room, replacing
 from gan_core.model import Model, ModelConfig, find_generator, load_model, save_model
 from gan_core.presets import configure
-from gan_core.runs import LOCK, Run, Status, list_runs
 from gan_core.seeds import latents, own_labels
 from gan_core.status import State, ended_by
 from gan_core.train import health
 from gan_core.train.card import model_card
 from gan_core.train.distributed import World
 from gan_core.train.game import Batches, Game
+from gan_core.train.run import LOCK, Run, Status, list_runs
 
 if TYPE_CHECKING:
-    from gan_core.measure.judge import Judge
+    from gan_core.train.monitor import Judge
 
 PROBE = 64  # images whose variety is watched
 STATUS_SECONDS = 1.0
@@ -173,7 +173,7 @@ class Trainer:
 
     @cached_property
     def judge(self) -> Judge:
-        from gan_core.measure.judge import Judge  # takes longer to load than all the rest of a training
+        from gan_core.train.monitor import Judge  # takes longer to load than all the rest of a training
 
         return Judge(self.dataset)
 

@@ -1,0 +1,29 @@
+"""What is found by name and loaded when it is first asked for: sources of images, and extractors of features.
+
+A value is "module:function". The core has those of its own; an application adds its own by an entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+# name -> function(text after the colon, cache folder) -> gan_core.data.source.Source
+SOURCES: dict[str, str] = {
+    "digits": "gan_core.data.made:digits_source",
+    "mnist": "gan_core.data.made:mnist_source",
+    "fashion-mnist": "gan_core.data.made:fashion_mnist_source",
+}
+# name -> function(text after the colon, device) -> gan_core.metrics.extractors.Extractor
+EXTRACTORS: dict[str, str] = {
+    "inception": "gan_core.metrics.extractors.pretrained:open_inception",
+    "torchvision": "gan_core.metrics.extractors.pretrained:open_torchvision",
+    "file": "gan_core.metrics.extractors.own:open_file",
+}
+
+
+def resolve(entry: str) -> Callable[..., Any]:
+    """The function that an entry names."""
+    module, _, function = entry.partition(":")
+    return getattr(import_module(module), function)

@@ -1,0 +1,39 @@
+"""`python -m gan_core VERB`: all that the app does. Results to stdout, progress to stderr.
+
+Exit codes: 0, 1 for a job that failed, 2 for a call that was wrong.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from gan_core import __version__
+from gan_core.errors import UserError
+from studio.cli import compare, describe, explore, export, hub, lineup, look, measure, study, toy, training  # noqa: F401  (they add their verbs)
+from studio.cli.common import app
+
+
+def main() -> None:
+    """Runs the verb named on the command line. An error becomes one line: exit code 1 for a `UserError`, 2 for a bad
+    call."""
+    try:
+        sys.exit(app(standalone_mode=False, prog_name="python -m gan_core") or 0)
+    except typer.TyperException as e:
+        message = " ".join(e.format_message().removeprefix("Invalid value: ").split())
+        if message:  # none where the help was printed already, for want of a verb
+            print(f"error: {message.rstrip('.')}. See --help.", file=sys.stderr)
+        sys.exit(e.exit_code)
+    except UserError as e:
+        print(f"error: {e}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as e:
+        print(f"error: {e}. Check the path, its permissions and the room on the disk.", file=sys.stderr)
+        sys.exit(1)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)

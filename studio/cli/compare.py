@@ -1,0 +1,102 @@
+"""The verb that puts reals and fakes beside each other: compare."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from studio.cli.common import AsJson, Labels, Read, app, bad_call, good_call, print_json, print_table, read_as
+from studio.cli.console import Bar
+
+LINES = 10  # synthetic images named in the table, those nearest to a real one
+
+
+@app.command()
+def compare(
+    model: Annotated[str, typer.Option(help="A model folder, a shipped model, or a run.")],
+    data: Annotated[str, typer.Option(help="The real images to put beside the synthetic ones.")] = "phantom:2000",
+    class_name: Annotated[str | None, typer.Option("--class", help="A class that both have, such as a grade.")] = None,
+    labels: Labels = "",
+    read: Read = None,
+    n: Annotated[int, typer.Option("--n", min=1, max=400, help="Images a side.")] = 100,
+    first_seed: Annotated[int, typer.Option(min=0, help="Seed of the first synthetic image.")] = 0,
+    truncation: Annotated[float, typer.Option(min=0, max=1, help="Below 1 less varied, more typical.")] = 1.0,
+    extractor: Annotated[str, typer.Option(help="knee, inception, torchvision:NAME, or a file of your own.")] = "knee",
+    method: Annotated[str, typer.Option("--map", help="PCA, or UMAP where it is installed.")] = "PCA",
+    out: Annotated[Path | None, typer.Option(help="Folder for comparison.json and synthetic.png, a sheet.")] = None,
+    pairs: Annotated[
+        bool,
+        typer.Option(
+            "--pairs",
+            help="Also pairs.png: each synthetic image, then its nearest real one. It shows real patients: for you.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put real and synthetic images beside each other: brightness, detail, and the nearest real of each."""
+    from gan_core import data as data_module
+    from gan_core import model as models
+    from gan_core.files import write_text
+    from gan_core.metrics.extractors import open_extractor
+    from studio.compare import sides as beside
+    from studio.compare.figures import figures, save_sheets
+    from studio.compare.space import look
+
+    if pairs and not out:
+        raise bad_call("--pairs needs a folder to write to: give --out")
+    loaded = models.load_model(models.find_generator(model))
+    side, fit = loaded.config.net.resolution, loaded.config.fit
+    dataset = data_module.load(read_as(data, labels, read), side, fit=fit, progress=Bar("reading the real images"))
+    sides = good_call(lambda: beside.sides(loaded, dataset, class_name, n, first_seed, truncation))
+    eye = open_extractor(extractor)
+    found = figures(sides, look(sides, eye, Bar("looking at the images")), method)
+    found["about"] = {
+        "model": data_module.short_source(model),
+        "digest": loaded.digest,
+        "data": dataset.about,
+        "class": class_name,
+        "n": len(sides.fake),
+        "first_seed": first_seed,
+        "truncation": truncation,
+        "extractor": eye.name,
+        "copies": sides.about_copies,
+    }
+    if out:
+        save_sheets(out, sides, found, pairs=pairs)
+        write_text(out / "comparison.json", json.dumps(found, indent=2, ensure_ascii=False))
+    if as_json:
+        print_json(found)
+    else:
+        _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    print(f"{found['about']['n']} synthetic images beside as many of {found['about']['data']}")
+    gaps = {"brightness": "brightness (histogram)", "spectrum": "detail (power spectrum)"}
+    print_table(["gap", "synthetic to real", "real to real"], [[gaps[k], *_gap(found[k])] for k in gaps])
+    if words := found["spectrum"].get("words"):
+        print(words)
+    print_table(
+        ["seed", "nearest real", "distance", "real images with none of another patient as near"],
+        [
+            [str(near["seed"]), real["file"], f"{real['distance']:.3g}", _share(near["nearer_than_closest"])]
+            for near in found["nearest"][:LINES]
+            for real in near["reals"][:1]
+        ],
+    )
+    print(found["about"]["copies"])
+
+
+def _gap(f: dict[str, Any]) -> list[str]:
+    if f["value"] is None:
+        return [f["why"], "–"]
+    return [f"{v:.2f} {f['unit']}" if v is not None else f["why"] for v in (f["value"], f["floor"])]
+
+
+def _share(share: float | None) -> str:
+    from studio.compare.space import of_100
+
+    return "–" if share is None else of_100(share)

@@ -1,0 +1,124 @@
+"""What an encoder sees of the two sides: a map of their features, and the reals nearest to each fake."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+from sklearn.decomposition import PCA
+
+from gan_core.errors import UserError
+from gan_core.metrics.extractors import Extractor
+from gan_core.metrics.features import features
+from gan_core.metrics.memorisation import nearest
+from studio.compare.sides import Sides
+
+NEAREST = 4  # reals shown of each fake
+FEWEST = 3  # images of both sides together, for a map
+
+
+@dataclass(frozen=True)
+class Views:
+    """Features [N, d] of the fakes and of the reals, through the same extractor."""
+
+    fake: NDArray[np.float32]
+    real: NDArray[np.float32]
+    extractor: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Places [N, 2] on a map of both sides."""
+
+    fake: NDArray[np.float64]
+    real: NDArray[np.float64]
+    method: str
+    shown: float | None  # the share of the differences that two directions hold, where the method knows it
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """The reals nearest to each fake, and how near the reals of different patients come to each other."""
+
+    index: NDArray[np.int64]  # [N, k] of the reals, the nearest first
+    distance: NDArray[np.float64]  # [N, k], Euclidean
+    pairs: NDArray[np.float64]  # [P] distances of reals of different patients, ascending; empty for one patient
+    closest: NDArray[np.float64]  # [M] from each real to the nearest of another patient, ascending
+
+    def nearer_than_pairs(self, distance: float) -> float | None:
+        """The share of the pairs of different patients that lie farther apart than this; None without such pairs."""
+        return _above(self.pairs, distance)
+
+    def nearer_than_closest(self, distance: float) -> float | None:
+        """The share of the reals whose nearest real of another patient lies farther off than this; None as above. A
+        fake's nearest of many is put against what is a nearest of many, too."""
+        return _above(self.closest, distance)
+
+
+def look(sides: Sides, extractor: Extractor, progress: Callable[[int, int], None] | None = None) -> Views:
+    """What the extractor sees of both sides; `progress` is called with (images seen, of how many).
+
+    Raises:
+        UserError: if it gives features that are not numbers.
+    """
+    # At once, and uncached on disk: the reals are a part of their data set, the fakes one of countless choices.
+    both = features(extractor, np.concatenate([sides.fake.images, sides.real.images]), None, progress).values
+    return Views(both[: len(sides.fake)], both[len(sides.fake) :], extractor.name)
+
+
+def methods() -> tuple[str, ...]:
+    """The ways to lay out a map that are installed here."""
+    return ("PCA", "UMAP") if importlib.util.find_spec("umap") else ("PCA",)
+
+
+def layout(views: Views, method: str = "PCA") -> Layout:
+    """Features in two dimensions, fitted on both sides together: their principal components, or UMAP (McInnes et al.
+    2018), which keeps neighbours together at the cost of distances.
+
+    Raises:
+        UserError: if the method is not installed, or there are too few images or no difference between them.
+    """
+    if method not in methods():
+        raise UserError(f"There is no map by {method!r} here. There is: {', '.join(methods())}.")
+    both = np.concatenate([views.fake, views.real]).astype(np.float64)
+    if len(both) < FEWEST:
+        raise UserError(f"A map needs at least {FEWEST} images; there are {len(both)}.")
+    if not np.ptp(both, axis=0).any():
+        raise UserError("The encoder sees no difference between these images, so there is no map of them.")
+    shown = None
+    if method == "UMAP":
+        from umap import UMAP
+
+        places = np.asarray(UMAP(random_state=0).fit_transform(both), np.float64)
+    else:
+        pca = PCA(2, svd_solver="full")
+        places, shown = pca.fit_transform(both), float(pca.explained_variance_ratio_.sum())
+    return Layout(places[: len(views.fake)], places[len(views.fake) :], method, shown)
+
+
+def nearness(sides: Sides, views: Views) -> Nearness:
+    """The up to four nearest reals of each fake. Knees of one patient do not count as a pair: they are alike anyway."""
+    index, distance = nearest(views.fake, views.real, min(NEAREST, len(views.real)))
+    whose = np.array(sides.real.patients)
+    apart = cdist(views.real, views.real)
+    others = whose[:, None] != whose
+    apart[~others] = np.inf
+    closest = apart.min(1)
+    return Nearness(index, distance, np.sort(apart[np.triu(others)]), np.sort(closest[np.isfinite(closest)]))
+
+
+def _above(ascending: NDArray[np.float64], value: float) -> float | None:
+    if not len(ascending):
+        return None
+    return 1 - float(np.searchsorted(ascending, value, side="right")) / len(ascending)
+
+
+def of_100(share: float) -> str:
+    """A share for people: "37 of 100", and never all or none of them unless it is."""
+    if share in (0, 1):
+        return "none" if share == 0 else "all"
+    return f"{min(99, max(1, round(100 * share)))} of 100"

@@ -1,0 +1,121 @@
+"""What the tabs of the Compare page say about two sides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from gan_core.errors import UserError
+from studio.compare import ui_films as compare
+from studio.compare.sides import Sides
+from studio.compare.space import Nearness, methods, of_100
+from studio.compare.tones import Tones, finest_in_words, histograms, spectra
+from studio.evaluate import ui_charts as evaluate_charts
+from studio.text import plain
+
+WHAT_TO_LOOK_FOR = {
+    "spectrum": "Left is coarse, such as the shape of the knee; right is fine, such as bone texture. Networks betray "
+    "themselves at the right end: a drop means too smooth, a rise grain or checks, a single bump a pattern that "
+    "repeats.",
+    "brightness": "The curves should lie on each other. A missing peak at the left means no black background, narrow "
+    "curves too little contrast, spikes a gray that a network prefers.",
+}
+ENOUGH = 50  # real images to call one in twenty unusual
+UNITS = {"spectrum": "dB", "brightness": "gray levels"}
+
+
+def tones(found: Sides) -> None:
+    """Histograms and spectra, each with what to look for and its gap beside the floor."""
+    measured: dict[str, Tones | UserError] = {}
+    for name, measure in (("spectrum", spectra), ("brightness", histograms)):
+        try:
+            measured[name] = measure(found)
+        except UserError as error:
+            measured[name] = error
+    spectrum, brightness = measured["spectrum"], measured["brightness"]
+    drawn: dict[str, Any] = {"frequency": [], "fake": [], "real": [], "histogram": {"fake": [], "real": []}}
+    if isinstance(spectrum, Tones):
+        drawn |= {"frequency": spectrum.x, "fake": spectrum.fake, "real": spectrum.real}
+    if isinstance(brightness, Tones):
+        drawn["histogram"] = {"fake": brightness.fake, "real": brightness.real}
+    charts = evaluate_charts.curves(drawn).items()
+    for column, (name, what), (title, chart) in zip(st.columns(2, gap="large"), measured.items(), charts, strict=True):
+        with column:
+            st.markdown(f"**{title}**")
+            if isinstance(what, UserError):
+                st.info(plain(str(what)))
+                continue
+            st.altair_chart(chart, alt=title)
+            floor = f"Real to other real patients: {what.floor:.2f} {UNITS[name]}." if what.floor is not None else ""
+            st.markdown(f"**Synthetic to real: {what.gap:.2f} {UNITS[name]}.** {floor} {what.words}")
+            st.caption(WHAT_TO_LOOK_FOR[name])
+            if name == "spectrum":
+                st.markdown(finest_in_words(what))
+    st.caption(
+        "A spectrum's gap is in decibels: 3 dB is twice the power. That of brightness is by how many of the 256 gray "
+        "levels a pixel would have to change on average."
+    )
+
+
+def fakes_by_nearness(found: Sides, near: Nearness) -> list[int]:
+    """The seeds, that of the fake nearest to a real first."""
+    return [found.first_seed + int(i) for i in near.distance[:, 0].argsort(kind="stable")]
+
+
+def one_fake(found: Sides, near: Nearness, fake: int, label: str) -> None:
+    """A fake wiped over its nearest real, and its nearest reals with how near that is."""
+    index, distance = near.index[fake].tolist(), near.distance[fake].tolist()
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        compare.slider(found, fake, index[0], label)
+        st.caption("Drag across the picture, or focus it and use the arrow keys.")
+    with right:
+        closest = near.nearer_than_closest(distance[0])
+        if closest is None:
+            st.info("The real images are all of one patient: how far real patients are from each other is not known.")
+        else:
+            st.markdown(
+                f"Its nearest real lies at a distance of **{distance[0]:.3g}**. For **{of_100(closest)}** real images "
+                "the nearest one of another patient lies further off than that."
+            )
+            if len(found.real) < ENOUGH:
+                st.caption("So few real images do not tell what is unusual.")
+            elif closest > 0.95:
+                st.caption("That is unusually near. Are they the same knee? Wipe and see.")
+            elif closest < 0.05:
+                st.caption("That is unusually far: no real image here looks much like it.")
+        rows = [compare.film(found.fake, fake, "synthetic", label)] + [
+            compare.film(found.real, i, "real", label) for i in index
+        ]
+        compare.row(rows, ["", *(_distance(near, d) for d in distance)])
+    st.info(f"{found.about_copies} Distances are those of the knee encoder.", icon=":material/content_copy:")
+    st.page_link("../pages/evaluate.py", label="Look for copies in Evaluate", icon=":material/straighten:")
+
+
+def _distance(near: Nearness, distance: float) -> str:
+    share = near.nearer_than_pairs(distance)
+    beside = f"nearer than {of_100(share)} pairs of different real patients" if share is not None else ""
+    return f"Distance {distance:.3g}" + (f", {beside}" if beside else "")
+
+
+def atlas(choice: compare.Choice, found: Sides, chosen: str, label: str, on_chosen: Callable[[], None]) -> None:
+    """The map of both sides."""
+    offered = methods()
+    method = (
+        st.segmented_control("Laid out by", offered, default=offered[0], required=True, key="method")
+        if len(offered) > 1
+        else offered[0]
+    )
+    at = compare.places(choice, found, method)
+    compare.atlas(choice, found, at, chosen, label, on_chosen)
+    share = (
+        f" These two directions hold {at.shown:.0%} of the differences: what lies close here may differ in others."
+        if at.shown is not None
+        else ""
+    )
+    st.caption(
+        "What the knee encoder takes for alike lies close together. Where diamonds keep away from circles, the model "
+        f"makes knees that no patient has; where circles are alone, it leaves some out.{share}"
+    )

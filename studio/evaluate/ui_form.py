@@ -1,0 +1,175 @@
+"""The form that starts an evaluation."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import streamlit as st
+
+from gan_core.errors import UserError
+from gan_core.grades import KL_GRADE
+from gan_core.model import ModelConfig, read_config
+from studio import ui_sources as sources
+from studio.evaluate.folder import EvaluationFolder, EvaluationRequest
+from studio.evaluate.summary import TITLES
+from studio.hosting import folders_offered, visitor_source
+from studio.jobs import launch
+from studio.models import ui_models as models
+from studio.text import plain
+
+FOLDER, UPLOAD, PHANTOM, NONE = "Folder", "Upload", "Phantom knees", "None"
+PHANTOMS = "phantom:2000"
+SLOW = "useful"
+SHORT = {
+    "fd": "Fréchet distance",
+    "kd": "Kernel distance",
+    "prdc": "Precision and recall",
+    "variety": "Likeness",
+    "spectrum": "Detail and brightness",
+    "copying": "Copies",
+    "grade": "Grades",
+    "jsw": "Joint space",
+    "makeup": "Sides and exposures",
+    "detect": "Told from real",
+    "useful": "Usefulness",
+}
+OF_KNEES = ("grade", "jsw", "makeup")
+OF_CLASSES = ("useful",)
+OF_TRAINING = ("copying",)
+
+
+def image_source(label: str, kinds: list[str], before: str, key: str) -> str:
+    """A source as the person names it; "" while nothing is. `before` is what was named the last time."""
+    kinds = [kind for kind in kinds if kind != FOLDER or folders_offered()]
+    kind = st.segmented_control(label, kinds, default=kinds[0], required=True, key=f"{key}-kind", persist_state="page")
+    if kind == PHANTOM:
+        st.caption("Drawn from physics by this program, with no patient: they stand in for films.")
+        return PHANTOMS
+    if kind == FOLDER:
+        path = st.text_input(
+            "Folder, zip or DICOM file on the computer that runs this",
+            before,
+            placeholder="/data/knees/val",
+            key=f"{key}-path",
+            help="Or the name of a set that needs no folder, such as digits or phantom:500.",
+            persist_state="page",
+        )
+        return sources.understood(visitor_source(path), key)
+    if kind == UPLOAD:
+        return sources.understood(sources.uploaded(key), key)
+    return ""
+
+
+def _last() -> EvaluationRequest | None:
+    """What was asked for the last time, to go on from."""
+    for evaluation in EvaluationFolder.all()[:1]:
+        try:
+            return evaluation.request()
+        except UserError:
+            return None
+    return None
+
+
+def _measures(model: ModelConfig, reference: str) -> tuple[str, ...] | None:
+    """Names of measures, () for all of the quick ones; None while none is chosen."""
+    unfit = {
+        "Only for models of knees with KL grades": OF_KNEES if model.label_name != KL_GRADE else (),
+        "Only for models with classes": OF_CLASSES if len(model.class_names) < 2 else (),
+        "Only with the images of the training and others beside them, as data and reference": ()
+        if reference
+        else (*OF_TRAINING, *OF_CLASSES),
+    }
+    left_out = {name: why for why, names in reversed(unfit.items()) for name in names}
+    offered = [name for name in TITLES if name not in left_out]
+    chosen = st.pills(
+        "Measures",
+        offered,
+        selection_mode="multi",
+        default=[name for name in offered if name != SLOW],
+        format_func=SHORT.__getitem__,
+        key=f"measures-{'-'.join(offered)}",
+        wrap=True,
+        help=" ".join(f"**{SHORT[name]}**: {TITLES[name][1]}." for name in offered),
+    )
+    for why in dict.fromkeys(left_out.values()):
+        st.caption(f"{why}: {', '.join(SHORT[name] for name in left_out if left_out[name] == why)}.")
+    if SLOW in chosen:
+        st.caption("Usefulness trains many classifiers and takes about ten minutes.")
+    quick = set(TITLES) - {SLOW}
+    return () if set(chosen) == quick else tuple(name for name in offered if name in chosen) or None
+
+
+def _images() -> tuple[str, str]:
+    """The real images, and others for the floor."""
+    last = _last()
+    st.subheader("2. Real images")
+    data = image_source("Held against", [FOLDER, UPLOAD, PHANTOM], last.data if last else "", "data")
+    reference = image_source("Reference", [FOLDER, UPLOAD, NONE], last.reference if last else "", "reference")
+    st.caption(
+        "The reference shows other patients than the real images: how far real lies from real is the floor for every "
+        "figure. With one of the two being what the model learnt from, copies can be told. Without a reference the "
+        "real images are split by patient in two."
+    )
+    return data, reference
+
+
+def _seen(learnt: str, reference: str) -> Literal["", "data", "reference"]:
+    """Which of the two the model has learnt from."""
+    if not reference:
+        return ""
+    roles: dict[str, Literal["", "data", "reference"]] = {
+        f"the one that is {learnt}": "",
+        "the real images": "data",
+        "the reference": "reference",
+    }
+    chosen = st.selectbox("The model has learnt from", list(roles), help="Copies are looked for among these.")
+    return roles[chosen]
+
+
+def new_evaluation() -> None:
+    """Draws the form; on start, the page goes over to watching the new evaluation."""
+    offered = models.offered()
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.subheader("1. Model")
+        name = st.selectbox("Model", list(offered), help="The shipped models, then your runs.")
+        model = read_config(offered[name].folder)
+        learnt = plain(model.data or "unnamed data")
+        st.caption(f"{model.net.resolution} × {model.net.resolution} pixels, learnt from {learnt}.")
+        data, reference = _images()
+        seen = _seen(learnt, reference)
+    with right:
+        st.subheader("3. What to measure")
+        only = _measures(model, reference)
+        n = st.number_input(
+            "Synthetic images", 50, 50_000, 2000, step=500, help="More make each figure surer, and take longer."
+        )
+        truncation = st.slider(
+            "Variety", 0.0, 1.0, 1.0, 0.05, help="Below 1, images come closer to the average one (truncation)."
+        )
+        st.caption(
+            "Seen through the knee encoder, a small network of this project's own that has learnt to grade knees."
+        )
+        st.subheader("4. Start")
+        if not data:
+            st.info("Say where the real images are, and the evaluation can start.")
+        elif only is None:
+            st.info("Choose a measure, and the evaluation can start.")
+        else:
+            asked: dict[str, Any] = {"model": name, "data": data, "reference": reference, "seen": seen}
+            _start(EvaluationRequest(**asked, n=n, truncation=truncation, only=only))
+
+
+def _start(request: EvaluationRequest) -> None:
+    at_work = launch.evaluating() or launch.busy()
+    refused = bool(at_work) and launch.refuses_when_busy()
+    if at_work:
+        end = "and this server does one thing at a time." if refused else "Two at once take much longer."
+        st.info(f"{at_work.name} is at work{', ' if refused else '. '}{end}")
+    if st.button("Start evaluation", type="primary", icon=":material/play_arrow:", width="stretch", disabled=refused):
+        try:
+            st.session_state.open_evaluation = launch.start_evaluation(request).name
+        except UserError as error:
+            st.error(plain(str(error)))
+            return
+        st.rerun()

@@ -1,0 +1,109 @@
+"""All evaluations side by side. Figures of other images, or seen through another extractor, are never in one table."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from studio.evaluate import tables
+from studio.evaluate.folder import EvaluationFolder
+from studio.evaluate.ui_view import delete_button
+from studio.text import plain
+
+Group = tuple[str, str, str, str, int, int]  # data, reference, extractor and its digest, fakes, resolution
+ALL = "All"
+
+
+def _of(figures: dict[str, Any]) -> Group:
+    about = figures["about"]
+    return (
+        about["data"],
+        about["reference"],
+        about["extractor"],
+        about["extractor_digest"],
+        about["fakes"],
+        about["resolution"],
+    )
+
+
+def _title(group: Group) -> str:
+    data, reference, extractor, digest, fakes, side = group
+    seen_by = f"extractor {extractor} {digest[:8]}"
+    return f"{fakes:,} synthetic images of {side} pixels against {data}; floor {reference}; {seen_by}"
+
+
+def _groups(evaluations: list[EvaluationFolder]) -> dict[Group, list[tuple[EvaluationFolder, dict[str, Any]]]]:
+    out: dict[Group, list[tuple[EvaluationFolder, dict[str, Any]]]] = {}
+    for evaluation in evaluations:
+        figures = evaluation.figures()
+        try:
+            out.setdefault(_of(figures), []).append((evaluation, figures))
+        except (KeyError, TypeError):  # not finished, or of another version
+            continue
+    return dict(sorted(out.items(), key=lambda item: -len(item[1])))
+
+
+def compare(evaluations: list[EvaluationFolder]) -> None:
+    """A table for each group of evaluations whose figures compare."""
+    groups = _groups(evaluations)
+    if not groups:
+        st.info("There is nothing to compare yet. Evaluate two models with the same images, and they stand here.")
+        return
+    if len(groups) > 1:
+        titles = {_title(group): group for group in groups}
+        chosen = st.selectbox("Show those that compare with each other", [ALL, *titles])
+        if chosen != ALL:
+            groups = {titles[chosen]: groups[titles[chosen]]}
+    st.caption("Only figures in one table compare. A click on a column's head sorts; the floor is real against real.")
+    for group, members in groups.items():
+        st.markdown(f"**{plain(_title(group))}**")
+        _table(members, key="-".join(map(str, group)))
+
+
+def _table(members: list[tuple[EvaluationFolder, dict[str, Any]]], key: str) -> None:
+    rows: list[dict[str, Any]] = []
+    columns: dict[str, Any] = {
+        "evaluation": st.column_config.TextColumn(pinned=True),
+        "looks": st.column_config.NumberColumn(format="localized", help="Images that the critic had been shown."),
+        "variety": st.column_config.NumberColumn(help="Below 1, images come closer to the average one (truncation)."),
+        "made": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+    }
+    for evaluation, figures in members:
+        about = figures["about"]
+        row: dict[str, Any] = {
+            "evaluation": evaluation.name,
+            "model": about["model"],
+        }
+        for lead in tables.leads(figures):
+            row |= {lead.title: lead.value, f"{lead.title}, floor": lead.floor}
+            shape = "percent" if lead.form.endswith("%") else f"%{lead.form.replace('z', '')}"
+            columns[lead.title] = st.column_config.NumberColumn(format=shape, help=tables.BETTER[lead.better])
+            columns[f"{lead.title}, floor"] = st.column_config.NumberColumn("floor", format=shape, help=lead.title)
+        made = datetime.fromtimestamp(evaluation.status().updated, UTC)
+        rows.append(row | {"looks": about["images_seen"], "variety": about["truncation"], "made": made})
+    event = st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"table-{key}",
+        column_config=columns,
+    )
+    for i in event.selection.rows:
+        chosen = members[i][0]
+        with st.container(horizontal=True):
+            st.button(
+                f"Open {chosen.name}",
+                icon=":material/open_in_new:",
+                on_click=_open,
+                args=(chosen.name,),
+                key=f"open-{key}",
+            )
+            delete_button(chosen)
+
+
+def _open(name: str) -> None:
+    st.session_state.open_evaluation = name

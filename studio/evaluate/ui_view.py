@@ -1,0 +1,248 @@
+"""One evaluation: while it is at work, how far it is; then its figures beside their floors, and what they are of."""
+
+from __future__ import annotations
+
+import base64
+from functools import partial
+from html import escape
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from gan_core import images
+from gan_core.errors import UserError
+from gan_core.files import read_own
+from gan_core.status import duration
+from studio.evaluate import tables
+from studio.evaluate import ui_charts as charts
+from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, command_line
+from studio.evaluate.summary import Line
+from studio.hosting import folders_offered
+from studio.jobs import launch
+from studio.jobs import ui_view as job_view
+from studio.jobs.deletion import delete_evaluation
+from studio.text import plain
+
+HERE = Path(__file__).parent
+MOST_BYTES = 50_000_000  # of a report or a sheet of images
+GIVEN = {tables.FAKE: "asked for", tables.REAL: "given by readers"}
+
+
+def watch(evaluation: EvaluationFolder) -> None:
+    """Draws the evaluation; while it is at work, over and over."""
+    alive = job_view.watch(evaluation, "Measuring", lambda: _ended(evaluation))
+    figures = evaluation.figures()
+    if figures and not alive:
+        try:
+            _results(evaluation, figures)
+        except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, OSError, SyntaxError) as error:
+            raise UserError(
+                f"The figures or pictures of {evaluation.name} are of another version or damaged: evaluate again."
+            ) from error
+    _command(evaluation.request())
+
+
+def _ended(evaluation: EvaluationFolder) -> None:
+    """What can be done with an evaluation that has come to an end."""
+    if evaluation.status().state == "finished":
+        for label, path, kind in (
+            ("Report (HTML)", evaluation.report_path, "text/html"),
+            ("Figures (JSON)", evaluation.path / "evaluation.json", "application/json"),
+        ):
+            if path.is_file():
+                name = f"{evaluation.name}{path.suffix}"
+                read = partial(read_own, path, evaluation.path, MOST_BYTES)
+                st.download_button(label, read, name, kind, icon=":material/download:", on_click="ignore")
+    else:
+        if st.button("Start again", icon=":material/play_arrow:"):
+            st.session_state.open_evaluation = launch.start_evaluation(evaluation.request()).name
+            st.rerun(scope="app")
+    delete_button(evaluation)
+
+
+def delete_button(evaluation: EvaluationFolder) -> None:
+    """Asks, and deletes."""
+    warning = "with its figures and its report? This cannot be undone."
+    job_view.delete_button(evaluation, warning, lambda: delete_evaluation(evaluation))
+
+
+def _command(request: EvaluationRequest) -> None:
+    with st.expander("The same from the command line", icon=":material/terminal:"):
+        st.code(command_line(request, places=folders_offered()), language="bash", wrap_lines=True)
+
+
+# -- what came out ----------------------------------------------------------------------------------------------------
+
+
+def _results(evaluation: EvaluationFolder, figures: dict[str, Any]) -> None:
+    about = figures["about"]
+    for_copies = figures.get("copying", {})
+    with st.grid(4, min_column_width=150):
+        for lead in tables.leads(figures)[:4]:
+            st.metric(
+                lead.title,
+                lead.text(lead.value),
+                f"{lead.floor_is} {lead.text(lead.floor)}",
+                delta_color="off",
+                delta_arrow="off",
+                help=tables.BETTER[lead.better].capitalize() + ".",
+                border=True,
+            )
+    if "verdict" in for_copies:
+        show = st.success if for_copies["clean"] else st.warning
+        show(plain(for_copies["verdict"]), icon=":material/content_copy:")
+    _about(about)
+    if said := tables.stand_ins(figures):
+        st.info(said)
+    _sheets(evaluation)
+    sections = {
+        "Figures": lambda: _figures(figures),
+        "Grades": lambda: _grades(figures),
+        "Copies": lambda: _copies(evaluation, figures),
+        "Usefulness": lambda: _useful(figures["useful"]),
+        "Detail and brightness": lambda: _curves(figures["spectrum"]),
+    }
+    there = {
+        "Figures": True,
+        "Grades": bool(tables.confusions(figures) or tables.joint_space_rows(figures)),
+        "Copies": bool(for_copies.get("worst")),
+        "Usefulness": bool(figures.get("useful", {}).get("fractions")),
+        "Detail and brightness": figures.get("spectrum", {}).get("value") is not None,
+    }
+    shown = [title for title in sections if there[title]]
+    for tab, title in zip(st.tabs(shown, key=f"section-{evaluation.name}", on_change="rerun"), shown, strict=True):
+        if tab.open:
+            with tab:
+                sections[title]()
+
+
+def _about(about: dict[str, Any]) -> None:
+    label = f"{about['fakes']:,} synthetic images by **{plain(about['model'])}** ({about['digest'][:12]})"
+    side = about["resolution"]
+    st.caption(
+        f"{label}, {side} × {side} pixels, against {about['reals']:,} real ones: {plain(about['data'])}. "
+        f"The floor: {about['others']:,} real ones of {plain(about['reference'])}. "
+        f"Extractor {plain(about['extractor'])} ({about['extractor_digest'][:8]}). "
+        f"Measured in {duration(about['seconds'])}."
+        + (f" {about['skipped']:,} files could not be read and were left out." if about["skipped"] else "")
+    )
+
+
+def _sheets(evaluation: EvaluationFolder) -> None:
+    columns = st.columns(2, gap="medium")
+    for column, mark, name, how in (
+        (columns[0], "Synthetic", "fakes", "the first seeds, none left out"),
+        (columns[1], "Real", "reals", "drawn at random"),
+    ):
+        path = evaluation.path / f"{name}.png"
+        if path.is_file():
+            column.image(
+                read_own(path, evaluation.path, MOST_BYTES),
+                f"{mark}: {how}",
+                width="stretch",
+                output_format="PNG",
+                alt=f"{mark} images",
+            )
+
+
+def _figures(figures: dict[str, Any]) -> None:
+    for question, rows in tables.by_question(figures).items():
+        st.markdown(f"#### {question}")
+        st.table(
+            [
+                {
+                    "Figure": _explained(line, meaning),
+                    "Synthetic": line.value,
+                    "Floor": line.floor,
+                }
+                for line, meaning in rows
+            ],
+            border="horizontal",
+            hide_index=True,
+        )
+    if of_classes := tables.class_rows(figures):
+        st.markdown(f"#### For each {plain(figures['about']['label_name'])}")
+        st.caption("In brackets the floor: real against other real patients.")
+        st.dataframe(of_classes, hide_index=True)
+        for gap in tables.class_gaps(figures):
+            st.caption(plain(gap))
+
+
+def _explained(line: Line, meaning: str) -> str:
+    """Its title; below it which way is better, of how many images it is, and what it means, or why there is none."""
+    said = [tables.BETTER[line.better].capitalize(), f"{line.n:,} images" if line.n else ""]
+    words = ". ".join([part for part in said if part] + [meaning]) if not line.why else f"Not measured: {line.why}"
+    return f"**{plain(line.title)}**  \n:gray[{plain(words)}]"
+
+
+def _grades(figures: dict[str, Any]) -> None:
+    about = figures["about"]
+    label, names = about["label_name"], about["class_names"]
+    found = tables.confusions(figures)
+    if found:
+        st.caption("How many of each grade the knee encoder reads as which. On the diagonal they agree.")
+        for column, (mark, counts) in zip(st.columns(2, gap="large"), found.items(), strict=True):
+            with column:
+                st.markdown(f"**{mark.capitalize()}**")
+                st.altair_chart(charts.confusion(counts, names, label, GIVEN[mark]), alt=f"Grades of {mark} images")
+    if tables.joint_space_rows(figures):
+        st.markdown("**Joint space**, mean and 95% interval")
+        for column, (part, title) in zip(st.columns(3), tables.COMPARTMENTS.items(), strict=True):
+            if rows := tables.joint_space_rows(figures, part):
+                column.caption(title)
+                alt = f"Joint space in pixels for each grade, synthetic and real: {title}"
+                column.altair_chart(charts.joint_space(rows, label), alt=alt)
+        missed = figures["jsw"].get("not_found", {})
+        if missed:
+            st.caption(
+                f"Measured on the images; it is no diagnosis. Not found in {missed['fake']:.1%} of the synthetic and "
+                f"{missed['real']:.1%} of the real images."
+            )
+
+
+def _copies(evaluation: EvaluationFolder, figures: dict[str, Any]) -> None:
+    path = evaluation.path / "worst.png"
+    found = figures["copying"]["worst"]
+    if not path.is_file():
+        st.info("The pictures of the pairs are no longer there.")
+        return
+    st.caption(
+        "The synthetic images nearest to a training image, for how near they lie to any other. Each stands beside it."
+    )
+    with Image.open(BytesIO(read_own(path, evaluation.path, MOST_BYTES))) as sheet:
+        pictures = images.ungrid(np.asarray(sheet.convert("L")), figures["about"]["resolution"])
+    cards = [
+        f'<div><div class="pair">{_film(of_fake[0], tables.FAKE, pair["fake_name"])}'
+        f"{_film(of_seen[0], tables.REAL, pair['seen_name'])}</div>"
+        f"<p>Distance {pair['distance']:.3g}, {pair['relative']:.2f} times that to the third nearest training image. "
+        f"Of the unseen images {pair['percentile']:.1f}% lie nearer to a training image.</p></div>"
+        for pair, of_fake, of_seen in zip(found, pictures[::2], pictures[1::2], strict=True)
+    ]
+    st.html(HERE / "evaluate.css")
+    st.html(f'<div class="pairs">{"".join(cards)}</div>')
+
+
+def _film(image: np.ndarray, mark: str, name: str) -> str:
+    src = base64.b64encode(images.png(image)).decode()
+    said = escape(name)
+    return (
+        f'<figure><img src="data:image/png;base64,{src}" alt="A {mark} image, {said}">'
+        f'<figcaption><b class="{mark}">{mark}</b> {said}</figcaption></figure>'
+    )
+
+
+def _useful(found: dict[str, Any]) -> None:
+    st.markdown("\n".join(f"- {plain(f['verdict'])}" for f in found["fractions"]))
+    st.altair_chart(charts.useful(found), alt="Balanced accuracy with and without synthetic images")
+    st.dataframe(tables.useful_rows({"useful": found}), hide_index=True)
+
+
+def _curves(found: dict[str, Any]) -> None:
+    for column, (title, chart) in zip(st.columns(2, gap="large"), charts.curves(found).items(), strict=True):
+        with column:
+            st.markdown(f"**{title}**")
+            st.altair_chart(chart, alt=title)

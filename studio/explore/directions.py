@@ -1,0 +1,225 @@
+"""Directions in a model's latent space, each named by what it is measured to change.
+
+They are the leading principal components of the generator's first features (GANSpace, Härkönen et al. 2020), here of w
+with its grade's mean removed. Where a model has no mapping network its z is the same in all directions, and the
+components of its first layer's output are, in closed form, the eigenvectors of its weights (SeFa, Shen & Zhou 2021).
+Components mix what people tell apart, so they are then turned among themselves until each changes as few measured
+quantities as it can (varimax, Kaiser 1958), which leaves the space that they span as it is. What a direction is called
+is measured after that, on other samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+from torch import Tensor
+
+from gan_core.config import Settings
+from gan_core.data.cache import cache_folder, read_note, write_note
+from gan_core.errors import UserError
+from gan_core.metrics.extractors import Extractor, open_extractor
+from gan_core.model import Model
+from gan_core.seeds import latents, own_labels
+from studio.explore.measures import WORDS, are_knees, grade, measure
+from studio.explore.space import Space
+
+MOST_DIRECTIONS = 8
+RANGE = 2.0  # a slider's ends, in steps
+VERSION = 1
+KEPT, HELD = 32, 8  # models whose directions are in the cache and, so that a slider reads no file, in memory
+
+_SAMPLES = 2048  # of w
+_PIXELS = 48 * 128**2  # of the images that each direction is measured on, and at most ...
+_MOST = 48  # ... so many
+_GRADED = 8  # and so many for the grade, since the encoder takes its time
+_STEP = 1.0  # steps to either side at which images are compared
+_FELT = 0.15  # standard deviations a step: a direction with no effect of this size is left out
+_CLEAR = 0.2  # a direction is named by an effect past this ...
+_AHEAD = 1.25  # ... that is so much stronger than any other
+
+Progress = Callable[[int, int], None]
+Array = NDArray[np.float64]
+
+
+class Direction(Settings):
+    """A step along it changes each measured quantity by so many of that quantity's standard deviations among the
+    model's images."""
+
+    name: str  # of the quantity that it changes most; "Mixed: ..." where none stands out
+    low: str  # what becomes of the image towards the one end
+    high: str
+    effects: dict[str, float]  # by `WORDS`, the strongest first
+    vector: tuple[float, ...] = Field(max_length=1024)  # one step: a standard deviation among the model's own points
+
+    @property
+    def summary(self) -> str:
+        """The strongest effects in words."""
+        return ", ".join(f"{WORDS[name].name.lower()} {value:+.2f}" for name, value in list(self.effects.items())[:3])
+
+
+class _Kept(Settings):
+    directions: tuple[Direction, ...] = Field(max_length=MOST_DIRECTIONS)
+
+
+def directions(model: Model, progress: Progress = lambda done, total: None) -> list[Direction]:
+    """The model's directions, strongest first; found once, then remembered in memory and in the cache's folder.
+
+    Always the same for the same model. `progress` gets (done, of how many).
+    """
+    if (found := kept(model)) is None:
+        found = _hold(model, find(model, progress))
+        with suppress(OSError):
+            path = _path(model)
+            write_note(path, _Kept(directions=tuple(found)).model_dump(mode="json"))
+            notes = sorted(path.parent.glob("*.note"), key=lambda p: p.stat().st_mtime_ns)
+            for old in notes[:-KEPT]:
+                old.unlink(missing_ok=True)
+    return found
+
+
+def kept(model: Model) -> list[Direction] | None:
+    """The model's directions where they have been found before, else None."""
+    if model.digest in _held:
+        return list(_held[model.digest])
+    with suppress(OSError, ValueError, ValidationError):
+        return _hold(model, list(_Kept.model_validate(read_note(_path(model))).directions))
+    return None
+
+
+_held: dict[str, list[Direction]] = {}
+
+
+def _hold(model: Model, found: list[Direction]) -> list[Direction]:
+    _held[model.digest] = found
+    for old in list(_held)[:-HELD]:
+        _held.pop(old, None)  # somebody else may have been quicker
+    return found
+
+
+def _path(model: Model) -> Path:
+    return cache_folder() / "directions" / f"{model.digest}-{VERSION}.note"
+
+
+def find(model: Model, progress: Progress = lambda done, total: None) -> list[Direction]:
+    """`directions`, without the cache."""
+    vectors = components(model)
+    count = max(4, min(_MOST, _PIXELS // model.config.net.resolution**2))
+    to_turn, to_name, to_grade = (_sample(model, i * _MOST, n) for i, n in enumerate((count, count, _GRADED)))
+    knees = are_knees(_images(model, to_turn))
+    encoder = _grader() if knees else None
+    total = 2 * len(vectors) * (2 * count + (_GRADED if encoder else 0))
+    done = 0
+
+    def step(images: int) -> None:
+        nonlocal done
+        done += images
+        progress(done, total)
+
+    look = partial(measure, knees=knees)
+    raw = _effects(model, vectors, to_turn, look, step)
+    turned = torch.from_numpy(varimax(np.stack(list(raw.values())))).float().T @ vectors
+    names = _effects(model, turned, to_name, look, step)
+    if encoder:
+        names |= _effects(model, turned, to_grade, partial(grade, encoder=encoder), step)
+    found = [_named(turned[i], {name: float(effect[i]) for name, effect in names.items()}) for i in range(len(turned))]
+    felt = [d for d in found if max(map(abs, d.effects.values())) >= _FELT]
+    return sorted(felt, key=lambda d: -sum(e * e for e in d.effects.values()))
+
+
+def _grader() -> Extractor | None:
+    try:
+        return open_extractor("knee")
+    except UserError:  # a copy without the encoder explores without it
+        return None
+
+
+def components(model: Model) -> Tensor:
+    """The leading principal components [<= 8, dim], each of the length of a standard deviation along it."""
+    space = Space(model)
+    if space.mapped:
+        z, c = _sample(model, 0, _SAMPLES)
+        with torch.inference_mode():
+            own = space.points(z, c)
+            rest = (own - space.centre(z, c)).double()
+        values, vectors = torch.linalg.eigh(rest.T @ rest / len(rest))
+        scale = values.clamp(min=0).sqrt()
+    else:
+        weight = space.net.first.weight[:, : model.config.net.z_dim].double()
+        values, vectors = torch.linalg.eigh(weight.T @ weight)
+        scale = torch.ones_like(values)
+    best = values.argsort(descending=True)[:MOST_DIRECTIONS]
+    return (vectors[:, best] * scale[best]).T.float()
+
+
+def varimax(effects: Array, rounds: int = 100) -> Array:
+    """The rotation [K, K] after which each column of effects [quantities, K] has few large values (Kaiser 1958)."""
+    rows, k = effects.shape
+    rotation = np.eye(k)
+    for _ in range(rounds):
+        turned = effects @ rotation
+        target = turned**3 - turned * (turned**2).sum(0) / rows
+        u, _, vt = np.linalg.svd(effects.T @ target)
+        before, rotation = rotation, u @ vt
+        if np.abs(rotation - before).max() < 1e-6:
+            break
+    return rotation
+
+
+def _sample(model: Model, first: int, n: int) -> tuple[Tensor, Tensor | None]:
+    seeds = range(first, first + n)
+    shares = model.config.class_shares
+    c = Space(model).labels(own_labels(seeds, shares).tolist()) if shares else None
+    return latents(seeds, model.config.net.z_dim), c
+
+
+def _images(model: Model, sample: tuple[Tensor, Tensor | None], move: Tensor | float = 0.0) -> NDArray[np.uint8]:
+    space = Space(model)
+    with torch.inference_mode():
+        return space.images(space.points(*sample) + move, sample[1])
+
+
+def _effects(
+    model: Model,
+    vectors: Tensor,
+    sample: tuple[Tensor, Tensor | None],
+    look: Callable[[NDArray[np.uint8]], dict[str, Array]],
+    step: Callable[[int], None],
+) -> dict[str, Array]:
+    """How much each quantity changes with a step along each vector [K, dim]: [K], in the sample's standard deviations.
+
+    The median over the sample, which a few images that were misread do not move.
+    """
+    spread = {name: float(np.nanstd(v)) for name, v in look(_images(model, sample)).items() if np.isfinite(v).any()}
+    out: dict[str, list[float]] = {name: [] for name in spread}
+    for vector in vectors:
+        low, high = (look(_images(model, sample, sign * _STEP * vector)) for sign in (-1, 1))
+        step(2 * len(sample[0]))
+        for name, sd in spread.items():
+            change = (high[name] - low[name]) / (2 * _STEP)
+            seen = change[np.isfinite(change)]
+            out[name].append(float(np.median(seen)) / sd if len(seen) and sd > 0 else 0.0)
+    return {name: np.array(values) for name, values in out.items()}
+
+
+def _named(vector: Tensor, effects: dict[str, float]) -> Direction:
+    """Named by its effects, and turned round where less of the strongest is towards its end."""
+    ordered = sorted(effects, key=lambda name: -abs(effects[name]))
+    if effects[ordered[0]] < 0:
+        vector, effects = -vector, {name: -e for name, e in effects.items()}
+    first, second = ordered[:2]
+    words = WORDS[first]
+    clear = abs(effects[first]) >= _CLEAR and abs(effects[first]) >= _AHEAD * abs(effects[second])
+    return Direction(
+        name=words.name if clear else f"Mixed: {words.name.lower()}, {WORDS[second].name.lower()}",
+        low=words.low if clear else "−",
+        high=words.high if clear else "+",
+        effects={name: round(effects[name], 3) for name in ordered},
+        vector=tuple(float(np.float32(v)) for v in vector),
+    )

@@ -1,0 +1,251 @@
+"""Find this knee: the latent whose picture is nearest to an image, by descent.
+
+As StyleGAN2's projector (Karras et al. 2020) and Image2StyleGAN (Abdal et al. 2019) do: the loss is of pixels and of a
+network's features, here the knee encoder's, which says whether two images look alike to a reader of knees rather than
+whether their grain agrees. Several starts, since a descent ends in the valley it starts in. What the model's z cannot
+say is left to a small offset of its point, so that grade, variety and directions move what was found like any other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gan_core.data.cache import cache_folder, read_note, write_note
+from gan_core.errors import UserError
+from gan_core.images import resize, to_float, to_uint8
+from gan_core.model import Model
+from gan_core.seeds import latents, own_labels
+from studio.explore.latent import Latent, draw
+from studio.explore.space import Space
+from studio.knee.encoder.net import TrainedEncoder, load_encoder
+from studio.knee.extractor import FOLDER
+
+STEPS = 240
+CANDIDATES = 255  # seeds looked at for the starts, besides z = 0, the middle
+SHORTLIST = 24  # of them, by their pixels, are compared by features too
+STARTS = 4
+TRIAL = 0.25  # share of the steps after which only the best start goes on
+RATE = 0.05
+FEATURES = 0.1  # weight of the features' distance, beside a mean squared error of pixels in [-1, 1]
+SMALL = 0.002  # weight of the offset's square
+OWN_SEEDS = (1_000_003, 1_000_033)  # of the model's own images, for comparison: no candidates
+SHOW_EVERY = 5  # steps
+_LIKE, _NEAR = 0.9, 0.5  # shares of the way from a blind choice to the model's own images
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best picture so far, and how near it is."""
+
+    latent: Latent
+    image: NDArray[np.uint8]  # [R, R]
+    error: float  # root mean square difference to the target, in gray levels of 255
+    chance: float  # the same of a seed picked blindly: the median over many
+    done: int  # steps, of ...
+    total: int
+    grades: tuple[float, float] | None = None  # as the encoder reads them, in the target and in what was found
+
+
+Progress = Callable[[Found], None]
+
+
+@torch.enable_grad()
+def project(
+    target: NDArray[np.uint8], model: Model, steps: int = STEPS, progress: Progress = lambda found: None
+) -> Found:
+    """The latent of `model` whose picture is nearest to `target` [R, R], R being the model's resolution.
+
+    `progress` is told the best so far; it may raise to stop, and what it was told last is then what there is. The same
+    target gives the same latent.
+
+    Raises:
+        UserError: if the target has another size, or is of one gray level only.
+    """
+    side = model.config.net.resolution
+    if target.shape != (side, side):
+        raise UserError(f"The image must be {side} x {side} pixels for this model.")
+    if target.min() == target.max():
+        raise UserError("The image is of one gray level only: there is nothing to look for.")
+    search = _Search(model, target[None, None])
+    z, c = search.starts(STARTS)
+    trial = max(1, round(TRIAL * steps))
+
+    def show(at: _At, done: int) -> None:
+        if done % SHOW_EVERY == 0 or done == steps:
+            progress(search.found(at, done, steps))
+
+    first = search.descend(z, torch.zeros_like(z), c, range(trial), steps, show)
+    best = int(first.losses.argmin())
+    z, offset = first.z[best : best + 1], first.offset[best : best + 1]
+    last = search.descend(z, offset, None if c is None else c[best : best + 1], range(trial, steps), steps, show)
+    return search.found(last, steps, steps, graded=True)
+
+
+def own_error(model: Model, steps: int = STEPS, progress: Callable[[int, int], None] = lambda d, t: None) -> float:
+    """How near the search comes to images that the model itself has made: the mean of `Found.error` over a few.
+
+    What it misses there is the search's fault; what it misses beyond that, the model cannot draw. Kept in the cache.
+    """
+    path = cache_folder() / "directions" / f"{model.digest}-own{steps}.note"
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return float(read_note(path)["error"])
+    space = Space(model)
+    shares = model.config.class_shares
+    z = latents(OWN_SEEDS, model.config.net.z_dim)
+    c = space.labels(own_labels(OWN_SEEDS, shares).tolist()) if shares else None
+    with torch.inference_mode():
+        images = space.images(space.points(z, c), c)
+    errors = []
+    for i, image in enumerate(images):
+
+        def show(found: Found, before: int = i * steps) -> None:
+            progress(before + found.done, len(images) * steps)
+
+        errors.append(project(image[0], model, steps, show).error)
+    error = float(np.mean(errors))
+    with suppress(OSError):
+        write_note(path, {"error": error})
+    return error
+
+
+def likeness(found: Found, own: float) -> str:
+    """What an error means, in a sentence: where it lies between that of a seed picked blindly and `own_error`."""
+    way = (found.chance - found.error) / max(found.chance - own, 1.0)
+    if way > _LIKE:
+        return "About as near as to images of its own: the model can draw this knee."
+    if way > _NEAR:
+        return "Near, though not as near as to images of its own: a knee of this kind, not this very one."
+    return "Far: the model cannot draw this image, and what it shows is the nearest that it has."
+
+
+@dataclass(frozen=True)
+class _At:
+    """Where a descent of N starts is."""
+
+    z: Tensor  # [N, z_dim]
+    offset: Tensor  # [N, z_dim]
+    c: Tensor | None  # [N, num_classes]
+    losses: Tensor  # [N]
+
+
+class _Search:
+    def __init__(self, model: Model, target: NDArray[np.uint8]) -> None:
+        self.model, self.space = model, Space(model)
+        self.target = to_float(np.array(target))  # a copy, since PyTorch takes no read-only array
+        self.encoder = _encoder()
+        with torch.no_grad():
+            self.features, self.grade = self._read(self.target)
+            sample = latents(range(CANDIDATES), model.config.net.z_dim)
+            self.candidates = torch.cat([torch.zeros_like(sample[:1]), sample])
+            self.labels = self._labels()
+            own = self.space.points(self.candidates, self.labels)
+        self.chance = math.inf
+        self.scale = own.std(0).mean()  # of the model's points: what an offset is small against
+
+    def _read(self, x: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """The encoder's features of images, and its grade where that is the model's grade too."""
+        if self.encoder is None:
+            return None, None
+        features, logits = self.encoder.net(resize(x, self.encoder.config.resolution))
+        same = self.encoder.config.class_names == self.model.class_names
+        grades = torch.arange(logits.shape[1], dtype=logits.dtype)
+        return features, logits.softmax(1) @ grades if same else None
+
+    def _labels(self) -> Tensor | None:
+        """c of each candidate: the target's grade where the encoder reads it, else the candidate's own class."""
+        if not self.model.class_names:
+            return None
+        if self.grade is not None:
+            return self.space.labels(self.grade.tolist() * len(self.candidates))
+        seeds = range(len(self.candidates))
+        return self.space.labels(own_labels(seeds, self.model.config.class_shares).tolist())
+
+    def losses(self, x: Tensor) -> Tensor:
+        """[N] of images [N, 1, R, R]."""
+        loss = (x - self.target).square().mean((1, 2, 3))
+        if self.features is not None:
+            features, _ = self._read(x)
+            assert features is not None
+            loss = loss + FEATURES * (features - self.features).square().sum(1) / self.features.square().sum(1)
+        return loss
+
+    @torch.no_grad()
+    def starts(self, n: int) -> tuple[Tensor, Tensor | None]:
+        """z [n, z_dim] and c of the candidates nearest to the target."""
+        c = self.labels
+        images = to_float(self.space.images(self.space.points(self.candidates, c), c))
+        squares = (images - self.target).square().mean((1, 2, 3))
+        self.chance = float(squares.sqrt().median()) * 127.5
+        near = squares.argsort()[:SHORTLIST]
+        best = near[self.losses(images[near]).argsort()[:n]]
+        return self.candidates[best].clone(), None if c is None else c[best].clone()
+
+    def descend(
+        self,
+        z: Tensor,
+        offset: Tensor,
+        c: Tensor | None,
+        steps: range,
+        total: int,
+        show: Callable[[_At, int], None],
+    ) -> _At:
+        """Steps number `steps` of `total` from each start, each start for itself; the best that each came by."""
+        z, offset = z.clone().requires_grad_(), offset.clone().requires_grad_(self.space.mapped)
+        # Adam's step is about the rate whatever the gradient, so the offset is in units of the points' own spread.
+        adam = torch.optim.Adam([z, offset] if self.space.mapped else [z], lr=RATE, betas=(0.9, 0.99))
+        best = _At(z.detach().clone(), offset.detach().clone(), c, torch.full((len(z),), math.inf))
+        for i in steps:
+            adam.param_groups[0]["lr"] = RATE * min(1.0, 2 * (1 - i / total))
+            losses = self.losses(self.space.synthesis(self.space.points(z, c, offset=offset * self.scale), c))
+            best = _better(best, _At(z.detach(), offset.detach(), c, losses.detach()))
+            adam.zero_grad()
+            (losses.sum() + SMALL * offset.square().mean(1).sum()).backward()
+            adam.step()
+            show(best, i + 1)
+        return best
+
+    def found(self, at: _At, done: int, total: int, graded: bool = False) -> Found:
+        i = int(at.losses.argmin())
+        grade = None if at.c is None else float(at.c[i] @ torch.arange(at.c.shape[1], dtype=at.c.dtype))
+        latent = Latent(
+            model=self.model.digest,
+            z=tuple(at.z[i].clamp(-99, 99).tolist()),
+            offset=tuple((at.offset[i] * self.scale).clamp(-99, 99).tolist()) if self.space.mapped else None,
+            grade=grade,
+        )
+        image = draw(latent, self.model)  # by way of the latent, so that it is what a file or link brings back
+        grades = None
+        if graded and self.grade is not None:
+            with torch.no_grad():
+                _, read = self._read(to_float(image))
+            assert read is not None
+            grades = float(self.grade), float(read)
+        error = float(np.square(image.astype(float) - to_uint8(self.target)).mean() ** 0.5)
+        return Found(latent, image[0, 0], error, self.chance, done, total, grades)
+
+
+def _better(a: _At, b: _At) -> _At:
+    """Start by start, whichever has the smaller loss."""
+    won = b.losses < a.losses
+    pick = won[:, None]
+    return replace(
+        a,
+        z=torch.where(pick, b.z, a.z).clone(),
+        offset=torch.where(pick, b.offset, a.offset).clone(),
+        losses=torch.where(won, b.losses, a.losses),
+    )
+
+
+def _encoder() -> TrainedEncoder | None:
+    try:
+        return load_encoder(FOLDER)
+    except UserError:  # a copy without the encoder goes by pixels alone
+        return None

@@ -1,0 +1,79 @@
+"""What a slider of the Explore page asks for: pictures of a latent, straight from the model, without a rerun."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import anyio
+import numpy as np
+from numpy.typing import NDArray
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from gan_core import images
+from gan_core.errors import UserError
+from gan_core.model import Model
+from studio.explore import sheets
+from studio.explore import ui_models as explore_models
+from studio.explore.directions import Direction
+from studio.explore.latent import Latent, draw, dump, from_query
+
+AT_ONCE = 2  # pictures made at the same time, over all viewers: more would only slow each other down
+LOOP_STOPS = 13
+_limiter = anyio.CapacityLimiter(AT_ONCE)
+
+Draw = Callable[[Latent, Model, list[Direction]], NDArray[np.uint8]]
+
+
+def _one(latent: Latent, model: Model, found: list[Direction]) -> NDArray[np.uint8]:
+    return draw(latent, model, found)[0, 0]
+
+
+def _between(sheet: Callable[..., NDArray[np.uint8]], latent: Latent, model: Model, found: list) -> NDArray[np.uint8]:
+    if latent.seeds is None or (sheet is sheets.plane_sheet and len(latent.seeds) != 4):
+        raise UserError("This picture needs seeds to go between.")
+    return sheet(latent, model, found)
+
+
+PICTURES: dict[str, Draw] = {
+    "image": _one,
+    "directions": sheets.direction_sheet,
+    "loop": partial(_between, partial(sheets.loop_sheet, steps=LOOP_STOPS)),
+    "plane": partial(_between, sheets.plane_sheet),
+}
+
+
+def _answer(what: str, query: Mapping[str, str]) -> Response:
+    name = query.get("model", "")
+    entry = explore_models.offered(name)
+    if entry is None:
+        return JSONResponse({"error": "There is no such model here; it may have been deleted."}, 404)
+    model = explore_models.loaded(entry)
+    latent = from_query(query, model)
+    if what == "latent":
+        return Response(dump(latent), media_type="application/json")
+    found = explore_models.directions(entry) if latent.moves or what == "directions" else []
+    return Response(images.png(PICTURES[what](latent, model, found)), media_type="image/png")
+
+
+async def answer(request: Request) -> Response:
+    """A picture (PNG) or the latent (JSON) that the query asks for; what is wrong with it in words, with 4xx."""
+    what = request.path_params["what"]
+    if what != "latent" and what not in PICTURES:
+        return JSONResponse({"error": "There is no such picture to be had here."}, 404)
+    try:
+        response = await anyio.to_thread.run_sync(_answer, what, dict(request.query_params), limiter=_limiter)
+    except UserError as e:
+        response = JSONResponse({"error": str(e)}, 400)
+    except Exception:
+        logging.getLogger(__name__).exception("A picture could not be made")
+        response = JSONResponse({"error": "Something went wrong; the server's log says why."}, 500)
+    response.headers["Cache-Control"] = "no-store"  # a run's generator changes while it trains
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+route = Route("/api/explore/{what}", answer, methods=["GET"])

@@ -1,0 +1,65 @@
+"""Many small pictures at once: what a direction, a way or a plane looks like over its range."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from gan_core.images import grid
+from gan_core.model import Model
+from gan_core.seeds import latents
+from studio.explore import paths
+from studio.explore.directions import RANGE, Direction
+from studio.explore.latent import Latent, points
+from studio.explore.space import Space
+
+THUMB = 64  # the largest side of a small picture
+STOPS = 7  # pictures along a direction
+
+
+def _sheet(model: Model, p: Tensor, c: Tensor | None, columns: int, side: int = THUMB) -> NDArray[np.uint8]:
+    small = [_shrunk(batch, side) for batch in Space(model).batches(p, c)]
+    return grid(np.concatenate(small), columns)
+
+
+def _shrunk(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    if images.shape[-1] <= side:
+        return images
+    x = F.interpolate(torch.from_numpy(images).float(), (side, side), mode="bilinear", antialias=True)
+    return x.round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+def direction_sheet(latent: Latent, model: Model, directions: Sequence[Direction]) -> NDArray[np.uint8]:
+    """One row for each direction: the latent with that direction's move from -RANGE to RANGE in `STOPS` steps."""
+    rows = []
+    for i in range(len(directions)):
+        moves = [*latent.moves, *[0.0] * (len(directions) - len(latent.moves))]
+        moves[i] = 0.0
+        p, c = points(latent.model_copy(update={"moves": tuple(moves)}), model, directions)
+        stops = torch.linspace(-RANGE, RANGE, STOPS)[:, None]
+        rows.append(p + stops * torch.tensor(directions[i].vector))
+    return _sheet(model, torch.cat(rows), c, STOPS)
+
+
+def loop_sheet(latent: Latent, model: Model, directions: Sequence[Direction], steps: int) -> NDArray[np.uint8]:
+    """One row: the loop through the latent's seeds in `steps` even steps, its end the first seed again."""
+    assert latent.seeds is not None
+    corners = latents(latent.seeds, model.config.net.z_dim)
+    z = paths.loop(corners, torch.linspace(0, len(corners), steps), latent.path)
+    return _sheet(model, *points(latent, model, directions, z), steps)
+
+
+def plane_sheet(
+    latent: Latent, model: Model, directions: Sequence[Direction], side: int = 7, thumb: int = THUMB
+) -> NDArray[np.uint8]:
+    """`side` by `side` pictures of the plane between the latent's four seeds, which are its corners."""
+    assert latent.seeds is not None
+    corners = latents(latent.seeds, model.config.net.z_dim)
+    y, x = torch.meshgrid(torch.linspace(0, 1, side), torch.linspace(0, 1, side), indexing="ij")
+    z = paths.plane(corners, x.flatten(), y.flatten(), latent.path)
+    return _sheet(model, *points(latent, model, directions, z), side, thumb)

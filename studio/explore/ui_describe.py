@@ -1,0 +1,250 @@
+"""Describe: words -> knees, with what was made of each phrase and how far it was reached."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from gan_core import images
+from gan_core.errors import UserError
+from gan_core.model import Model
+from gan_core.seeds import MAX_SEED
+from studio.explore import ui_models as explore_models
+from studio.explore.directions import Direction
+from studio.explore.ui_view import ONE, put
+from studio.gallery.ui_lightbox import film, sheet
+from studio.knee.words.choose import Chosen, choose
+from studio.knee.words.keep import files, zipped
+from studio.knee.words.lexicon import lexicon
+from studio.knee.words.phrases import MOST_CHARACTERS
+from studio.knee.words.sentences import MISSING, available, open_encoder
+from studio.knee.words.telling import Row, as_json, made, moved, reached, rows, told, wishes
+from studio.knee.words.understand import Request, understand
+from studio.models.ui_models import Entry
+from studio.text import plain
+from studio.ui_links import says_anew
+
+KNEES = 12
+EXAMPLES = (
+    "Severe medial narrowing, osteophytes, left knee",
+    "Normal right knee",
+    "Mild osteoarthritis, underexposed film",
+    "KL 3, lateral narrowing, right",
+)
+ENCODERS = {"minilm": "MiniLM", "clip": "CLIP"}
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What was found for a description; kept until another is asked for."""
+
+    key: tuple[str, ...]
+    request: Request
+    chosen: Chosen
+
+
+def describe(view: str, entry: Entry, model: Model) -> None:
+    """Draws the whole view."""
+    words = _words()
+    encoder = _encoder()
+    shown = st.query_params.get("show", "")
+    st.query_params.from_dict(
+        {"model": entry.name, "view": view}
+        | ({"words": words} if words else {})
+        | ({"show": shown} if shown and words == st.query_params.get("words") else {})
+    )
+    if not words:
+        _vocabulary()
+        return
+    measured = explore_models.measured(entry)
+    directions = explore_models.directions(entry) if measured else []
+    try:
+        answer = _answer(entry, model, words, encoder, directions)
+    except UserError as error:
+        st.warning(plain(str(error)))
+        _vocabulary()
+        return
+    st.markdown(" ".join(_chip(row) for row in rows(answer.request, answer.chosen, model)))
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        _knees(entry, model, answer, shown)
+    with right:
+        _mapping(answer, model)
+    if answer.chosen.knees:
+        _details(entry, model, words, encoder, answer, directions)
+    _vocabulary()
+    if not measured and answer.chosen.asked.targets:
+        explore_models.measure(entry)
+
+
+def _words() -> str:
+    state = st.session_state
+    linked = st.query_params.get("words", "")
+    if says_anew("describe_words"):
+        if len(linked) > MOST_CHARACTERS:
+            st.warning(f"The link's description is longer than {MOST_CHARACTERS} characters: here is its beginning.")
+        state.describe_words = linked[:MOST_CHARACTERS]
+    words = st.text_input(
+        "What is the knee to show, in English?",
+        key="describe_words",
+        placeholder=EXAMPLES[0],
+        icon=":material/edit_note:",
+        persist_state="page",
+    )
+    with st.container(horizontal=True, gap="small"):
+        for example in EXAMPLES:
+            st.button(example, on_click=_say, args=(example,), type="tertiary", icon=":material/north_west:")
+    return (words or "").strip()
+
+
+def _say(words: str) -> None:
+    st.session_state.describe_words = words
+
+
+def _encoder() -> str:
+    """The name of what compares meanings; "none" where there is nothing."""
+    names = available()
+    if not names:
+        st.caption(f":material/info: Known words alone are understood. {plain(MISSING['minilm'])}")
+        return "none"
+    if len(names) == 1:
+        return names[0]
+    return st.segmented_control(
+        "Meanings by",
+        names,
+        format_func=lambda name: ENCODERS[name],
+        default=names[0],
+        required=True,
+        key="describe_encoder",
+        persist_state="page",
+    )
+
+
+def _answer(entry: Entry, model: Model, words: str, encoder: str, directions: list[Direction]) -> _Answer:
+    key = (model.digest, words, encoder, str(len(directions)))
+    held: _Answer | None = st.session_state.get("describe_answer")
+    if held and held.key == key:
+        return held
+    place = st.empty()
+
+    def show(done: int, total: int) -> None:
+        place.progress(done / total, f"Looking at this model’s knees: {done} of {total} (once)")
+
+    with place, st.spinner("Reading the description"):
+        request = understand(words, None if encoder == "none" else open_encoder(encoder))
+    chosen = choose(request, model, KNEES, directions, show)
+    place.empty()
+    answer = st.session_state.describe_answer = _Answer(key, request, chosen)
+    return answer
+
+
+def _mapping(answer: _Answer, model: Model) -> None:
+    st.markdown("**What was understood, and what was reached**")
+    for row in rows(answer.request, answer.chosen, model):
+        st.markdown(_told(row))
+    for note in (*answer.request.notes, *answer.chosen.cannot):
+        st.info(plain(note), icon=":material/info:")
+
+
+def _colour(row: Row) -> str:
+    return "green" if row.asked else "gray" if row.understood else "orange"
+
+
+def _chip(row: Row) -> str:
+    text = f"{row.phrase} → {row.understood}" if row.understood else f"{row.phrase}: not understood"
+    return f":{_colour(row)}-badge[{plain(text)}]"
+
+
+def _told(row: Row) -> str:
+    """A phrase's lines, in Markdown."""
+    sure = f":{_colour(row)}-badge[{plain(row.sure)}]"
+    means = f"→ {plain(row.understood)} " if row.understood else ""
+    small = [
+        f"{'' if asked == row.understood else f'{plain(asked)} — '}**{plain(came)}**"
+        for asked, came in zip(row.asked, row.reached, strict=True)
+    ]
+    small += [plain(row.note)] if row.note else []
+    return "  \n".join([f"“{plain(row.phrase)}” {means}{sure}", *(f":small[{line}]" for line in small)])
+
+
+def _knees(entry: Entry, model: Model, answer: _Answer, shown: str) -> None:
+    chosen = answer.chosen
+    if not chosen.knees:
+        st.info("Nothing of this can be asked of this model. Below is what can.", icon=":material/search_off:")
+        return
+    asked = wishes(chosen.asked)
+    films = []
+    for i, knee in enumerate(chosen.knees, 1):
+        caption = f"{i} · {made(knee, model) or f'seed {knee.latent.seed}'}"
+        what = "; ".join(reached(wish, knee, chosen, model) for wish in asked)
+        films.append(
+            film(
+                images.png(knee.image),
+                seed=knee.latent.seed or 0,
+                caption=caption,
+                alt=f"Synthetic image {i}: {what}",
+                file_name=f"synthetic_{entry.name.replace('/', '_')}_described_seed{knee.latent.seed:04d}.png",
+            )
+        )
+    number = int(shown) if shown.isdecimal() and len(shown) < 12 and int(shown) <= MAX_SEED else None
+    sheet(films, shown=number, key="describe_sheet")
+    st.caption(
+        f"{len(films)} synthetic images by **{plain(entry.name)}**, chosen among {chosen.looked_at} by what is "
+        "measured in them. No reader has looked at them: not for diagnosis."
+    )
+    st.markdown("Open one in Explore, to move it further:")
+    with st.container(horizontal=True, gap="small"):
+        for i, knee in enumerate(chosen.knees, 1):
+            st.button(str(i), key=f"describe_open_{i}", on_click=_open, args=(entry, knee.latent), help=f"Knee {i}")
+
+
+def _open(entry: Entry, latent: Any) -> None:
+    put("one", entry, latent)
+    st.session_state.explore_view = ONE
+
+
+def _details(
+    entry: Entry, model: Model, words: str, encoder: str, answer: _Answer, directions: list[Direction]
+) -> None:
+    chosen = answer.chosen
+    asked = wishes(chosen.asked)
+    with st.expander("What was reached, knee by knee", icon=":material/straighten:"):
+        table = []
+        for i, knee in enumerate(chosen.knees, 1):
+            told_of = {told(wish): reached(wish, knee, chosen, model) for wish in asked}
+            table.append({"knee": i, "seed": knee.latent.seed} | told_of | {"moved": moved(knee, directions)})
+        st.dataframe(table, hide_index=True)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        name = f"synthetic_{entry.name.replace('/', '_')}_described.zip"
+        everything = as_json(words, answer.request, chosen, model, directions) | {"encoder": encoder}
+        st.download_button(
+            "Download all",
+            lambda: zipped(files(chosen, everything)),
+            name,
+            "application/zip",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+    command = (
+        f"python -m gan_core describe {shlex.quote(words)} --model {shlex.quote(entry.name)} --n {KNEES} --out knees"
+    )
+    st.code(command + (" --encoder clip" if encoder == "clip" else ""), language=None, wrap_lines=True)
+
+
+def _vocabulary() -> None:
+    with st.expander("What can be asked for", icon=":material/menu_book:"):
+        can, cannot = (
+            ", ".join(plain(c.name[0].lower() + c.name[1:]) for c in lexicon().concept if bool(c.cannot) == no)
+            for no in (False, True)
+        )
+        st.markdown(
+            f"**Grade** from KL 0 to KL 4 (“KL 2–3”, “at least grade 3”, or in words), **side** (left, right), {can}. "
+            "Medial or lateral goes with the joint space; doubtful, mild, moderate and severe go with most."
+        )
+        st.markdown(
+            "A finding such as osteophytes is asked for by the grades that it belongs to. What a model's films are not "
+            f"labelled with cannot be asked for: {cannot}."
+        )

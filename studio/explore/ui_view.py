@@ -1,0 +1,187 @@
+"""The explorer: a picture and the sliders that change it, drawn in the browser; where they stand goes into the link."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import streamlit as st
+
+from gan_core.errors import UserError
+from gan_core.model import Model
+from gan_core.seeds import MAX_SEED
+from studio.explore import ui_film as explore_film
+from studio.explore.directions import RANGE, Direction
+from studio.explore.latent import MOST_SEEDS, QUERY, Latent, from_query, opened
+from studio.explore.measures import WORDS
+from studio.explore.routes import LOOP_STOPS
+from studio.explore.sheets import STOPS
+from studio.models.ui_models import Entry
+from studio.text import plain
+from studio.ui_links import came_back, says_anew
+
+_HERE = Path(__file__).parent
+_EXPLORER = st.components.v2.component(
+    "explorer",
+    html='<div class="explorer"></div>\n',
+    css=(_HERE / "explore.css").read_text(encoding="utf-8"),
+    js=(_HERE / "explore.js").read_text(encoding="utf-8"),
+)
+Mode = Literal["one", "between", "plane"]
+ONE = "One knee"  # the view on which a knee is edited
+_STARTS: dict[Mode, dict[str, str]] = {
+    "one": {"seed": "0"},
+    "between": {"seeds": "0,1,2,3", "at": "0"},
+    "plane": {"seeds": "0,1,2,3", "x": "0.5", "y": "0.5"},
+}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The grade's slider."""
+
+    label: str
+    names: tuple[str, ...]
+    step: float  # classes that are numbers in their order have something in between
+
+
+def scale(model: Model) -> Scale | None:
+    """None where the model has no classes."""
+    names = model.class_names
+    if not names:
+        return None
+    in_order = all(n.isdecimal() for n in names) and [int(n) for n in names] == sorted(int(n) for n in names)
+    return Scale(model.config.label_name, names, 0.05 if in_order else 1.0)
+
+
+def _key(mode: Mode, entry: Entry) -> str:
+    return f"explore-{mode}-{entry.name}-{entry.stamp}"
+
+
+def put(mode: Mode, entry: Entry, latent: Latent) -> None:
+    """Makes `latent` what the explorer shows next."""
+    st.session_state[_key(mode, entry)] = latent.to_query()
+    st.session_state.explore_serial = st.session_state.get("explore_serial", 0) + 1
+
+
+def current(mode: Mode, entry: Entry, model: Model, linked: bool) -> Latent:
+    """What the explorer shows: what it showed last or, where `linked`, what the link says; else the first seeds.
+
+    A link that is out of range is left, and `watch` tells of it.
+    """
+    state = st.session_state
+    key = _key(mode, entry)
+    asked = {name: value for name in QUERY if (value := st.query_params.get(name))}
+    follows = linked and bool(asked) and says_anew(key)
+    state.setdefault(key, _STARTS[mode])
+    if follows:
+        try:
+            latent = from_query(_STARTS[mode] | asked if mode != "one" else asked, model)
+            if (latent.seeds is None) != (mode == "one"):
+                raise UserError("The link's knee does not belong on this view.")
+            put(mode, entry, latent)
+        except UserError as error:
+            state.explore_told = f"The link cannot be followed, so here is another knee. {plain(str(error))}"
+    return from_query(state[key], model)
+
+
+def explorer(mode: Mode, entry: Entry, model: Model, directions: list[Direction] | None, latent: Latent) -> Latent:
+    """Draws it, without directions while those are being measured; the latent as it stands once the hand is off the
+    slider."""
+    state = st.session_state
+    result = _EXPLORER(
+        key=f"{_key(mode, entry)}-component",
+        data={
+            "mode": mode,
+            "model": entry.name,
+            "serial": state.get("explore_serial", 0),
+            "query": latent.to_query(),
+            "grade": None if (grade := scale(model)) is None else asdict(grade),
+            "pending": directions is None,
+            "directions": [
+                {"name": d.name, "low": d.low, "high": d.high, "summary": d.summary} for d in directions or []
+            ],
+            "range": RANGE,
+            "stops": STOPS,
+            "loopStops": LOOP_STOPS,
+            "mostSeeds": MOST_SEEDS,
+            "maxSeed": MAX_SEED,
+        },
+        on_settled_change=lambda: None,
+    )
+    sent = result.settled
+    if isinstance(sent, dict) and sent.get("serial") == state.get("explore_serial", 0):
+        try:
+            latent = from_query({k: v for k, v in sent["query"].items() if isinstance(v, str)}, model)
+            state[_key(mode, entry)] = latent.to_query()
+        except (UserError, KeyError, AttributeError):  # the browser has told the person already
+            pass
+    return latent
+
+
+def watch(mode: Mode, view: str, entry: Entry, model: Model, directions: list[Direction] | None, linked: bool) -> None:
+    """The explorer and what belongs below it; None as directions while they are being measured. A slider let go of
+    runs only this."""
+
+    @st.fragment
+    def live() -> None:
+        try:
+            latent = current(mode, entry, model, linked)
+            # The page runs once more when they are measured: what is wrong with its link is to be said then, too.
+            if told := st.session_state.get("explore_told"):
+                st.warning(told)
+            latent = explorer(mode, entry, model, directions, latent)
+            if directions is None:
+                return
+            st.session_state.pop("explore_told", None)
+            write_link(view, entry, latent)
+            if mode == "one":
+                _about(entry, model, directions)
+            elif mode == "between":
+                explore_film.offer(entry, model, directions, latent)
+            if latent.seeds is not None and st.button(
+                "Edit the knee shown, on its own",
+                icon=":material/tune:",
+                on_click=_edit,
+                args=(entry, model, latent),
+                key=f"edit-{mode}",
+            ):
+                st.rerun()  # of the whole page: the view is chosen outside of this fragment
+        except UserError as error:  # a fragment's own runs do not pass through the frame
+            st.error(plain(str(error)))
+
+    live()
+
+
+def _edit(entry: Entry, model: Model, latent: Latent) -> None:
+    put("one", entry, opened(latent, model))
+    st.session_state.explore_view = ONE
+
+
+def _about(entry: Entry, model: Model, directions: list[Direction]) -> None:
+    told = (
+        "Directions are the leading ways in which this model's images differ, each named by what it was measured to "
+        "change; one called Mixed changes several things alike. A strip shows what its slider does to this knee."
+        if directions
+        else "No direction of this model was measured to change anything."
+    )
+    st.caption(f"Synthetic images by **{plain(entry.name)}**. {told}")
+    if scale(model) is None:
+        st.caption("This model was trained without classes: it has no grade to move.")
+    if directions:
+        with st.expander("What each direction was measured to change"):
+            rows = [
+                {"direction": d.name} | {WORDS[name].name: d.effects.get(name) for name in WORDS if name in d.effects}
+                for d in directions
+            ]
+            st.dataframe(rows, hide_index=True)
+            st.caption("In standard deviations of each quantity among this model's images, for one step of the slider.")
+
+
+def write_link(view: str, entry: Entry, latent: Latent | None) -> None:
+    """The whole view into the page's address, where that says another: what is written as one goes on to another page
+    would stand in that page's address. So where one came back to, the address is left as it is."""
+    said = {"model": entry.name, "view": view} | (latent.to_query() if latent else {})
+    if said != st.query_params.to_dict() and not came_back():
+        st.query_params.from_dict(said)

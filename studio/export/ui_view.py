@@ -1,0 +1,109 @@
+"""One export: while it is at work, how far it is; then its files to take away."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from gan_core.files import read_own
+from gan_core.grades import short
+from studio import hosting
+from studio.export.folder import ExportFolder, ExportStatus, delete_export
+from studio.export.plan import ExportRequest, command_line
+from studio.export.routes import address
+from studio.gallery.ui_lightbox import film, sheet
+from studio.jobs import launch
+from studio.jobs import ui_view as job_view
+from studio.text import plain
+
+FILMS = 15  # shown of an export
+LINES = 200  # of its manifest
+FORMATS = {
+    "png": "Pictures (PNG), a folder for each class.",
+    "datasets": "A training set in the layout of Hugging Face datasets.",
+    "dicom": "DICOM Secondary Capture, marked as synthetic: no patient, no date.",
+}
+
+
+def watch(export: ExportFolder) -> None:
+    """Draws the export; while it is at work, over and over."""
+    request = export.request()
+    alive = job_view.watch(export, "Exporting", lambda: _ended(export), lambda: _films(export))
+    if not alive and (status := export.status()).state == "finished":
+        _files(export, request, status)
+    with st.expander("The same from the command line", icon=":material/terminal:"):
+        command = command_line(request, export.files_path.name, places=hosting.folders_offered())
+        st.code(command, language="bash", wrap_lines=True)
+
+
+def _ended(export: ExportFolder) -> None:
+    """What can be done with an export that has come to an end."""
+    if export.status().state == "finished":
+        if export.zip_path.is_file():
+            size = export.zip_path.stat().st_size / 1e6
+            label = f"Download ({size:,.0f} MB)" if size >= 1 else "Download"
+            st.link_button(label, address(export.name), icon=":material/download:", type="primary")
+    else:
+        st.button(
+            "Go on",
+            icon=":material/play_arrow:",
+            type="primary",
+            on_click=job_view.attempt,
+            args=(lambda: launch.start_export(export),),
+        )
+    warning = "with its files? What was downloaded stays."
+    job_view.delete_button(export, warning, lambda: delete_export(export))
+
+
+def _files(export: ExportFolder, request: ExportRequest, status: ExportStatus) -> None:
+    rows = export.rows(LINES)
+    st.caption(
+        f"**{status.images:,} synthetic images** by **{plain(request.model)}**. {FORMATS[request.format]} With "
+        "them come a manifest, which has a line for each image with its seed and checksum, and a data card."
+    )
+    if request.reference:
+        told = (
+            f"{status.left_out:,} lay nearer to a training image than likeness explains and were left out."
+            if request.drop_near
+            else f"{status.near:,} of {status.images:,} lie nearer to a training image than likeness explains; the "
+            "manifest marks them."
+        )
+        st.info(f"{told} About one or two in a hundred are by chance.", icon=":material/content_copy:")
+    _films(export)
+    if hosting.folders_offered():
+        st.caption(f"On the computer that runs this, they lie in {plain(str(export.files_path.resolve()))}.")
+    manifest, card = st.tabs(["Manifest", "Data card"])
+    with manifest:
+        st.dataframe(rows, hide_index=True)
+        if status.images > len(rows):
+            st.caption(f"The first {len(rows):,} of {status.images:,}.")
+    with card:
+        st.markdown(_card(export))
+
+
+def _films(export: ExportFolder) -> None:
+    """The first images on the light box."""
+    label = export.label_name()
+    films = []
+    for picture in export.pictures(FILMS):
+        asked = f"{short(label)} {picture.class_name} · " if picture.class_name else ""
+        caption = f"{asked}seed {picture.seed}"
+        films.append(
+            film(
+                picture.png,
+                seed=picture.seed,
+                caption=caption,
+                alt=f"Synthetic image, {caption}",
+                file_name=f"{picture.stem}.png",
+            )
+        )
+    if films:
+        sheet(films, key="films")
+
+
+def _card(export: ExportFolder) -> str:
+    """The data card, as Markdown without its front matter."""
+    try:
+        text = read_own(export.files_path / "README.md", export.path).decode("utf-8", "replace")
+    except OSError:
+        return "The data card is gone."
+    return text.split("---\n", 2)[2] if text.startswith("---\n") else text

@@ -1,0 +1,91 @@
+"""The knee encoder: an image -> features and a grade. EfficientNet-Lite0 of one channel, without its last 1x1 layer.
+
+EfficientNet (Tan and Le 2019) in its Lite form leaves out squeeze-and-excitation and uses ReLU6: smaller and faster on
+a processor.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from gan_core.config import MAX_CLASSES, Settings
+from gan_core.files import replacing, write_text
+from gan_core.images import resize, to_float
+from gan_core.model import CARD, CONFIG, TENSORS, digest, read_tensors, read_validated
+from gan_core.networks.efficientnet import trunk
+
+FEATURES = 320
+
+
+class EncoderConfig(Settings):
+    """What `config.json` of an encoder's folder holds."""
+
+    format: int = Field(1, ge=1, le=1)
+    role: Literal["encoder"] = "encoder"
+    arch: Literal["efficientnet-lite0"] = "efficientnet-lite0"
+    resolution: int = Field(128, ge=32, le=512)
+    class_names: tuple[str, ...] = Field(min_length=2, max_length=MAX_CLASSES)
+    label_name: str = Field("class", max_length=100)
+    data: str = Field("", max_length=500)
+
+
+class Encoder(nn.Module):
+    """`net(x)`: features [N, 320] and logits of the classes [N, K] of images x [N, 1, R, R] in [-1, 1]."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.trunk = trunk()
+        self.dropout = nn.Dropout(0.2)
+        self.head = nn.Linear(FEATURES, len(config.class_names))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.trunk(x).mean((2, 3))
+        return features, self.head(self.dropout(features))
+
+
+@dataclass(frozen=True)
+class TrainedEncoder:
+    """An encoder ready for use, and the digest of its folder."""
+
+    net: Encoder
+    config: EncoderConfig
+    digest: str
+
+    @torch.inference_mode()
+    def batches(self, images: NDArray[np.uint8], batch: int = 64) -> Iterator[tuple[NDArray, NDArray]]:
+        """Features [n, 320] and probabilities [n, K] of uint8 images [N, 1, H, W] of any side, a batch at a time."""
+        for i in range(0, len(images), batch):
+            x = resize(to_float(images[i : i + batch]), self.config.resolution)
+            features, logits = self.net(x.contiguous(memory_format=torch.channels_last))
+            yield features.numpy(), logits.softmax(1).numpy()
+
+
+def save_encoder(folder: Path, net: Encoder, card: str) -> None:
+    """Writes the model folder; tensors in float16, which halves it and moves no figure."""
+    half = {k: t.half() if t.is_floating_point() else t for k, t in net.state_dict().items()}
+    write_text(folder / CARD, card)
+    write_text(folder / CONFIG, json.dumps(net.config.model_dump(), indent=2))
+    with replacing(folder / TENSORS) as temporary:
+        temporary.write_bytes(save({k: t.detach().cpu().contiguous() for k, t in half.items()}))
+
+
+def load_encoder(folder: Path) -> TrainedEncoder:
+    """The encoder in a model folder. Raises `UserError` where anything about it is wrong."""
+    config = read_validated(folder, EncoderConfig)
+    with torch.random.fork_rng(devices=[]):
+        net = Encoder(config)
+    net.load_state_dict(read_tensors(folder / TENSORS, net.state_dict()), strict=True)
+    net = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    return TrainedEncoder(net, config, digest(folder))

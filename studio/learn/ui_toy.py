@@ -1,0 +1,60 @@
+"""The moving pictures of the page Learn. Both run in the browser alone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from studio.learn.toy.apart import slide
+from studio.learn.toy.record import scene
+from studio.runs.ui_curves import COLOURS
+
+_HERE = Path(__file__).parent
+REAL, FAKE = COLOURS[:2]
+_MARKS = f'style="--real: {REAL}; --fake: {FAKE}"'
+
+
+def _component(name: str, html: str) -> st.components.v2.types.ComponentRenderer:
+    css, js = ((_HERE / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    return st.components.v2.component(name, html=html, css=css, js=js)
+
+
+_TOY = _component(
+    "learn_toy",
+    f'<div class="toy" tabindex="0" role="group" {_MARKS} '
+    'aria-label="The games. Space plays and pauses, the arrow keys step."></div>',
+)
+_APART = _component("learn_apart", f'<div class="apart" {_MARKS}></div>')
+
+# name -> title, what to look for
+GAMES = {
+    "dcgan": ("DCGAN", "The critic says true or false. Watch fakes crowd onto some clumps, leave, and forget others."),
+    "wgan": (
+        "WGAN, clipped",
+        "The critic measures a distance; clipping keeps it blunt. Slow, and blurred between clumps.",
+    ),
+    "wgan-gp": ("WGAN-GP", "The critic's slope is held near 1 everywhere: every fake is pulled, wherever it is."),
+    "knee-64": (
+        "knee-64: relativistic, R1 + R2",
+        "Each real must beat a fake, and the critic must lie flat where either are: it settles.",
+    ),
+}
+TARGETS = {"Grid": "grid", "Ring": "ring", "Moons": "moons"}
+SHAPES = {"Bells": "bells", "Points": "points"}
+CLUMPS = {"grid": "clumps", "ring": "clumps", "moons": "pieces of the moons"}
+
+
+def toy(games: list[str], target: str, seed: int) -> None:
+    """Plays one game or two in step."""
+    query = urlencode({"game": games, "target": target, "seed": seed}, doseq=True)
+    shown = [{"name": name, "title": GAMES[name][0], "line": GAMES[name][1]} for name in games]
+    data = {"address": f"api/toy?{query}", "games": shown, "scene": scene(target) | {"clumps": CLUMPS[target]}}
+    _TOY(key="toy", data=data | {"real": REAL, "fake": FAKE})
+
+
+def apart(kind: str) -> None:
+    """Slides two "bells" or two "points" apart."""
+    _APART(key="apart", data={"kind": kind, "slide": {name: v.tolist() for name, v in asdict(slide(kind)).items()}})

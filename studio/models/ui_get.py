@@ -1,0 +1,168 @@
+"""Getting a model: from the Hub, seen before it is fetched; or from a zip."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import streamlit as st
+
+from gan_core.errors import UserError
+from gan_core.hub.client import Unreachable, hub_name, size_text
+from gan_core.hub.look import Found, look
+from gan_core.hub.store import find_stored
+from studio import hosting
+from studio.models import downloads
+from studio.models.downloads import Job
+from studio.models.ui_list import card, facts, open_button
+from studio.models.upload import keep_zip
+from studio.text import plain
+
+
+def show() -> None:
+    """Draws both ways to get a model."""
+    if not hosting.folders_offered():
+        st.info("This server takes no models from visitors. Run the studio on your own computer to get one.")
+        return
+    st.subheader("From the Hugging Face Hub")
+    text = st.text_input(
+        "Name of the model",
+        st.query_params.get("hub", "")[:300],
+        placeholder="owner/name",
+        help="Or owner/name@revision, or the address of its page. You see what it is before it is fetched.",
+    ).strip()
+    if text:
+        st.query_params["hub"] = text
+        _look(text)
+    else:
+        st.query_params.pop("hub", None)
+        st.caption("A model folder as this program shares it: pictures and figures of it are on its page at the Hub.")
+    looked = st.session_state.get("looked") if text else None
+    _watch([job for job in downloads.jobs() if not _is_of(job, looked)])
+    st.subheader("From a file")
+    _upload()
+
+
+def _look(text: str) -> None:
+    """What the Hub says of it, asked once."""
+    state = st.session_state
+    if state.get("looked_for") != text:
+        state.looked_for, state.looked = text, None
+        with st.spinner("Asking the Hub"):
+            try:
+                state.looked = look(hub_name(text))
+            except UserError as error:
+                state.looked = error
+    found = state.looked
+    if isinstance(found, Found):
+        _found(found)
+        return
+    st.error(plain(str(found)))
+    if isinstance(found, Unreachable) and (here := find_stored(text)):
+        st.info(f"{plain(here.name)} was fetched before and works as ever.", icon=":material/check:")
+        open_button(here.name)
+    if st.button("Ask again", icon=":material/refresh:"):
+        del state.looked_for
+        st.rerun()
+
+
+def _found(found: Found) -> None:
+    with st.container(border=True):
+        left, right = st.columns([2, 3], gap="large")
+        with left:
+            st.markdown(f"**{plain(str(found.name))}**")
+            st.caption(f"{facts(found.config)} · {found.config.images_seen:,} looks")
+            st.markdown(f"Licence: **{plain(found.licence or 'not stated')}**  \nCommit: `{found.commit[:12]}`")
+            if not found.licence:
+                st.warning("Ask its owner before you use what it makes.", icon=":material/gavel:")
+            if found.private:
+                st.caption(":material/lock: Private: opened with the token of this computer.")
+            st.dataframe(
+                [{"file": file.name, "size": size_text(file.size)} for file in found.files],
+                hide_index=True,
+                alt="The files that will be fetched",
+            )
+            st.caption("Nothing else of it is fetched. Each file is checked, and no code of it runs.")
+            _get(found)
+        with right:
+            card(found.card)
+
+
+def _get(found: Found) -> None:
+    """The button, and in its place how far it is."""
+    mine = [job for job in downloads.jobs() if _is_of(job, found)]
+
+    def offer() -> None:
+        if any(job.state in ("running", "finished") for job in mine):
+            return
+        if here := find_stored(f"{found.name.repo}@{found.commit}"):
+            st.markdown(":material/check: It is on this computer.")
+            open_button(here.name)
+        elif st.button(f"Get it ({size_text(found.size)})", type="primary", icon=":material/download:"):
+            downloads.start(found)
+            st.rerun()
+
+    _watch(mine, offer)
+
+
+def _is_of(job: Job, found: object) -> bool:
+    return isinstance(found, Found) and (job.found.name, job.found.commit) == (found.name, found.commit)
+
+
+def _watch(jobs: list[Job], offer: Callable[[], None] = lambda: None) -> None:
+    """Downloads, whoever began them: they go on when the page is left. Below them what `offer` draws."""
+    alive = [job for job in jobs if job.state == "running"]
+
+    @st.fragment(run_every=timedelta(seconds=1) if alive else None)
+    def live() -> None:
+        for job in jobs:
+            _job(job)
+        offer()
+        # Last, so that a person sees how it ended even where this is cut off by the next tick.
+        if any(job.state != "running" for job in alive):
+            st.rerun(scope="app")
+
+    live()
+
+
+def _job(job: Job) -> None:
+    name = plain(str(job.found.name))
+    key = f"{job.found.name}-{job.ident}"
+    if job.state == "running":
+        st.progress(min(1.0, job.progress.done / max(1, job.progress.total)), f"**{name}** · {job.progress.text()}")
+        st.button("Cancel", icon=":material/close:", key=f"cancel-{key}", on_click=job.cancel)
+        return
+    if job.state == "finished" and job.result:
+        st.success(f"{plain(job.result.name)} is here, and on offer on every page.", icon=":material/check:")
+    elif job.state == "failed":
+        st.error(f"{name}: {plain(job.message)}")
+    else:
+        st.info(f"{name}: cancelled. Nothing was kept.")
+    with st.container(horizontal=True):
+        if job.result:
+            open_button(job.result.name, key)
+        st.button("Close", icon=":material/close:", key=f"close-{key}", on_click=downloads.dismiss, args=(job,))
+
+
+def _upload() -> None:
+    file = st.file_uploader("A zip of a model folder", type="zip", key="model_zip")
+    if file is None:
+        st.caption("It holds config.json and model.safetensors. Pickled files, such as .pt or .pkl, are never opened.")
+        return
+    state = st.session_state
+    if state.get("zip_of") != file.file_id:
+        state.zip_of = file.file_id
+        with st.spinner("Checking the model"), tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "upload.zip"
+            path.write_bytes(file.getvalue())
+            try:
+                state.zip_kept = keep_zip(path, file.name).name
+            except UserError as error:
+                state.zip_kept = error
+    if isinstance(state.zip_kept, UserError):
+        st.error(plain(str(state.zip_kept)))
+        return
+    st.success(f"{plain(state.zip_kept)} is here, and on offer on every page.", icon=":material/check:")
+    open_button(state.zip_kept, "zip")

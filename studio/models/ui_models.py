@@ -1,0 +1,104 @@
+"""The models a person can choose among, and their images, cached for all viewers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from gan_core import generate, images
+from gan_core.grades import short
+from gan_core.hub.store import models_root
+from gan_core.model import SHIPPED, TENSORS, Model, load_model, shipped_generators
+from studio.models.inventory import places
+from studio.text import plain
+
+PAGE = 24  # images made, and kept, at a time
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model on offer. `stamp` changes when its files do: a run's generator is replaced while it trains."""
+
+    name: str
+    folder: Path
+    stamp: int
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it stays what it is: shipped, or pinned from elsewhere."""
+        return self.folder.is_relative_to(SHIPPED) or self.folder.is_relative_to(models_root())
+
+
+def _entry(name: str, folder: Path) -> Entry | None:
+    try:
+        return Entry(name, folder, (folder / TENSORS).stat().st_mtime_ns)
+    except OSError:
+        return None
+
+
+def entries() -> list[Entry]:
+    """The shipped models, then those from the Hub and from files, then the runs', each the newest first."""
+    return [e for name, _, folder, _ in places(shipped_generators()) if (e := _entry(name, folder))]
+
+
+def offered() -> dict[str, Entry]:
+    """The models by name. Tells where the link asks for one that is not here; ends the page where there is none."""
+    out = {entry.name: entry for entry in entries()}
+    if not out:
+        st.info(
+            "There is no model yet. Train one: a first result takes a few minutes.", icon=":material/model_training:"
+        )
+        st.page_link("../pages/train.py", label="Go to Train", icon=":material/arrow_forward:")
+        st.stop()
+    if (linked := st.query_params.get("model", "")) and linked not in out:
+        st.warning(f"There is no model {plain(linked[:80])} here, so this is another. It may have been deleted.")
+    return out
+
+
+@st.cache_resource(max_entries=4, show_spinner="Loading the model")
+def _load(folder: Path, stamp: int) -> Model:
+    return load_model(folder)
+
+
+def loaded(entry: Entry) -> Model:
+    """The model; shared by all viewers, so never to be changed."""
+    return _load(entry.folder, entry.stamp)
+
+
+@st.cache_data(max_entries=400, show_spinner=False)
+def _page(folder: Path, stamp: int, first_seed: int, class_name: str | None, truncation: float) -> list[bytes]:
+    seeds = range(first_seed, first_seed + PAGE)
+    made = generate.generate(_load(folder, stamp), seeds, class_name, truncation)
+    return [images.png(image[0]) for image in made]
+
+
+def pngs(entry: Entry, first_seed: int, pages: int, class_name: str | None, truncation: float) -> list[bytes]:
+    """A PNG for each seed of so many pages from the first seed on."""
+    starts = range(first_seed, first_seed + pages * PAGE, PAGE)
+    return [png for start in starts for png in _page(entry.folder, entry.stamp, start, class_name, truncation)]
+
+
+def captions(entry: Entry, seeds: range, class_name: str | None) -> list[str]:
+    """What is written under each image: its class, where the model has classes, and its seed."""
+    model = loaded(entry)
+    names = generate.labels(model, seeds, class_name)
+    return [
+        f"{short(model.config.label_name)} {label} · seed {s}" if label else f"seed {s}"
+        for s, label in zip(seeds, names, strict=True)
+    ]
+
+
+def variety() -> float:
+    """Asks for the truncation; in the link as `variety`."""
+    return st.slider(
+        "Variety",
+        0.0,
+        1.0,
+        1.0,
+        0.05,
+        key="variety",
+        bind="query-params",
+        help="Below 1, images come closer to the average one: less varied, more typical (truncation).",
+    )

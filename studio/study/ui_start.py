@@ -1,0 +1,143 @@
+"""The start of a reader study: which images, or the images that somebody else has read."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+import streamlit as st
+
+from gan_core.errors import UserError
+from studio import ui_sources as sources
+from studio import uploads
+from studio.hosting import folders_offered, visitor_source
+from studio.models import ui_models as models
+from studio.study import store
+from studio.study.make import SIZES, make_set
+from studio.study.store import MAX_NAME, Kind, StudySet
+from studio.text import plain
+
+PHANTOM, FOLDER, UPLOAD = "Phantom knees", "Folder", "Upload"
+PHANTOMS = "phantom:400"
+KINDS: dict[Kind, str] = {"single": "One at a time", "pair": "In pairs"}
+EARLIER = 50  # sets on offer
+
+
+def go_to(**where: str) -> None:
+    """Opens another view of this page."""
+    st.query_params.from_dict(where)
+    st.rerun()
+
+
+def link(**where: str) -> str:
+    """The address of a view of this page, for others."""
+    parts = urlsplit(st.context.url or "")
+    return urlunsplit(parts._replace(query="&".join(f"{k}={v}" for k, v in where.items()), fragment=""))
+
+
+def title_of(about: StudySet) -> str:
+    """A set in a few words."""
+    shown = f"{about.size} images" if about.kind == "single" else f"{about.questions} pairs"
+    return f"{about.model} against {about.data}, {shown}, {about.created[:10]}"
+
+
+def _reader() -> str:
+    return st.text_input(
+        "Your name or a pseudonym",
+        max_chars=MAX_NAME,
+        placeholder="May stay empty",
+        help="It stands beside your figures and in the table of answers, for whoever may see these.",
+    )
+
+
+def _real_images() -> str:
+    """Where the real images are; "" while that is open."""
+    kinds = [PHANTOM, *([FOLDER] if folders_offered() else []), UPLOAD]
+    kind = st.segmented_control("Real images", kinds, default=PHANTOM, required=True)
+    if kind == PHANTOM:
+        st.caption(
+            ":material/info: These are procedural phantoms, knees drawn from physics by this program, not films: the "
+            "study is then a rehearsal. For a real one, say where your films are."
+        )
+        return PHANTOMS
+    if kind == FOLDER:
+        path = st.text_input("Folder, zip or DICOM file on the computer that runs this", placeholder="/data/knees/val")
+        return sources.understood(visitor_source(path), "study")
+    return sources.understood(sources.uploaded("study"), "study")
+
+
+def new_study() -> None:
+    """The form for a new set of images; on start its first reader begins."""
+    offered = models.offered()
+    with st.container(width=640):
+        st.markdown(
+            "Can you tell a synthetic radiograph from a real one? Half of the images are real, half were made by a "
+            "computer. At the end you see how many you got right, and which ones fooled you."
+        )
+        source = _real_images()
+        with st.container(horizontal=True):
+            size = st.segmented_control("Images", SIZES, default=SIZES[0], required=True)
+            kind = st.segmented_control(
+                "Shown", list(KINDS), default="single", required=True, format_func=KINDS.__getitem__
+            )
+        with st.container(horizontal=True):
+            name = st.selectbox("Model", list(offered), help="The shipped models, then your runs.")
+            reader = _reader()
+        start = st.button(
+            "Start", type="primary", icon=":material/play_arrow:", width="stretch", disabled=not source, key="start"
+        )
+        if not source:
+            st.caption("Say where the real images are, and the study can start.")
+    if start:
+        try:
+            study = _make(offered[name], source, size, kind, reader)
+        except UserError as error:
+            st.error(plain(str(error)))
+            return
+        go_to(study=study)
+
+
+def _make(entry: models.Entry, source: str, size: int, kind: Kind, reader: str) -> str:
+    place = st.empty()
+
+    def show(done: int, total: int) -> None:
+        if done % 50 == 0 or done == total:
+            place.progress(done / max(total, 1), f"Reading the images: {done:,} of {total:,}")
+
+    with st.spinner("Choosing the images"):
+        set_id = make_set(models.loaded(entry), entry.name, source, size, kind, show)
+    place.empty()
+    uploads.forget([source])  # the study has its own copies
+    return store.begin(set_id, reader)
+
+
+def join(set_id: str) -> None:
+    """A further reader of a set begins, in an order of their own."""
+    about = store.find_set(set_id)
+    with st.container(width=640):
+        images = f"{about.size} images, one at a time" if about.kind == "single" else f"{about.questions} pairs"
+        st.markdown(
+            f"You are asked to tell synthetic radiographs from real ones: {images}. Others judge the same images, each "
+            "in an order of their own, and the answers are compared at the end."
+        )
+        if about.rehearsal:
+            st.caption(":material/info: The “real” ones are phantoms: this is a rehearsal.")
+        reader = _reader()
+        if st.button("Start", type="primary", icon=":material/play_arrow:", width="stretch", key="start"):
+            go_to(study=store.begin(set_id, reader))
+
+
+def earlier() -> None:
+    """The sets there are, to see their results or to let another reader begin."""
+    sets = store.list_sets()[:EARLIER]
+    if not sets:
+        return
+    with st.expander("Earlier studies on this computer", icon=":material/history:"):
+        names = {s.id: title_of(s) for s in sets}
+        chosen = st.selectbox("Study", list(names), format_func=names.__getitem__)
+        over = sum(s.over and s.round == 1 for s in store.studies_of(chosen))
+        st.caption(f"Readers at the end: {over}. The results show the truth.")
+        with st.container(horizontal=True):
+            if st.button("Read the same images", icon=":material/person_add:"):
+                go_to(set=chosen)
+            if st.button("See the results", icon=":material/query_stats:"):
+                go_to(results=chosen)

@@ -1,0 +1,252 @@
+"""What a reader study has come to: one's own figures, those of others and of published studies, and the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from gan_core.grades import KL_GRADE
+from gan_core.metrics.estimate import Estimate
+from studio.study import store
+from studio.study.clues import CLUES
+from studio.study.published import PUBLISHED
+from studio.study.results import FEWEST, Reading, Results, Score, Verdicts, change, results, verdict
+from studio.study.store import Shown, Study
+from studio.study.table import to_csv
+from studio.study.ui_start import go_to, link, title_of
+from studio.text import plain
+
+HERE = Path(__file__).parent
+ACCENT, OTHERS = "#14a394", "#8a989c"
+
+
+def of_study(study: Study) -> None:
+    """A reader's own results, once the study is ended."""
+    found = results(study.set_id)
+    own = next(r for r in found.readings if r.study.id == study.id)
+    _own(own, found)
+    _second_round(own, found)
+    _chart(found, own)
+    _others(found, own)
+    _pictures(found, study.round, own)
+    _take_away(study.set_id)
+
+
+def of_set(set_id: str) -> None:
+    """The results of all readers of a set."""
+    found = results(set_id)
+    st.subheader(plain(title_of(found.about)))
+    if not found.readings:
+        st.info("Nobody has come to the end yet. Send the link below to a reader.", icon=":material/hourglass_empty:")
+    else:
+        st.caption(plain(found.about.note))
+        _chart(found, None)
+    _others(found, None)
+    for round_ in found.verdicts:
+        _pictures(found, round_, None)
+    _take_away(set_id)
+    with st.popover("Delete", icon=":material/delete:"):
+        st.write("This removes the images, and every study and answer of them.")
+        if st.button("Delete for good", type="primary"):
+            store.delete_set(set_id)
+            go_to()
+
+
+def _figure(e: Estimate | None) -> str:
+    return f"{e.value:.0%} ({e.low:.0%} to {e.high:.0%})" if e else "too few answers"
+
+
+def _auc(e: Estimate | None) -> str:
+    return f"{e.value:.2f} ({e.low:.2f} to {e.high:.2f})" if e else "too few answers"
+
+
+def _own(own: Reading, found: Results) -> None:
+    s, single = own.score, found.about.kind == "single"
+    unit = "" if single else " pairs"
+    part = "" if own.study.done == own.study.total else f" The study was ended at {s.n} of {own.study.total}."
+    st.header(f"{s.right} of {s.n}{unit} right" if s.n else "Nothing was answered")
+    st.markdown(f"{plain(verdict(s))}{part}")
+    if found.about.rehearsal:
+        st.warning(plain(found.about.note), icon=":material/science:")
+    else:
+        st.caption(plain(found.about.note))
+    if s.n < FEWEST:
+        return
+    rows = [("Right in all", _figure(s.accuracy), "Guessing would get half of them right. The interval is Wilson's.")]
+    if single:
+        rows += [
+            ("Synthetic images recognised", _figure(s.sensitivity), "Called synthetic, of all that are: sensitivity."),
+            ("Real images recognised", _figure(s.specificity), "Called real, of all that are: specificity."),
+            (
+                "Told apart by how sure you were",
+                _auc(s.auc),
+                "The chance that a synthetic image looked more suspicious than a real one: AUC. 0.5 is chance.",
+            ),
+        ]
+    else:
+        rows[0] = (*rows[0][:2], f"{rows[0][2]} In pairs the share right is itself the area under the curve, AUC.")
+    rows.append(("Time", f"{s.seconds:.1f} s", f"The median for {'an image' if single else 'a pair'}, without pauses."))
+    st.table(pd.DataFrame(rows, columns=["", "You (95% interval)", "What it says"]).set_index(""))
+
+
+def _second_round(own: Reading, found: Results) -> None:
+    if own.study.first:
+        first = next(r for r in found.readings if r.study.id == own.study.first)
+        st.info(
+            f"Without clues: {first.score.right} of {first.score.n} right. {plain(change(first.score, own.score))} "
+            "The images of the two rounds are different ones.",
+            icon=":material/compare_arrows:",
+        )
+        if st.button("See the first round"):
+            go_to(study=own.study.first)
+    elif found.about.rounds > 1:
+        begun = store.second_of(own.study.id)
+        with st.container(border=True):
+            st.markdown(
+                "**A second round, with clues.** See what such images betray themselves by, then judge new ones."
+            )
+            label = "Go to the second round" if begun else "Start the second round"
+            if st.button(label, type="primary", icon=":material/school:"):
+                go_to(study=begun or store.begin_second(own.study.id))
+
+
+def _chart(found: Results, own: Reading | None) -> None:
+    """Everybody's share right with its interval, over the published ranges."""
+    rounds = {1: "", 2: ", with clues"}
+    rows = []
+    for r in found.readings:
+        if e := r.score.accuracy:
+            mine = own is not None and r.reader == own.reader
+            who = f"{'You' if mine else r.reader}{rounds[r.study.round]}"
+            rows.append({"who": who, "value": e.value, "low": e.low, "high": e.high, "which": "here"})
+    for p in PUBLISHED:
+        if p.low is not None and p.high is not None:
+            value = p.low if p.low == p.high else None
+            rows.append({"who": p.who, "value": value, "low": p.low, "high": p.high, "which": "published"})
+    st.subheader("Beside published studies")
+    base = alt.Chart(pd.DataFrame(rows)).encode(
+        y=alt.Y("who:N", title=None, sort=None, axis=alt.Axis(labelLimit=260, domain=False, ticks=False)),
+        color=alt.Color("which:N", scale=alt.Scale(domain=["here", "published"], range=[ACCENT, OTHERS]), legend=None),
+        tooltip=["who", *(alt.Tooltip(f"{k}:Q", format=".0%") for k in ("value", "low", "high"))],
+    )
+    x = alt.X("low:Q", title="share told rightly", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%"))
+    lines = base.mark_rule(strokeWidth=4, opacity=0.55, strokeCap="round").encode(x=x, x2="high:Q")
+    points = base.mark_point(filled=True, size=110, opacity=1).encode(x="value:Q")
+    chance = alt.Chart(pd.DataFrame({"x": [0.5]})).mark_rule(strokeDash=[5, 4], color=OTHERS).encode(x="x:Q")
+    chart = (chance + lines + points).properties(height=34 * len(rows) + 40)
+    st.altair_chart(chart, alt="The share told rightly by each reader and in published studies; half is guessing")
+    st.caption(
+        "Dashed: guessing. Here: the share right and its 95% interval; published: as its authors give it. "
+        + " ".join(f"{p.what} ([{plain(p.source)}]({p.link}))" for p in PUBLISHED)
+    )
+
+
+def _others(found: Results, own: Reading | None) -> None:
+    others = [r for r in found.readings if own is None or r.study.id != own.study.id]
+    if others and (own is None or len(found.readings) > 1):
+        st.subheader("All readers")
+        st.dataframe(pd.DataFrame([_row(r, found) for r in found.readings]), hide_index=True)
+        for a in found.agreements:
+            st.markdown(f"- {_agreement(a.readers, a.kappa, a.n)}{' Second round.' if a.round == 2 else ''}")
+    st.markdown("**Another reader?** This link lets them judge the same images, each in an order of their own.")
+    st.code(link(set=found.about.id), language=None, wrap_lines=True)
+
+
+def _row(r: Reading, found: Results) -> dict[str, str]:
+    s: Score = r.score
+    row = {
+        "Reader": r.reader,
+        "Round": str(r.study.round),
+        "Right": f"{s.right} of {s.n}",
+        "Accuracy": _figure(s.accuracy),
+    }
+    if found.about.kind == "single":
+        row |= {"Sensitivity": _figure(s.sensitivity), "Specificity": _figure(s.specificity), "AUC": _auc(s.auc)}
+    seconds = "" if s.seconds is None else f"{s.seconds:.1f} s"
+    return row | {"p against guessing": "" if s.p is None else f"{s.p:.3f}", "Median time": seconds}
+
+
+def _agreement(readers: tuple[str, str], kappa: float | None, n: int) -> str:
+    both = f"{plain(readers[0])} and {plain(readers[1])}"
+    if kappa is None:
+        why = f"they share {n} answers" if n < FEWEST else "they gave one answer throughout"
+        return f"How far {both} agree cannot be said: {why}."
+    return f"{both} agree with Cohen's kappa {kappa:.2f} over {n} answers (0 is chance, 1 always)."
+
+
+def _film(image: Shown, label: str) -> str:
+    mark = "synthetic" if image.synthetic else "real"
+    grade = f", {escape(label)} {escape(image.grade)}" if image.grade else ""
+    seed = f", seed {image.seed}" if image.seed is not None else ""
+    return (
+        f'<div><img src="api/study-image/{image.key}" alt="A {mark} image{grade}">'
+        f'<figcaption><b class="{mark}">{mark}</b>{grade}{seed}</figcaption></div>'
+    )
+
+
+def _card(v: Verdicts, label: str, own: Reading | None) -> str:
+    def names(readers: Sequence[str]) -> str:
+        return ", ".join("you" if own and r == own.reader else escape(r) for r in readers)
+
+    taken = (
+        "the wrong one chosen by"
+        if len(v.images) > 1
+        else f"taken for {'real' if v.images[0].synthetic else 'synthetic'} by"
+    )
+    said = f'<span class="fooled">{taken} {names(v.wrong)}</span>' if v.wrong else ""
+    if v.right:
+        said += f"{'<br>' if said else ''}right: {names(v.right)}"
+    films = "".join(_film(image, label) for image in v.images)
+    return f'<figure><div class="side">{films}</div><figcaption>{said or "not answered"}</figcaption></figure>'
+
+
+def _pictures(found: Results, round_: int, own: Reading | None) -> None:
+    verdicts = found.verdicts.get(round_, ())
+    fooled = sum(bool(v.wrong) for v in verdicts if v.images[-1].synthetic)
+    st.subheader("Which ones fooled whom" + (", second round" if round_ == 2 else ""))
+    fakes = sum(v.images[-1].synthetic for v in verdicts)
+    st.caption(
+        f"{fooled} of {fakes} synthetic images were taken for real at least once. Those that fooled most come first."
+    )
+    label = "KL" if found.about.label_name == KL_GRADE else found.about.label_name
+    kind = " pairs" if found.about.kind == "pair" else ""
+    st.html(HERE / "study_results.css")
+    st.html(f'<div class="films{kind}">{"".join(_card(v, label, own) for v in verdicts)}</div>')
+
+
+def clues(study: Study) -> None:
+    """What to look for, before the second round."""
+    st.subheader("What gives them away")
+    st.caption(
+        "All pictures here are synthetic, made by the model that you judge, and in neither round. They were chosen by "
+        "measurement, not by a person, so not every one shows its clue well."
+    )
+    pictures = [image for image in store.shown(study.set_id) if image.clue]
+    cards = []
+    for clue in CLUES:
+        films = "".join(
+            f'<figure><img src="api/study-image/{image.key}" alt="A synthetic image"></figure>'
+            for image in pictures
+            if image.clue == clue.name
+        )
+        shown = f'<div class="films">{films}</div><small>Synthetic: {escape(clue.chosen)}.</small>' if films else ""
+        cards.append(f"<div><h3>{escape(clue.title)}</h3><p>{escape(clue.text)}</p>{shown}</div>")
+    st.html(HERE / "study_results.css")
+    st.html(f'<div class="clues">{"".join(cards)}</div>')
+
+
+def _take_away(set_id: str) -> None:
+    st.download_button(
+        "All answers (CSV)",
+        lambda: to_csv([set_id]).encode("utf-8-sig"),  # the mark tells a spreadsheet that it is UTF-8
+        file_name=f"reader-study-{set_id}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    st.caption("A row for each answer of every reader. It holds no file names of the real images.")

@@ -1,0 +1,136 @@
+"""Watching a training: it is another process; here its run directory is read, every two seconds."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+import streamlit as st
+
+from gan_core.config import NetConfig
+from gan_core.errors import UserError
+from gan_core.status import ALIVE
+from gan_core.train.run import Run, Status
+from studio import runs as lineup
+from studio.jobs import launch
+from studio.jobs.deletion import delete_run
+from studio.jobs.ui_view import LOOK, attempt, log_tail
+from studio.runs import media
+from studio.runs import ui_curves as curves
+from studio.text import plain
+
+
+def _buttons(run: Run, status: Status) -> None:
+    with st.container(horizontal=True):
+        if status.state in ALIVE:
+            if run.stop_path.exists():
+                st.button("Stopping …", icon=":material/stop:", disabled=True)
+            else:
+                st.button("Stop", icon=":material/stop:", on_click=attempt, args=(run.request_stop,))
+        elif status.state != "finished":
+            kind: Literal["primary", "secondary"] = "secondary" if status.state == "failed" else "primary"
+            st.button(
+                "Resume", icon=":material/play_arrow:", type=kind, on_click=attempt, args=(lambda: launch.start(run),)
+            )
+        if run.generator_path.is_dir() and st.button("Open in gallery", icon=":material/grid_view:"):
+            st.switch_page("../pages/gallery.py", query_params={"model": run.name})
+        if status.state not in ALIVE:
+            with st.popover("Delete", icon=":material/delete:"):
+                st.write(f"Delete {plain(run.name)} with its model, samples and curves? This cannot be undone.")
+                if st.button("Delete for good", type="primary"):
+                    delete_run(run)
+                    st.query_params.pop("run", None)
+                    st.rerun(scope="app")
+
+
+def _progress(status: Status) -> None:
+    color, icon, word = LOOK[status.state]
+    st.badge(word, icon=icon, color=color)
+    st.progress(min(1.0, status.images_seen / max(status.images_total, 1)), status.progress())
+    if status.message:
+        (st.error if status.state == "failed" else st.info)(plain(status.message))
+    for warning in status.warnings:
+        st.warning(plain(warning), icon=":material/warning:")
+
+
+def _samples(run: Run) -> None:
+    samples = run.samples()
+    if not samples:
+        if run.alive():
+            st.info("The first samples come in a moment.")
+        return
+    moments = list(samples)
+    at = moments[-1]
+    if len(moments) > 1:
+        # A new picture moves the slider only while it stands at the end: whoever looks back is left in peace.
+        key = f"moment-{run.name}"
+        if st.session_state.get(f"{key}-last") == st.session_state.get(key):
+            st.session_state[key] = at
+        st.session_state[f"{key}-last"] = at
+        at = st.select_slider("Samples after so many images", moments, key=key, format_func=lambda n: f"{n:,}")
+    try:
+        picture = _sheet(run, at, samples[at].stat().st_mtime_ns)
+        st.image(picture, width="stretch", output_format="PNG", alt=f"Synthetic samples after {at:,} images")
+    except (UserError, OSError) as error:
+        st.warning(plain(str(error)))
+    classes = run.config().conditioning != "none"
+    st.caption("The same seeds at every moment." + (" A row is a seed, a column is a class." if classes else ""))
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _sheet(run: Run, nimg: int, stamp: int) -> bytes:
+    return lineup.sheet(run, nimg)
+
+
+def _take_away(run: Run) -> None:
+    st.subheader("Take away")
+    with st.container(horizontal=True):
+        st.download_button("Animation (GIF)", lambda: media.animation_gif(run), f"{run.name}.gif", on_click="ignore")
+        if media.has_ffmpeg():
+            st.download_button("Film (MP4)", lambda: media.animation_mp4(run), f"{run.name}.mp4", on_click="ignore")
+        st.download_button("Curves (PNG)", lambda: media.curves_png(run), f"{run.name}-curves.png", on_click="ignore")
+        st.download_button("Curves (CSV)", lambda: media.curves_csv(run), f"{run.name}.csv", on_click="ignore")
+    if st.toggle("Show the networks"):
+        picture = _architecture(*media.run_nets(run))
+        st.image(picture, alt="The generator and the critic, layer by layer")
+        st.download_button("Networks (PNG)", picture, f"{run.name}-networks.png", on_click="ignore")
+
+
+@st.cache_data(max_entries=8)
+def _architecture(g: NetConfig, d: NetConfig) -> bytes:
+    return media.architecture_png(g, d)
+
+
+def watch(run: Run) -> None:
+    """Draws the run; while it is at work, over and over."""
+    alive = run.alive()
+
+    @st.fragment(run_every=timedelta(seconds=2) if alive else None)
+    def live() -> None:
+        status = run.status()
+        if alive != (status.state in ALIVE):
+            st.rerun(scope="app")  # it has begun or ended: look again and again from now on, or no more
+        try:
+            _draw(run, status)
+        except UserError as error:  # a fragment's own runs do not pass through the frame
+            st.error(plain(str(error)))
+
+    live()
+    if run.samples():
+        _take_away(run)
+
+
+def _draw(run: Run, status: Status) -> None:
+    _buttons(run, status)
+    _progress(status)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        _samples(run)
+    with right:
+        ticks = run.stats()
+        if ticks:
+            curves.draw(ticks, key=run.name)
+        elif status.state in ALIVE:
+            st.info("The curves begin soon.")
+    with st.expander("Log", icon=":material/notes:"):
+        st.code(log_tail(run.log_path) or "Nothing was logged.", language=None, height=240)

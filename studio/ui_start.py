@@ -1,0 +1,78 @@
+"""What the server does as it starts, and what a person sees when something fails."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib
+import logging
+import pkgutil
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import streamlit as st
+
+from studio import hosting, uploads
+
+SWEEP_SECONDS = 3600.0
+
+
+def _warm_up() -> None:
+    """Loads PyTorch and makes the first page of the default model, so that the first visitor does not wait for them."""
+    from studio.models import ui_models as models
+
+    try:
+        for entry in models.entries()[:1]:
+            models.pngs(entry, 0, 1, None, 1.0)
+    except Exception:
+        logging.getLogger(__name__).exception("The default model cannot be loaded")
+
+
+def _import_pages() -> None:
+    """All that the other pages import: who opened one first would wait for seconds, and all others with them."""
+    for module in pkgutil.walk_packages([str(Path(__file__).parent)], "studio."):
+        if ".ui_" in module.name and module.name != "studio.ui_main":  # a script
+            importlib.import_module(module.name)
+    # Streamlit collects garbage after each page, while everybody waits: what is loaded by now is none, and is left out.
+    gc.collect()
+    gc.freeze()
+
+
+def _fetch_first() -> None:
+    """The host's model from the Hub, beside everything else: pages open with a shipped one until it is here."""
+    from studio.models.downloads import fetch_first
+
+    try:
+        if why := fetch_first():
+            logging.getLogger(__name__).error("%s: %s", hosting.MODEL_ENV, why)
+    except Exception:
+        logging.getLogger(__name__).exception("The model in %s cannot be fetched", hosting.MODEL_ENV)
+
+
+async def _sweep_uploads() -> None:
+    """What nothing uses goes when its day is over, whether anybody comes or not."""
+    while True:
+        try:
+            await asyncio.to_thread(uploads.sweep)
+        except Exception:
+            logging.getLogger(__name__).exception("Old uploads cannot be removed")
+        await asyncio.sleep(SWEEP_SECONDS)
+
+
+@asynccontextmanager
+async def lifespan(_: st.App) -> AsyncIterator[None]:
+    if hosting.first_model():
+        threading.Thread(target=_fetch_first, daemon=True).start()
+    await asyncio.to_thread(_warm_up)
+    threading.Thread(target=_import_pages, daemon=True).start()
+    sweeping = asyncio.create_task(_sweep_uploads())
+    yield
+    sweeping.cancel()
+
+
+def show_error(_: Exception) -> bool:
+    """A plain apology: the traceback is in the server's log. (A `UserError` never comes here: the frame shows it.)"""
+    st.error("Something went wrong on this page. Reload it; if it happens again, the server's log says why.")
+    return True

@@ -1,0 +1,118 @@
+"""Images that people upload: kept as long as a run or an evaluation uses them, and a day where none does.
+
+Each upload is a folder of its own in `uploads/` beside the runs, named by its content: the files in `upload/`, and what
+is decoded of them, which so goes with them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path, PurePath
+
+from gan_core.data import split_options
+from gan_core.data.cache import OWN_CACHE
+from gan_core.errors import UserError
+from gan_core.files import staging
+from gan_core.train.run import Run, list_runs, runs_root
+from studio.evaluate.folder import EvaluationFolder
+
+UPLOADS, FILES = "uploads", "upload"
+_UNUSED_SECONDS = 24 * 3600.0
+_LONGEST = 200  # bytes of a file's name, of the 255 that file systems take
+
+
+def keep(files: Sequence[tuple[str, bytes]]) -> str:
+    """Puts files (name, content) where they stay: the source to load. A single zip is itself the source.
+
+    Of a name only its last part is used. Raises `UserError` where there is a zip beside others, or no room.
+    """
+    named = _named(files)
+    zips = [name for name in named if name.lower().endswith(".zip")]
+    if zips and len(named) > 1:
+        raise UserError("Upload one zip, or images without a zip.")
+    digest = hashlib.sha256()
+    for name, content in named.items():
+        digest.update(f"{name}\n".encode() + hashlib.sha256(content).digest())
+    root = _root()
+    folder = root / digest.hexdigest()[:16]
+    try:
+        if not folder.exists():
+            with staging(root) as temporary:
+                staged = temporary / "staged"
+                (staged / FILES).mkdir(parents=True)
+                (staged / OWN_CACHE).mkdir()
+                for name, content in named.items():
+                    (staged / FILES / name).write_bytes(content)
+                with suppress(OSError):  # somebody else has just kept the same
+                    staged.rename(folder)
+        os.utime(folder)
+    except OSError as e:
+        raise UserError(f"The upload cannot be kept in {root}: {e.strerror or e}.") from e
+    return str(folder / FILES / zips[0]) if zips else str(folder / FILES)
+
+
+def _named(files: Sequence[tuple[str, bytes]]) -> dict[str, bytes]:
+    """The contents by names that are good in one folder: plain, not hidden, no two alike."""
+    out: dict[str, bytes] = {}
+    taken: set[str] = set()
+    for i, (name, content) in enumerate(files, 1):
+        last = PurePath(name.replace("\\", "/")).name
+        plain = "".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in last)
+        plain = plain.encode()[-_LONGEST:].decode(errors="ignore").strip(" .")
+        if not plain or plain.lower() in taken:
+            plain = f"{i}-{plain}"
+        taken.add(plain.lower())
+        out[plain] = content
+    return out
+
+
+def of_run(run: Run) -> Iterator[str]:
+    """The source that a run learns from."""
+    with suppress(UserError):
+        yield run.config().data
+
+
+def of_evaluation(folder: EvaluationFolder) -> Iterator[str]:
+    """The sources that an evaluation holds its model against."""
+    with suppress(UserError):
+        request = folder.request()
+        yield from (request.data, request.reference)
+
+
+def forget(sources: Sequence[str]) -> None:
+    """Removes those of `sources` that are uploads which nothing uses."""
+    used = _used()
+    for folder in {_folder(source) for source in sources} - used:
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep() -> None:
+    """Removes all uploads which nothing uses and nobody has brought for a day."""
+    with suppress(OSError):
+        old = [p for p in _root().iterdir() if p.stat().st_mtime < time.time() - _UNUSED_SECONDS]
+        forget([str(p / FILES) for p in old])
+
+
+def _root() -> Path:
+    return (runs_root() / UPLOADS).resolve()
+
+
+def _used() -> set[Path | None]:
+    out = {_folder(source) for run in list_runs() for source in of_run(run)}
+    return out | {_folder(source) for evaluation in EvaluationFolder.all() for source in of_evaluation(evaluation)}
+
+
+def _folder(source: str) -> Path | None:
+    """The folder in uploads/ that a source lies in, if it lies in one."""
+    root = _root()
+    try:
+        path = Path(split_options(source)[0]).resolve()
+    except (OSError, RuntimeError, ValueError):  # no path at all
+        return None
+    return root / path.relative_to(root).parts[0] if path != root and path.is_relative_to(root) else None
