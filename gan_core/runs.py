@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from pydantic import Field, ValidationError
 
 from gan_core.config import TrainConfig
-from gan_core.errors import UserError
+from gan_core.errors import UserError, why
 from gan_core.files import check_own, read_own, sweep, write_text
 from gan_core.status import ALIVE, ProcessStatus, ask_to_stop, duration, read_status
 
@@ -249,7 +249,7 @@ def create_run(config: TrainConfig, data_name: str, root: Path | None = None) ->
         run = Run(numbered(root, data_name, config.preset))
         run.write_config(config)
     except OSError as e:
-        raise UserError(f"No run can be created in {root}: {e.strerror or e}.") from e
+        raise UserError(f"No run can be created in {root}: {why(e)}.") from e
     return run
 
 
@@ -278,7 +278,7 @@ def deleting(name: str, root: Path) -> Iterator[None]:
         with changing(root):
             yield
     except OSError as e:
-        raise UserError(f"{name} cannot be deleted: {e.strerror or e}.") from e
+        raise UserError(f"{name} cannot be deleted: {why(e)}.") from e
 
 
 def numbered(root: Path, *names: str) -> Path:

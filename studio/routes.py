@@ -1,7 +1,7 @@
 """What the server answers beside the pages: pictures and figures that a component asks for without a rerun."""
 
-from streamlit import config
 from starlette.routing import BaseRoute, Route
+from streamlit import config
 
 from studio import explore_routes, export_routes, learn_games, runs_routes
 from studio.study_api import study_routes

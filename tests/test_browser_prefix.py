@@ -1,4 +1,4 @@
-"""The app below a path of a site, in a real browser: served there itself, and behind nginx as docs/deploy.md sets it up."""
+"""The app below a path of a site, in a real browser: by itself, and behind nginx as docs/deploy.md has it."""
 
 import re
 import shutil

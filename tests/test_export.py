@@ -319,7 +319,7 @@ def test_a_full_disk_gets_a_sentence_and_leaves_nothing_half_written(made, tmp_p
 
 def test_what_cannot_fit_is_refused_before_anything_is_made(made, tmp_path, monkeypatch):
     monkeypatch.setattr(write.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 50_000))
-    with pytest.raises(UserError, match=r"are needed and 0\.0 GB are free"):
+    with pytest.raises(UserError, match=r"are needed and 50\.0 kB are free"):
         Export(asked(made()), tmp_path / "out").run(silent)
     assert not (tmp_path / "out").exists()
 
