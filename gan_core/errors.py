@@ -18,6 +18,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in readable(text))
 
 
+def no_utf8(name: str) -> str:
+    """What to say of a name that goes where only UTF-8 does."""
+    return f"{readable(name)!r} holds a name that is no UTF-8, and cannot be used here: rename that folder or file."
+
+
 def why(error: OSError) -> str:
     """What went wrong, in the system's words. Of a file where a folder is to be made it says that it exists."""
     return os.strerror(errno.ENOTDIR) if isinstance(error, FileExistsError) else error.strerror or str(error)

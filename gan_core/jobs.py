@@ -75,7 +75,7 @@ class JobFolder(Generic[_R, _S]):
         try:
             return self.request_schema.model_validate_json(read_own(self.path / REQUEST, self.path))  # type: ignore[return-value]
         except (OSError, ValidationError) as e:
-            raise UserError(f"{self.path} is not an {self.kind}: it holds no valid request.json.") from e
+            raise UserError(f"{self.name} is not an {self.kind}, or no longer: it holds no valid request.json.") from e
 
     def status(self) -> _S:
         return read_status(self.path / "status.json", self.status_schema, self.advice)  # type: ignore[return-value]

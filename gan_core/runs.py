@@ -123,7 +123,7 @@ class Run:
         try:
             return TrainConfig.model_validate_json(read_own(self.path / CONFIG, self.path))
         except (OSError, ValidationError) as e:
-            raise UserError(f"{self.path} is not a run directory: it holds no valid config.json.") from e
+            raise UserError(f"{self.name} is not a run directory, or no longer: it holds no valid config.json.") from e
 
     def write_config(self, config: TrainConfig) -> None:
         write_text(self.path / CONFIG, json.dumps(config.model_dump(), indent=2))

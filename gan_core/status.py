@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gan_core.errors import UserError, why
+from gan_core.errors import UserError, no_utf8, why
 from gan_core.files import no_room, overwrite, read_own, write_text
 
 YEAR = 365 * 24 * 3600.0  # seconds
@@ -102,6 +102,8 @@ def ended_by(what: str, error: Exception) -> str:
         )
     if isinstance(error, OSError) and error.strerror:
         return f"{what.capitalize()} could not read or write {error.filename or 'a file'} ({error.strerror})."
+    if isinstance(error, UnicodeEncodeError):
+        return no_utf8(error.object)
     return f"An unexpected error ended {what} ({type(error).__name__}: {error}). The log has more."
 
 

@@ -25,7 +25,7 @@ from gan_core.cli import (  # noqa: F401  each adds its verbs
     training,
 )
 from gan_core.cli.common import app
-from gan_core.errors import UserError, printable, why
+from gan_core.errors import UserError, no_utf8, printable, why
 
 
 def main() -> None:
@@ -43,6 +43,9 @@ def main() -> None:
         sys.exit(e.exit_code)
     except UserError as e:
         print(f"error: {e}", file=sys.stderr)
+        sys.exit(1)
+    except UnicodeEncodeError as e:
+        print(f"error: {no_utf8(e.object)}", file=sys.stderr)
         sys.exit(1)
     except OSError as e:
         said = f"{printable(str(e.filename))} cannot be read or written: {why(e)}" if e.filename else str(e)
