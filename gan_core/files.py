@@ -35,6 +35,10 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(f.fileno())
         temporary.chmod(0o644)
         _rename(temporary, path)
+    except OSError as e:
+        if e.filename in (None, name):  # a full disk names nothing
+            e.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
