@@ -28,7 +28,7 @@ from gan_core.data import short_source
 from gan_core.errors import UserError, why
 from gan_core.export import archive, card, dicom
 from gan_core.export.folder import ABOUT, JOURNAL, MANIFEST, MAX_PICTURE
-from gan_core.export.plan import ExportRequest, Plan, draw, name_of, plan
+from gan_core.export.plan import DICOM, ExportRequest, Plan, draw, name_of, plan
 from gan_core.files import check_parts, no_room, read_own, replacing, size_text, sweep, write_text
 from gan_core.jobs import Progress
 from gan_core.model import Model, find_generator, load_model
@@ -146,12 +146,21 @@ class Export:
             if before != self.about():
                 raise UserError(f"{self.out} holds an export of other settings or another model: choose a new folder.")
             check_parts(self.out)
+            if self.request.format == "dicom":
+                self._move_dicom()
         else:
             _ = self.check  # what cannot be read, or does not fit, leaves no folder behind
             self.out.mkdir(parents=True, exist_ok=True)
             self._room()
             write_text(path, json.dumps(self.about(), indent=2))
         sweep(self.out)
+
+    def _move_dicom(self) -> None:
+        """Of an export begun before its DICOM had a folder of its own."""
+        for name in self.plan.folders:
+            if (self.out / name).is_dir() and name != DICOM:
+                (self.out / DICOM).mkdir(exist_ok=True)
+                (self.out / name).rename(self.out / DICOM / name)
 
     def _rows(self, name: str) -> Iterator[Row]:
         """The rows of a table as far as they are whole; none where there is no such table."""
