@@ -6,6 +6,7 @@ import subprocess
 import time
 import zipfile
 from contextlib import ExitStack, contextmanager
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
@@ -69,12 +70,13 @@ def test_all_that_a_page_asks_for_is_found_below_a_path(browser, tmp_path, monke
     monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "runs"))
     export = create_export(ExportRequest(model="knee-64", n=2, zip=True))
     run_export(export, lambda *_: None)
-    errors = []
+    errors, asked = [], set()
     with ExitStack() as stack:
         app = stack.enter_context(serving(tmp_path / "runs", tmp_path / "log", base))
         url = stack.enter_context(proxied(app, location, tmp_path)) if location else app.url
         tab = stack.enter_context(browser.new_page())
         tab.set_default_timeout(60_000)
+        tab.on("request", lambda request: asked.add(urlsplit(request.url)))
         tab.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
 
         tab.goto(
@@ -94,5 +96,6 @@ def test_all_that_a_page_asks_for_is_found_below_a_path(browser, tmp_path, monke
         said = tab.evaluate(f"fetch('api/study/nowhere/end', {sent}).then(answer => answer.text())")
         assert "There is no such study here" in said
         assert urlopen(f"{url}/explore/").url == f"{url}/explore"
+    assert {address.netloc for address in asked if address.scheme.startswith("http")} == {urlsplit(url).netloc}
     assert not [e for e in errors if not EXPECTED.search(e) and "409" not in e]
     assert "Traceback" not in (tmp_path / "log").read_text()
