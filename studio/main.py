@@ -13,26 +13,20 @@ PAGES = HERE.parent / "pages"
 
 st.set_page_config(page_title="Knee GAN studio", page_icon=HERE / "icon.svg", layout="wide")
 
-first = st.Page(
-    PAGES / "gallery.py",
-    title="Gallery",
-    icon=":material/grid_view:",
-    url_path="",
-    default=True,
-    help="Knee radiographs that no patient has.",
-)
-
-
-def gallery() -> None:
-    """What /gallery leads to: Streamlit serves the first page at the root alone."""
-    st.switch_page(first, query_params=st.query_params.to_dict())
-
-
 page = st.navigation(
     {
         "Look": [
-            first,
-            st.Page(gallery, title="Gallery", visibility="hidden"),
+            st.Page(
+                PAGES / "gallery.py",
+                title="Gallery",
+                icon=":material/grid_view:",
+                url_path="",
+                default=True,
+                help="Knee radiographs that no patient has.",
+            ),
+            # Streamlit serves the first page at the root alone: this is /gallery. To lead there from here would bring
+            # whoever goes back in the browser here again.
+            st.Page(PAGES / "gallery.py", title="Gallery", url_path="gallery", visibility="hidden"),
             st.Page(
                 PAGES / "explore.py",
                 title="Explore",
