@@ -14,7 +14,7 @@ import psutil
 
 from gan_core import environment, hosting
 from gan_core.config import TrainConfig
-from gan_core.errors import UserError
+from gan_core.errors import UserError, why
 from gan_core.evaluations import (
     EvaluationFolder,
     EvaluationRequest,
@@ -132,7 +132,7 @@ def _starting(what: str, root: Path) -> Iterator[None]:
         with changing(root):
             yield
     except OSError as e:
-        raise UserError(f"{what} cannot be started: {e.strerror or e}.") from e
+        raise UserError(f"{what} cannot be started: {why(e)}.") from e
 
 
 def _start(arguments: list[str], folder: Run | JobFolder, status: ProcessStatus) -> None:

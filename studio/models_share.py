@@ -9,8 +9,9 @@ import streamlit as st
 
 from gan_core import hosting
 from gan_core.errors import UserError
+from gan_core.files import size_text
 from gan_core.hub.card import SAMPLES
-from gan_core.hub.client import has_token, size_text
+from gan_core.hub.client import has_token
 from gan_core.hub.inventory import Item, inventory
 from gan_core.hub.look import body
 from gan_core.hub.push import LICENCES, Plan, plan_push, push

@@ -11,7 +11,7 @@ from gan_core import launch, lineup, media
 from gan_core.config import NetConfig
 from gan_core.deletion import delete_run
 from gan_core.errors import UserError
-from gan_core.runs import Run, Status
+from gan_core.runs import CONFIG, Run, Status
 from gan_core.status import ALIVE
 from studio import curves
 from studio.job_view import LOOK, attempt, log_tail
@@ -106,8 +106,8 @@ def watch(run: Run) -> None:
     @st.fragment(run_every=timedelta(seconds=2) if alive else None)
     def live() -> None:
         status = run.status()
-        if alive != (status.state in ALIVE):
-            st.rerun(scope="app")  # it has begun or ended: look again and again from now on, or no more
+        if alive != (status.state in ALIVE) or not (run.path / CONFIG).is_file():
+            st.rerun(scope="app")  # it has begun, ended or been deleted: look again and again from now on, or no more
         try:
             _draw(run, status)
         except UserError as error:  # a fragment's own runs do not pass through the frame

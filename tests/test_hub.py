@@ -20,10 +20,11 @@ from test_model import make
 
 from gan_core.errors import UserError
 from gan_core.evaluations import EvaluationRequest, create_evaluation
+from gan_core.files import size_text
 from gan_core.generate import generate
 from gan_core.hub import pull as pulling
 from gan_core.hub.card import evaluation_of, hub_card
-from gan_core.hub.client import Unreachable, hub_name, parse_name, size_text, within
+from gan_core.hub.client import Unreachable, hub_name, parse_name, within
 from gan_core.hub.inventory import inventory, places
 from gan_core.hub.look import body, look
 from gan_core.hub.pull import Progress, fetch_first, pull, pull_or_cached

@@ -5,6 +5,7 @@ Exit codes: 0, 1 for a job that failed, 2 for a call that was wrong.
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
@@ -24,12 +25,15 @@ from gan_core.cli import (  # noqa: F401  each adds its verbs
     training,
 )
 from gan_core.cli.common import app
-from gan_core.errors import UserError
+from gan_core.errors import UserError, no_utf8, printable, why
 
 
 def main() -> None:
     """Runs the verb named on the command line. An error becomes one line: exit code 1 for a `UserError`, 2 for a bad
     call."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show is no reason to fail
+            stream.reconfigure(errors="replace")
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except typer.TyperException as e:
@@ -40,8 +44,12 @@ def main() -> None:
     except UserError as e:
         print(f"error: {e}", file=sys.stderr)
         sys.exit(1)
+    except UnicodeEncodeError as e:
+        print(f"error: {no_utf8(e.object)}", file=sys.stderr)
+        sys.exit(1)
     except OSError as e:
-        print(f"error: {e}. Check the path, its permissions and the room on the disk.", file=sys.stderr)
+        said = f"{printable(str(e.filename))} cannot be read or written: {why(e)}" if e.filename else str(e)
+        print(f"error: {said}. Check the path, its permissions and the room on the disk.", file=sys.stderr)
         sys.exit(1)
 
 

@@ -52,7 +52,7 @@ def pull(
 
 
 def _show(found: Found, file) -> None:  # type: ignore[no-untyped-def]
-    from gan_core.hub.client import size_text
+    from gan_core.files import size_text
 
     config = found.config
     rows = {
@@ -82,8 +82,8 @@ def push(
     as_json: AsJson = False,
 ) -> None:
     """Send a generator to the Hub, with a model card. Prints its address."""
+    from gan_core.files import size_text
     from gan_core.hub import push as pushing
-    from gan_core.hub.client import size_text
 
     plan = pushing.plan_push(
         model, repo, licence, public=public, datasets=tuple(dataset or ()), critic=critic, mine=mine

@@ -13,7 +13,8 @@ from typing import Literal
 
 from gan_core import hosting
 from gan_core.errors import UserError
-from gan_core.hub.client import Unreachable, hub_name, is_sound, size_text
+from gan_core.files import size_text
+from gan_core.hub.client import Unreachable, hub_name, is_sound
 from gan_core.hub.inventory import places
 from gan_core.hub.look import Found, fetch, look
 from gan_core.hub.store import Origin, Stored, asked_again, find_stored, keep, models_root, staging, stored
