@@ -28,19 +28,24 @@ class Server:
     process: subprocess.Popen
 
 
-@contextlib.contextmanager
-def serving(runs: Path, log: Path | None = None) -> Iterator[Server]:
-    """The app on a free port, with the runs in `runs`; what it says goes to `log`."""
+def free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+        return s.getsockname()[1]
+
+
+@contextlib.contextmanager
+def serving(runs: Path, log: Path | None = None, base: str = "") -> Iterator[Server]:
+    """The app on a free port below the path `base`, with the runs in `runs`; what it says goes to `log`."""
+    port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
     command += ["--server.address=127.0.0.1", "--server.headless=true", "--browser.gatherUsageStats=false"]
+    command += [f"--server.baseUrlPath={base}"] if base else []
     with Path(log or os.devnull).open("wb") as out:
         environment = os.environ | {"KNEE_GAN_RUNS": str(runs)}
         environment.pop("KNEE_GAN_PREPARED", None)  # whoever opens the app has not set it
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{port}/{base}".rstrip("/")
     try:
         for _ in range(480):
             with contextlib.suppress(URLError, OSError):

@@ -7,11 +7,11 @@ trained. Both refuse unknown keys, so that a misspelt setting is an error and a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gan_core.errors import UserError
+from gan_core.errors import UserError, no_utf8, readable
 from gan_core.grades import KL_GRADE
 
 MAX_CLASSES = 1000
@@ -20,7 +20,17 @@ CADENCE = ("tick_kimg", "sample_kimg", "judge_kimg", "samples")  # how often a r
 
 
 class Settings(BaseModel):
+    """Raises `UserError` where one is a path that is no UTF-8: it could not be kept in JSON."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_utf8(cls, values: Any) -> Any:
+        for value in values.values() if isinstance(values, dict) else ():
+            if isinstance(value, str) and value != readable(value):
+                raise UserError(no_utf8(value))
+        return values
 
 
 class NetConfig(Settings):

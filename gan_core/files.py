@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gan_core.errors import UserError
+from gan_core.errors import UserError, readable
 
 _HALF = ".half-"  # begins the name of a file that is being written
 _PATIENCE = 50  # times twenty milliseconds
@@ -35,6 +35,10 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(f.fileno())
         temporary.chmod(0o644)
         _rename(temporary, path)
+    except OSError as e:
+        if e.filename in (None, name):  # a full disk names nothing
+            e.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -104,13 +108,13 @@ def read_own(path: Path, folder: Path, most: int = 2**20) -> bytes:
 
 def write_text(path: Path, text: str) -> None:
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(readable(text), encoding="utf-8")
 
 
 def overwrite(path: Path, text: str) -> None:
     """Writes over a file that is there: a short one needs no room on the disk that it does not have already."""
     with path.open("r+", encoding="utf-8") as f:
-        f.write(text)
+        f.write(readable(text))
         f.truncate()
 
 
@@ -129,3 +133,12 @@ def remove(folder: Path, last: str) -> None:
         elif path.name != last:
             path.unlink()
     shutil.rmtree(folder)
+
+
+def size_text(size: float) -> str:
+    """3800000 as "3.8 MB"."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.1f} {unit}" if unit != "B" and size < 100 else f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

@@ -80,7 +80,7 @@ def save_model(folder: Path, net: nn.Module, config: ModelConfig, card: str) -> 
     """Writes the three files of a model folder, each whole or not at all."""
     tensors = {name: t.detach().cpu().contiguous() for name, t in net.state_dict().items()}
     write_text(folder / CARD, card)
-    write_text(folder / CONFIG, json.dumps(config.model_dump(), indent=2))
+    write_text(folder / CONFIG, json.dumps(config.model_dump(), indent=2, ensure_ascii=False))
     with replacing(folder / TENSORS) as temporary:  # last: where there are tensors, there is a whole model
         temporary.write_bytes(save(tensors))  # save_file leaves a file of its own behind when it is killed
 

@@ -61,7 +61,7 @@ def export_onnx(model: Model, path: Path, from_w: bool = False) -> float:
             del node.metadata_props[:]
         onnx.helper.set_model_props(proto, _about(model))
         onnx.save(proto, temporary)
-        session = onnxruntime.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(temporary.read_bytes(), providers=["CPUExecutionProvider"])
         difference = max(_difference(model, session, seeds, from_w) for seeds in (range(1), range(CHECKED)))
         if not difference <= TOLERANCE:
             raise UserError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Literal, TypeVar
 import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gan_core.errors import UserError
+from gan_core.errors import UserError, no_utf8, why
 from gan_core.files import no_room, overwrite, read_own, write_text
 
 YEAR = 365 * 24 * 3600.0  # seconds
@@ -63,7 +64,7 @@ class ProcessStatus(BaseModel):
     def write(self, path: Path) -> None:
         """Raises `OSError` where it cannot; on a full disk it still can where an earlier one was written."""
         self.updated = time.time()
-        text = self.model_dump_json(indent=2)
+        text = json.dumps(self.model_dump(), indent=2, ensure_ascii=False)
         try:
             write_text(path, text)
         except OSError as e:
@@ -89,7 +90,7 @@ def ask_to_stop(path: Path) -> None:
     except FileNotFoundError:
         pass
     except OSError as e:
-        raise UserError(f"{path.parent.name} cannot be asked to stop: {e.strerror or e}.") from e
+        raise UserError(f"{path.parent.name} cannot be asked to stop: {why(e)}.") from e
 
 
 def ended_by(what: str, error: Exception) -> str:
@@ -101,6 +102,8 @@ def ended_by(what: str, error: Exception) -> str:
         )
     if isinstance(error, OSError) and error.strerror:
         return f"{what.capitalize()} could not read or write {error.filename or 'a file'} ({error.strerror})."
+    if isinstance(error, UnicodeEncodeError):
+        return no_utf8(error.object)
     return f"An unexpected error ended {what} ({type(error).__name__}: {error}). The log has more."
 
 

@@ -1,6 +1,7 @@
 """What the server answers beside the pages: pictures and figures that a component asks for without a rerun."""
 
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
+from streamlit import config
 
 from studio.explore import routes as explore_routes
 from studio.export import routes as export_routes
@@ -8,10 +9,23 @@ from studio.learn import games as learn_games
 from studio.runs import routes as runs_routes
 from studio.study.routes import study_routes
 
-routes: list[BaseRoute] = [
+_ROUTES: list[Route] = [
     explore_routes.route,
     export_routes.route,
     learn_games.route,
     runs_routes.route,
     *study_routes(),
 ]
+
+
+def under(base: str) -> list[BaseRoute]:
+    """All routes, and all again below `base`, where that is not the root: Streamlit 1.67 puts its own there alone.
+
+    At the root they stay for a proxy that takes `base` off. Pages ask by addresses relative to their own.
+    """
+    prefix = base.strip("/")
+    below = [Route(f"/{prefix}{r.path}", r.endpoint, methods=sorted(r.methods or ())) for r in _ROUTES if prefix]
+    return [*_ROUTES, *below]
+
+
+routes = under(config.get_option("server.baseUrlPath"))

@@ -20,9 +20,13 @@ page = st.navigation(
                 PAGES / "gallery.py",
                 title="Gallery",
                 icon=":material/grid_view:",
+                url_path="",
                 default=True,
                 help="Knee radiographs that no patient has.",
             ),
+            # Streamlit serves the first page at the root alone: this is /gallery. To lead there from here would bring
+            # whoever goes back in the browser here again.
+            st.Page(PAGES / "gallery.py", title="Gallery", url_path="gallery", visibility="hidden"),
             st.Page(
                 PAGES / "explore.py",
                 title="Explore",

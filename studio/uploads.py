@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 
 from gan_core.data import split_options
 from gan_core.data.cache import OWN_CACHE
-from gan_core.errors import UserError
+from gan_core.errors import UserError, why
 from gan_core.files import staging
 from gan_core.train.run import Run, list_runs, runs_root
 from studio.evaluate.folder import EvaluationFolder
@@ -52,7 +52,7 @@ def keep(files: Sequence[tuple[str, bytes]]) -> str:
                     staged.rename(folder)
         os.utime(folder)
     except OSError as e:
-        raise UserError(f"The upload cannot be kept in {root}: {e.strerror or e}.") from e
+        raise UserError(f"The upload cannot be kept in {root}: {why(e)}.") from e
     return str(folder / FILES / zips[0]) if zips else str(folder / FILES)
 
 

@@ -8,6 +8,11 @@ from browsing import BROWSER, expect, in_each_window, see
 from conftest import ROOT
 from serving import serving
 
+from gan_core.train.run import Status, create_run
+from studio.export.folder import create_export, delete_export
+from studio.export.plan import ExportRequest
+from studio.jobs.deletion import delete_run
+
 pytestmark = BROWSER
 
 
@@ -123,6 +128,25 @@ def test_going_back_returns_to_the_tab_before(visitor, page, tabs):
         expect(each).to_have_attribute("aria-selected", "true", timeout=60_000)
     tab.go_forward()
     expect(named[1]).to_have_attribute("aria-selected", "true", timeout=60_000)
+
+
+def test_what_is_deleted_in_another_tab_leads_back_to_the_list_in_one_line(visitor, server, tiny):
+    run = create_run(tiny(), "digits")
+    run.write_status(Status(state="stopped"))
+    export = create_export(ExportRequest(model="knee-64", n=20))
+    export.write_status(export.status_schema(state="stopped"))
+    for link, kind, job, button, delete in (
+        ("train?run", "training", run, "Resume", delete_run),
+        ("export?export", "export", export, "Go on", delete_export),
+    ):
+        tab = visitor(f"/{link}={job.name}")
+        again = tab.get_by_role("button", name=button)
+        again.wait_for()
+        delete(job)
+        again.click()
+        see(tab, f"There is no {kind} {job.name} here")
+        assert job.name not in tab.url
+        assert str(job.path.parent) not in tab.inner_text("body")
 
 
 def test_train_on_the_phantom_watch_stop_resume_and_open_in_the_gallery(visitor):

@@ -8,11 +8,13 @@ import json
 import re
 import shutil
 import subprocess
+import time
 import tracemalloc
 import zipfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pydicom
 import pytest
 import torch
@@ -20,6 +22,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from serving import free_port
 
 from gan_core import data, networks
 from gan_core.config import NetConfig
@@ -32,6 +35,7 @@ from studio.export.job import run_export
 from studio.export.plan import ExportRequest, class_folders, plan
 from studio.export.write import BATCH, COLUMNS, Export
 
+STORESCU, STORESCP = shutil.which("storescu"), shutil.which("storescp")
 VALIDATOR = shutil.which("dciodvfy")
 needs_encoder = pytest.mark.skipif(
     not (SHIPPED / "knee-encoder" / "config.json").is_file(), reason="the knee encoder is not there"
@@ -216,7 +220,7 @@ def test_a_model_without_classes_exports_too(made, tmp_path):
     for form in ("png", "datasets", "dicom"):
         tally = Export(asked(made(names=()), 5, format=form), tmp_path / form).run(silent)
         assert (tally.images, tally.counts) == (5, {})
-    assert "label" not in (tmp_path / "datasets/data/train/metadata.csv").read_text().splitlines()[0]
+    assert "label" not in pq.read_schema(tmp_path / "datasets/data/train/metadata.parquet").names
 
 
 # -- whatever happens -------------------------------------------------------------------------------------------------
@@ -319,7 +323,7 @@ def test_a_full_disk_gets_a_sentence_and_leaves_nothing_half_written(made, tmp_p
 
 def test_what_cannot_fit_is_refused_before_anything_is_made(made, tmp_path, monkeypatch):
     monkeypatch.setattr(write.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 50_000))
-    with pytest.raises(UserError, match=r"are needed and 0\.0 GB are free"):
+    with pytest.raises(UserError, match=r"are needed and 50\.0 kB are free"):
         Export(asked(made()), tmp_path / "out").run(silent)
     assert not (tmp_path / "out").exists()
 
@@ -476,17 +480,53 @@ def test_dicom_passes_the_validator(files, made, tmp_path):
     assert errors_of(odd)
 
 
+@pytest.mark.skipif(not (STORESCU and STORESCP), reason="dcmtk is not installed")
+def test_dcmtk_sends_the_whole_folder(made, tmp_path):
+    out, archive, port = tmp_path / "out", tmp_path / "archive", str(free_port())
+    Export(asked(made(), 10, format="dicom"), out).run(silent)
+    archive.mkdir()
+    receiver = subprocess.Popen([STORESCP, "--output-directory", archive, port])
+    try:
+        for _ in range(100):
+            sent = subprocess.run([STORESCU, "+sd", "+r", "127.0.0.1", port, out / "dicom"], check=False)
+            if len(list(archive.iterdir())) == 10:
+                break
+            time.sleep(0.1)
+        assert sent.returncode == 0
+    finally:
+        receiver.kill()
+        receiver.wait()
+    there = {pydicom.dcmread(path).SOPInstanceUID for path in archive.iterdir()}
+    assert there == {row["uid"] for row in rows(out)}
+
+
+def test_an_export_of_before_goes_on_with_its_dicom_in_their_folder(made, tmp_path):
+    """Its grades' folders stood at the top, as did a CSV in the place of today's table."""
+    out = tmp_path / "out"
+    Export(asked(made(), format="dicom"), out).run(silent)
+    whole = tree(out)
+    for folder in sorted((out / "dicom").iterdir()):
+        folder.rename(out / folder.name)
+    (out / "dicom").rmdir()
+    (out / "manifest.csv").write_text((out / "manifest.csv").read_text().replace("dicom/", ""))
+    Export(asked(made(), format="dicom"), out).run(silent)
+    assert tree(out) == whole
+    Export(asked(made(), format="datasets"), tmp_path / "set").run(silent)
+    (tmp_path / "set/data/train/metadata.csv").touch()
+    Export(asked(made(), format="datasets"), tmp_path / "set").run(silent)
+    assert not (tmp_path / "set/data/train/metadata.csv").exists()
+
+
 # -- a training set for others ----------------------------------------------------------------------------------------
 
 
 def test_the_table_beside_the_images_names_each_with_its_label(made, tmp_path):
     out = tmp_path / "out"
     Export(asked(made(), format="datasets"), out).run(silent)
-    with (out / "data/train/metadata.csv").open(newline="", encoding="utf-8") as f:
-        table = list(csv.DictReader(f))
+    table = pq.read_table(out / "data/train/metadata.parquet").to_pylist()
     assert list(table[0]) == ["file_name", "label", "seed", "truncation", "near"]
     assert all((out / "data/train" / row["file_name"]).is_file() for row in table)
-    assert [row["label"] for row in table] == [row["class"] for row in rows(out)]
+    assert [GRADES[row["label"]] for row in table] == [row["class"] for row in rows(out)]
     front = yaml.safe_load((out / "README.md").read_text(encoding="utf-8").split("---\n")[1])
     assert front["configs"][0]["data_files"] == [{"split": "train", "path": "data/train/**"}]
     assert "synthetic" in front["tags"]
@@ -499,11 +539,22 @@ def test_hugging_face_datasets_loads_it(made, tmp_path, monkeypatch):
     Export(asked(made(), format="datasets"), out).run(silent)
     loaded = datasets.load_dataset(str(out), split="train", cache_dir=str(tmp_path / "hf"))
     assert len(loaded) == 40
-    assert sorted(loaded["label"]) == sorted(int(row["class"]) for row in rows(out))
+    assert loaded.features["label"] == datasets.ClassLabel(names=list(GRADES))
+    assert sorted(loaded["label"]) == sorted(GRADES.index(row["class"]) for row in rows(out))
     by_seed = {row["seed"]: row for row in rows(out)}
     for item in loaded.select([0, 39]):
         picture = Image.open(out / by_seed[str(item["seed"])]["file"])
         assert np.array_equal(np.asarray(item["image"]), np.asarray(picture))
+
+    # As much again at another truncation, which a CSV would make a whole number's column, joins it and is split evenly.
+    Export(asked(made(), format="datasets", seed=40, truncation=0.7, n=20), tmp_path / "more").run(silent)
+    more = datasets.load_dataset(str(tmp_path / "more"), split="train", cache_dir=str(tmp_path / "hf"))
+    assert more.features == loaded.features
+    both = datasets.concatenate_datasets([loaded, more])
+    halves = both.train_test_split(test_size=0.5, stratify_by_column="label", seed=0)
+    counts = [np.bincount(half["label"], minlength=len(GRADES)) for half in halves.values()]
+    assert np.abs(counts[0] - counts[1]).max() <= 1
+    assert sorted(set(both["truncation"])) == [0.7, 1.0]
 
 
 # -- the nearest-patient check ----------------------------------------------------------------------------------------

@@ -19,8 +19,9 @@ from made_evaluation import about, figures
 from test_model import make
 
 from gan_core.errors import UserError
+from gan_core.files import size_text
 from gan_core.generate import generate
-from gan_core.hub.client import Unreachable, hub_name, parse_name, size_text, within
+from gan_core.hub.client import Unreachable, hub_name, parse_name, within
 from gan_core.hub.look import body, look
 from gan_core.hub.pull import pull, pull_or_cached
 from gan_core.hub.store import find_stored, models_root, remove, stored

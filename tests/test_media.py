@@ -13,7 +13,7 @@ from gan_core import networks
 from gan_core.errors import UserError
 from gan_core.images import save_png
 from gan_core.model import ModelConfig, save_model
-from gan_core.presets import configure
+from gan_core.presets import PRESETS, configure
 from gan_core.train.run import Run
 from studio.cli.common import app
 from studio.runs import media
@@ -159,7 +159,9 @@ def test_no_figures_is_said_in_words(run):
 
 @pytest.mark.parametrize("resolution", RESOLUTIONS)
 @pytest.mark.parametrize(
-    ("preset", "classes"), [("dcgan", 0), ("acgan", 3), ("wgan-gp", 0), ("knee-64", 5)], ids=lambda v: str(v)
+    ("preset", "classes"),
+    [("dcgan", 0), ("acgan", 3), ("wgan-gp", 0), ("knee-64", 5), ("style-256", 5)],
+    ids=lambda v: str(v),
 )
 def test_the_layers_account_for_every_parameter_and_end_in_the_image(preset, classes, resolution):
     g, d = configure(preset, resolution=resolution).nets(classes)
@@ -174,19 +176,49 @@ def test_the_layers_account_for_every_parameter_and_end_in_the_image(preset, cla
     assert all(2 * a - 1 <= b <= 2 * a or a == b for a, b in itertools.pairwise(sides))
 
 
-def test_the_layers_shapes_are_those_of_a_real_pass():
-    config = configure("knee-64", resolution=28).nets(5)[0]
+@pytest.mark.parametrize("preset", ["knee-64", "style-256"])
+def test_the_layers_shapes_are_those_of_a_real_pass(preset):
+    config = configure(preset, resolution=28, max_channels=16).nets(5)[0]
     net = networks.build(config).eval()
-    shapes = {}
+    shapes = {name: tuple(p.shape[1:]) for name, p in net.named_parameters(recurse=False)}
     for name, module in net.named_modules():
-        module.register_forward_hook(lambda m, i, out, name=name: shapes.update({name: tuple(out.shape[1:])}))
+        module.register_forward_hook(
+            lambda m, i, out, name=name: shapes.update({name: tuple((out[0] if type(out) is tuple else out).shape[1:])})
+        )
     net(torch.zeros(2, config.z_dim), torch.zeros(2, dtype=torch.long))
     for layer in media.architecture(config):
         assert layer.shape == shapes[layer.name]
 
 
+STEPS = {  # what each architecture does between two blocks, and no other: the generator, the critic
+    "dcgan": ("Each step: transposed convolution", "Each step: convolution"),
+    "residual": ("residual block", "residual block"),
+    "style": ("styled by w", "residual block"),
+}
+
+
+def test_the_steps_are_told_of_every_architecture():
+    assert {(name, role) for name in STEPS for role in ("generator", "discriminator")} == networks._CLASSES.keys()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_diagram_of_every_recipe_shows_its_own_networks(preset):
+    nets = configure(preset).nets(5)
+    texts = [t.get_text() for t in _figure(*nets).axes[0].texts]
+    at = texts.index("Discriminator D")
+    for config, title, shown, step in zip(
+        nets, ("Generator G", "Discriminator D"), (texts[:at], texts[at:]), STEPS[nets[0].architecture], strict=True
+    ):
+        count = networks.count_parameters(networks.build(config))
+        assert shown[:2] == [title, f"{count:,} parameters"]
+        note = " ".join(shown[2].split())
+        assert {s for s in sum(STEPS.values(), ()) if s in note} == {step}
+    drawn = [t.split("\n")[:2] for t in texts if "\n× " in t]
+    assert drawn == [[f"{h} × {w}", f"× {c}"] for config in nets for c, h, w in _trace(config).maps]
+
+
 @pytest.mark.parametrize("resolution", RESOLUTIONS)
-@pytest.mark.parametrize("preset", ["dcgan", "knee-64"])
+@pytest.mark.parametrize("preset", ["dcgan", "knee-64", "style-256"])
 def test_no_text_of_the_diagram_lies_over_another_or_outside(preset, resolution):
     figure = _figure(*configure(preset, resolution=resolution).nets(5))
     boxes = [(t.get_text(), t.get_window_extent()) for t in figure.axes[0].texts]

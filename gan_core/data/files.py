@@ -24,7 +24,7 @@ from gan_core.data import limits
 from gan_core.data.dataset import Skipped
 from gan_core.data.decode import HEAD, is_picture
 from gan_core.data.names import natural
-from gan_core.errors import UserError
+from gan_core.errors import UserError, readable
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others are expanded in one go, whatever size they declare
 _SILENT = frozenset({"__MACOSX", "Thumbs.db", "thumbs.db", "desktop.ini"})
@@ -65,15 +65,6 @@ def _open(path: Path) -> BinaryIO:
 def is_silent(name: str) -> bool:
     """Whether a file is of the operating system's making and passed over without a word."""
     return any(part.startswith(".") or part in _SILENT for part in name.split("/"))
-
-
-def readable(name: str) -> str:
-    """A file's name as text: what an old system wrote in Latin-1 is no UTF-8, and is read as what it is."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(name).decode("latin-1")
-    return name
 
 
 def snapshot(path: Path) -> Path:

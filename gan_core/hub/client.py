@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gan_core.errors import UserError
+from gan_core.errors import UserError, why
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -121,11 +121,22 @@ def explained(repo: str, revision: str | None = None, what: str = "model") -> It
         if code == 429:
             raise Unreachable("The Hub has been asked too often and wants a pause: try again in a while.") from None
         raise Unreachable(f"The Hugging Face Hub cannot be reached: it answers with error {code}. Try later.") from None
+    except ImportError as e:
+        if "socksio" not in str(e):
+            raise
+        raise UserError(
+            "The Hugging Face Hub would be asked through a SOCKS proxy, for which a package is missing: pip install "
+            "socksio, or unset the variable that names the proxy (ALL_PROXY or HTTPS_PROXY)."
+        ) from None
     except (OSError, errors.HTTPError) as e:
         if isinstance(e, OSError) and e.errno:  # of this computer, such as a full disk
-            raise UserError(f"{repo} cannot be kept here: {e.strerror or e}.") from None
+            raise UserError(f"{repo} cannot be kept here: {why(e)}.") from None
         raise Unreachable("The Hugging Face Hub cannot be reached: connect to the internet and try again.") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError) as e:
+        if "scheme for proxy" in str(e):
+            raise UserError(
+                "ALL_PROXY or HTTPS_PROXY names a proxy of an unknown kind: it begins with http:// or socks5://."
+            ) from None
         raise Unreachable(
             "What answers is not the Hub: a proxy perhaps, or a network that wants a login first. Open any page in a "
             "browser, then try again."
@@ -185,12 +196,3 @@ def hub_name(text: str) -> HubName:
     if name := parse_name(text):
         return name
     raise UserError(f"{text[:100]!r} names no model on the Hub: write OWNER/NAME or OWNER/NAME@REVISION.")
-
-
-def size_text(size: float) -> str:
-    """3800000 as "3.8 MB"."""
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.1f} {unit}" if unit != "B" and size < 100 else f"{size:.0f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from gan_core.errors import UserError
-from gan_core.hub.client import Unreachable, hub_name, is_sound, size_text
+from gan_core.files import size_text
+from gan_core.hub.client import Unreachable, hub_name, is_sound
 from gan_core.hub.look import Found, fetch, look
 from gan_core.hub.store import Origin, Stored, asked_again, find_stored, keep, models_root, staging, stored
 

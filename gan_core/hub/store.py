@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 
 from gan_core import files
 from gan_core.config import Settings
-from gan_core.errors import UserError
+from gan_core.errors import UserError, why
 from gan_core.hub.client import parse_name
 from gan_core.train.run import runs_root
 
@@ -92,7 +92,7 @@ def staging() -> Iterator[Path]:
         try:
             folder = stack.enter_context(files.staging(models_root()))
         except OSError as e:
-            raise UserError(f"No model can be kept in {models_root()}: {e.strerror or e}.") from e
+            raise UserError(f"No model can be kept in {models_root()}: {why(e)}.") from e
         yield folder / "model"
 
 
@@ -135,7 +135,7 @@ def remove(name: str) -> Stored:
     try:
         _drop(found.folder)
     except OSError as e:
-        raise UserError(f"{found.name} cannot be removed: {e.strerror or e}.") from e
+        raise UserError(f"{found.name} cannot be removed: {why(e)}.") from e
     with suppress(OSError):  # an owner of other models
         found.folder.parent.rmdir()
     return found

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from pydantic import Field, ValidationError
 
 from gan_core.config import TrainConfig
-from gan_core.errors import UserError
+from gan_core.errors import UserError, why
 from gan_core.files import check_own, read_own, sweep, write_text
 from gan_core.status import ALIVE, ProcessStatus, ask_to_stop, duration, read_status
 
@@ -124,7 +124,7 @@ class Run:
         try:
             return TrainConfig.model_validate_json(read_own(self.path / CONFIG, self.path))
         except (OSError, ValidationError) as e:
-            raise UserError(f"{self.path} is not a run directory: it holds no valid config.json.") from e
+            raise UserError(f"{self.name} is not a run directory, or no longer: it holds no valid config.json.") from e
 
     def write_config(self, config: TrainConfig) -> None:
         write_text(self.path / CONFIG, json.dumps(config.model_dump(), indent=2))
@@ -250,7 +250,7 @@ def create_run(config: TrainConfig, data_name: str, root: Path | None = None) ->
         run = Run(numbered(root, data_name, config.preset))
         run.write_config(config)
     except OSError as e:
-        raise UserError(f"No run can be created in {root}: {e.strerror or e}.") from e
+        raise UserError(f"No run can be created in {root}: {why(e)}.") from e
     return run
 
 
@@ -279,7 +279,7 @@ def deleting(name: str, root: Path) -> Iterator[None]:
         with changing(root):
             yield
     except OSError as e:
-        raise UserError(f"{name} cannot be deleted: {e.strerror or e}.") from e
+        raise UserError(f"{name} cannot be deleted: {why(e)}.") from e
 
 
 def numbered(root: Path, *names: str) -> Path:

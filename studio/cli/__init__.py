@@ -5,12 +5,13 @@ Exit codes: 0, 1 for a job that failed, 2 for a call that was wrong.
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
 
 from gan_core import __version__
-from gan_core.errors import UserError
+from gan_core.errors import UserError, no_utf8, printable, why
 from studio.cli import compare, describe, explore, export, hub, lineup, look, measure, study, toy, training  # noqa: F401  (they add their verbs)
 from studio.cli.common import app
 
@@ -18,6 +19,9 @@ from studio.cli.common import app
 def main() -> None:
     """Runs the verb named on the command line. An error becomes one line: exit code 1 for a `UserError`, 2 for a bad
     call."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show is no reason to fail
+            stream.reconfigure(errors="replace")
     try:
         sys.exit(app(standalone_mode=False, prog_name="python -m gan_core") or 0)
     except typer.TyperException as e:
@@ -28,8 +32,12 @@ def main() -> None:
     except UserError as e:
         print(f"error: {e}", file=sys.stderr)
         sys.exit(1)
+    except UnicodeEncodeError as e:
+        print(f"error: {no_utf8(e.object)}", file=sys.stderr)
+        sys.exit(1)
     except OSError as e:
-        print(f"error: {e}. Check the path, its permissions and the room on the disk.", file=sys.stderr)
+        said = f"{printable(str(e.filename))} cannot be read or written: {why(e)}" if e.filename else str(e)
+        print(f"error: {said}. Check the path, its permissions and the room on the disk.", file=sys.stderr)
         sys.exit(1)
 
 

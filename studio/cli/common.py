@@ -34,8 +34,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def print_json(value: object) -> None:
-    """Prints JSON."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    """Prints JSON, in ASCII: any terminal shows it, and names that are no UTF-8 come through."""
+    print(json.dumps(value, indent=2))
 
 
 def print_table(columns: list[str], rows: list[list[str]]) -> None:

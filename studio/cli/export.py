@@ -51,6 +51,7 @@ def export(
     environment.restart_prepared()
     from studio.export.folder import ExportFolder
     from studio.export.job import run_export
+    from studio.export.plan import DICOM
     from studio.export.write import Export
 
     with Stages() as stages:
@@ -91,6 +92,8 @@ def export(
         print_json(found)
         return
     print(found["path"])
+    if format == "dicom":
+        print(f"to send them: storescu +sd +r HOST PORT {out / DICOM}", file=sys.stderr)
     if reference:
         print(
             f"{tally.near:,} are marked as near to a training image, {tally.left_out:,} were left out", file=sys.stderr

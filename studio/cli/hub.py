@@ -52,7 +52,7 @@ def pull(
 
 
 def _show(found: Found, file) -> None:  # type: ignore[no-untyped-def]
-    from gan_core.hub.client import size_text
+    from gan_core.files import size_text
 
     config = found.config
     rows = {
@@ -82,7 +82,7 @@ def push(
     as_json: AsJson = False,
 ) -> None:
     """Send a generator to the Hub, with a model card. Prints its address."""
-    from gan_core.hub.client import size_text
+    from gan_core.files import size_text
     from studio.models import push as pushing
 
     plan = pushing.plan_push(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +33,7 @@ configs:
 _FORMATS = {
     "png": "8-bit gray PNG, a folder for each class (torchvision's `ImageFolder` reads it as it is)",
     "datasets": "8-bit gray PNG, laid out for Hugging Face `datasets`: `load_dataset(FOLDER)`, or by name from the Hub",
-    "dicom": "DICOM Secondary Capture, 8-bit MONOCHROME2, Explicit VR Little Endian, a folder for each class",
+    "dicom": "DICOM Secondary Capture, 8-bit MONOCHROME2, Explicit VR Little Endian, below `dicom` by class",
 }
 _DICOM = """
 ## As DICOM
@@ -42,6 +42,8 @@ Each file says what it is in the standard's own terms: Conversion Type `SYN` (sy
 Image Type `DERIVED\\SECONDARY`, and a contributing equipment whose purpose is Synthesizing Equipment. There is no
 patient and no date; side, pixel spacing and exposure are unknown and left out. UIDs are derived from the model, the
 seed, the class and the pixels (below 2.25): the same image has the same UID, and no two images share one.
+
+In the folder `dicom` lies nothing else, so that dcmtk sends all of it: `storescu +sd +r HOST PORT dicom`.
 """
 
 
@@ -122,15 +124,34 @@ def _limits(export: Export) -> list[str]:
 
 
 def write_metadata(out: Path, rows: Iterable[dict[str, str]], plan: Plan) -> None:
-    """`data/train/metadata.csv`, the table beside the images."""
+    """`data/train/metadata.parquet`, the table beside the images, with the schema that `datasets` itself writes: so a
+    column has one type whatever it holds, and the label is a class with its name. Of a CSV `datasets` guesses both."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     root = Path(plan.path(0)).parts[:2]
     folder = out.joinpath(*root)
+    label = [("label", pa.int64(), {"names": list(plan.names), "_type": "ClassLabel"})] if plan.names else []
+    columns = [
+        ("file_name", pa.string(), {"dtype": "string", "_type": "Value"}),
+        *label,
+        ("seed", pa.int64(), {"dtype": "int64", "_type": "Value"}),
+        ("truncation", pa.float64(), {"dtype": "float64", "_type": "Value"}),
+        ("near", pa.string(), {"dtype": "string", "_type": "Value"}),
+    ]
+    features = {"info": {"features": {name: feature for name, _, feature in columns}}}
+    schema = pa.schema([column[:2] for column in columns], {"huggingface": json.dumps(features)})
     prefix = f"{'/'.join(root)}/"
-    with (
-        replacing(folder / "metadata.csv") as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as f,
-    ):
-        columns = ("file_name", *(["label"] if plan.names else []), "seed", "truncation", "near")
-        table = csv.DictWriter(f, columns, extrasaction="ignore")
-        table.writeheader()
-        table.writerows(row | {"file_name": row["file"].removeprefix(prefix), "label": row["class"]} for row in rows)
+    table = [
+        {
+            "file_name": row["file"].removeprefix(prefix),
+            "label": plan.names.index(row["class"]) if plan.names else None,
+            "seed": int(row["seed"]),
+            "truncation": float(row["truncation"]),
+            "near": row["near"],
+        }
+        for row in rows
+    ]
+    with replacing(folder / "metadata.parquet") as temporary:
+        pq.write_table(pa.Table.from_pylist(table, schema), temporary)
+    (folder / "metadata.csv").unlink(missing_ok=True)  # of an export begun before: `datasets` takes one table alone

@@ -25,6 +25,7 @@ from gan_core.seeds import MAX_SEED, latents, own_labels
 
 MOST = 100_000
 BALANCED, AS_TRAINED = "balanced", "training"
+DICOM = "dicom"  # the folder of DICOM's own: whoever sends it to an archive stops at a file that is none
 Format = Literal["png", "datasets", "dicom"]
 # Names that Windows keeps for devices, whatever follows them.
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(10))}
@@ -67,7 +68,7 @@ class Plan:
         """The file of image `i` inside the export, with forward slashes."""
         folder = self.folders[self.classes[i]]
         asked = f"_{self.short}{folder}" if self.names else ""
-        root = "data/train/" if self.format == "datasets" else ""
+        root = {"datasets": "data/train/", "dicom": f"{DICOM}/"}.get(self.format, "")
         suffix = "dcm" if self.format == "dicom" else "png"
         return f"{root}{folder}/{self.stem}_seed{self.seeds[i]:06d}{asked}.{suffix}"
 

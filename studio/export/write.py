@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 
 from gan_core import __version__, images
 from gan_core.data import short_source
-from gan_core.errors import UserError
-from gan_core.files import check_parts, no_room, read_own, replacing, sweep, write_text
+from gan_core.errors import UserError, why
+from gan_core.files import check_parts, no_room, read_own, replacing, size_text, sweep, write_text
 from gan_core.model import Model, find_generator, load_model
 from studio.export import archive, card, dicom
 from studio.export.folder import ABOUT, JOURNAL, MANIFEST, MAX_PICTURE
-from studio.export.plan import ExportRequest, Plan, draw, name_of, plan
+from studio.export.plan import DICOM, ExportRequest, Plan, draw, name_of, plan
 from studio.jobs.folder import Progress
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Export:
                     f"The disk is full at {done:,} of {len(self.plan):,}. Make room and start the same export again: "
                     "what is there is kept."
                 ) from e
-            raise UserError(f"{self.out} cannot be written: {e.strerror or e}.") from e
+            raise UserError(f"{self.out} cannot be written: {why(e)}.") from e
         return tally
 
     @property
@@ -146,12 +146,21 @@ class Export:
             if before != self.about():
                 raise UserError(f"{self.out} holds an export of other settings or another model: choose a new folder.")
             check_parts(self.out)
+            if self.request.format == "dicom":
+                self._move_dicom()
         else:
             _ = self.check  # what cannot be read, or does not fit, leaves no folder behind
-            self._room()
             self.out.mkdir(parents=True, exist_ok=True)
+            self._room()
             write_text(path, json.dumps(self.about(), indent=2))
         sweep(self.out)
+
+    def _move_dicom(self) -> None:
+        """Of an export begun before its DICOM had a folder of its own."""
+        for name in self.plan.folders:
+            if (self.out / name).is_dir() and name != DICOM:
+                (self.out / DICOM).mkdir(exist_ok=True)
+                (self.out / name).rename(self.out / DICOM / name)
 
     def _rows(self, name: str) -> Iterator[Row]:
         """The rows of a table as far as they are whole; none where there is no such table."""
@@ -166,15 +175,16 @@ class Export:
             f.truncate(f.read().rfind(b"\n") + 1)
 
     def _room(self) -> None:
-        """Raises `UserError` where the images surely do not fit on the disk."""
+        """Raises `UserError`, and takes the new folder back, where the images surely do not fit on its disk."""
         side = self.model.config.net.resolution
         need = len(self.plan) * (side**2 // (1 if self.request.format == "dicom" else 4) + _HEADER_BYTES)
         need *= 2 if self.request.zip else 1
-        free = shutil.disk_usage(next(p for p in self.out.resolve().parents if p.exists())).free
+        free = shutil.disk_usage(self.out).free
         if need > free:
+            self.out.rmdir()
             raise UserError(
-                f"About {need / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free where {self.out} lies: make "
-                "room, or ask for fewer images."
+                f"About {size_text(need)} are needed and {size_text(free)} are free where {self.out} lies: make room, "
+                "or ask for fewer images."
             )
 
     # -- the images ---------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ def delete_run(run: Run) -> None:
     """Removes the directory. Raises `UserError` while the run is at work, where it is no run, or cannot be removed."""
     with deleting(run.name, run.path.parent):
         if not (run.path / CONFIG).is_file():
-            raise UserError(f"{run.path} is not a run directory.")
+            raise UserError(f"{run.name} is not a run directory, or no longer.")
         sources = list(uploads.of_run(run))
         if run.in_use():
             raise UserError(f"{run.name} is still training: stop it first.")

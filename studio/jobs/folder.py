@@ -16,7 +16,7 @@ from typing import ClassVar, Generic, TypeVar
 from pydantic import Field, ValidationError
 
 from gan_core.config import Settings
-from gan_core.errors import UserError
+from gan_core.errors import UserError, why
 from gan_core.files import read_own, write_text
 from gan_core.status import ALIVE, ProcessStatus, State, ask_to_stop, duration, ended_by, read_status
 from gan_core.train.run import newest_first, numbered, runs_root
@@ -75,7 +75,7 @@ class JobFolder(Generic[_R, _S]):
         try:
             return self.request_schema.model_validate_json(read_own(self.path / REQUEST, self.path))  # type: ignore[return-value]
         except (OSError, ValidationError) as e:
-            raise UserError(f"{self.path} is not an {self.kind}: it holds no valid request.json.") from e
+            raise UserError(f"{self.name} is not an {self.kind}, or no longer: it holds no valid request.json.") from e
 
     def status(self) -> _S:
         return read_status(self.path / "status.json", self.status_schema, self.advice)  # type: ignore[return-value]
@@ -101,7 +101,7 @@ class JobFolder(Generic[_R, _S]):
             folder = cls(numbered(cls.root(), *names))
             write_text(folder.path / REQUEST, json.dumps(request.model_dump(), indent=2))
         except OSError as e:
-            raise UserError(f"No {cls.kind} can be kept in {cls.root()}: {e.strerror or e}.") from e
+            raise UserError(f"No {cls.kind} can be kept in {cls.root()}: {why(e)}.") from e
         return folder
 
     @classmethod

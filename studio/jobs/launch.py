@@ -14,7 +14,7 @@ import psutil
 
 from gan_core import environment
 from gan_core.config import TrainConfig
-from gan_core.errors import UserError
+from gan_core.errors import UserError, why
 from gan_core.files import check_parts
 from gan_core.status import ProcessStatus
 from gan_core.train.run import STATUS, Run, Status, changing, create_run, list_runs, runs_root
@@ -129,7 +129,7 @@ def _starting(what: str, root: Path) -> Iterator[None]:
         with changing(root):
             yield
     except OSError as e:
-        raise UserError(f"{what} cannot be started: {e.strerror or e}.") from e
+        raise UserError(f"{what} cannot be started: {why(e)}.") from e
 
 
 def _start(arguments: list[str], folder: Run | JobFolder, status: ProcessStatus) -> None:

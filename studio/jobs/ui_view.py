@@ -12,7 +12,7 @@ import streamlit as st
 from gan_core.errors import UserError
 from gan_core.files import check_own
 from gan_core.status import ALIVE, State, duration
-from studio.jobs.folder import JobFolder
+from studio.jobs.folder import REQUEST, JobFolder
 from studio.text import plain
 
 LOOK: dict[State, tuple[Literal["blue", "green", "gray", "red", "orange"], str, str]] = {
@@ -41,7 +41,7 @@ def watch(job: JobFolder, at_work: str, ended: Callable[[], None], below: Callab
 
     @st.fragment(run_every=timedelta(seconds=1) if alive else None)
     def live() -> None:
-        if alive != job.alive():
+        if alive != job.alive() or not (job.path / REQUEST).is_file():  # begun, ended or deleted
             st.rerun(scope="app")
         try:
             _stand(job, at_work, ended, below)

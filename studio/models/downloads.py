@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gan_core.errors import UserError
-from gan_core.hub.client import Unreachable, size_text
+from gan_core.files import size_text
+from gan_core.hub.client import Unreachable
 from gan_core.hub.look import Found
 from gan_core.hub.pull import pull, pull_or_cached
 from gan_core.hub.store import Stored

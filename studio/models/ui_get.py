@@ -10,7 +10,8 @@ from pathlib import Path
 import streamlit as st
 
 from gan_core.errors import UserError
-from gan_core.hub.client import Unreachable, hub_name, size_text
+from gan_core.files import size_text
+from gan_core.hub.client import Unreachable, hub_name
 from gan_core.hub.look import Found, look
 from gan_core.hub.store import find_stored
 from studio import hosting

@@ -13,8 +13,7 @@ import streamlit as st
 
 from gan_core import generate, images
 from gan_core.errors import UserError
-from gan_core.files import read_own
-from gan_core.hub.client import size_text
+from gan_core.files import read_own, size_text
 from gan_core.hub.look import body
 from gan_core.hub.store import remove
 from gan_core.model import CARD, ModelConfig, load_model

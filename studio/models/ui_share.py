@@ -8,7 +8,8 @@ import shlex
 import streamlit as st
 
 from gan_core.errors import UserError
-from gan_core.hub.client import has_token, size_text
+from gan_core.files import size_text
+from gan_core.hub.client import has_token
 from gan_core.hub.look import body
 from studio import hosting
 from studio.models.card import SAMPLES

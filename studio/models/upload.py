@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from gan_core.data.files import list_zip
 from gan_core.data.names import slug
-from gan_core.errors import UserError
+from gan_core.errors import UserError, why
 from gan_core.hub.check import CRITIC, TAKEN, called, check_model, check_sizes
 from gan_core.hub.store import Origin, Stored, keep, staging
 from gan_core.model import CONFIG, TENSORS, digest
@@ -65,6 +65,6 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) ->
             while chunk := source.read(_CHUNK):
                 out.write(chunk)
     except OSError as e:  # of the disk
-        raise UserError(f"it cannot be unpacked: {e.strerror or e}") from e
+        raise UserError(f"it cannot be unpacked: {why(e)}") from e
     except Exception as e:  # a decompressor fed with damaged bytes raises anything
         raise UserError(f"{member.filename} in it is damaged: make the zip again") from e

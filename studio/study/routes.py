@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from gan_core.config import Settings
 from gan_core.errors import UserError
@@ -91,7 +91,7 @@ def _post(path: str, do: Callable[[str, bytes], Study]) -> Route:
     return Route(f"/api/study/{{study}}/{path}", endpoint, methods=["POST"])
 
 
-def study_routes() -> list[BaseRoute]:
+def study_routes() -> list[Route]:
     """The routes, for the list of the app's."""
     return [
         Route("/api/study/{study}", state),

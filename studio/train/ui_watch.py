@@ -10,7 +10,7 @@ import streamlit as st
 from gan_core.config import NetConfig
 from gan_core.errors import UserError
 from gan_core.status import ALIVE
-from gan_core.train.run import Run, Status
+from gan_core.train.run import CONFIG, Run, Status
 from studio import runs as lineup
 from studio.jobs import launch
 from studio.jobs.deletion import delete_run
@@ -108,8 +108,8 @@ def watch(run: Run) -> None:
     @st.fragment(run_every=timedelta(seconds=2) if alive else None)
     def live() -> None:
         status = run.status()
-        if alive != (status.state in ALIVE):
-            st.rerun(scope="app")  # it has begun or ended: look again and again from now on, or no more
+        if alive != (status.state in ALIVE) or not (run.path / CONFIG).is_file():
+            st.rerun(scope="app")  # it has begun, ended or been deleted: look again and again from now on, or no more
         try:
             _draw(run, status)
         except UserError as error:  # a fragment's own runs do not pass through the frame

@@ -20,6 +20,7 @@ from gan_core.config import NetConfig
 from studio.runs.media.style import CRITIC, GENERATOR, INK, MUTED
 from gan_core.model import read_config
 from gan_core.networks.common import PixelNorm
+from gan_core.networks.style import StyledConv
 from gan_core.train.run import Run
 
 Shape = tuple[int, ...]  # of one image's share: (channels, height, width) or (features,)
@@ -64,6 +65,8 @@ def _trace(config: NetConfig) -> _Trace:
             c = torch.zeros(1, dtype=torch.long)
         side = config.resolution
         x = torch.zeros(1, config.z_dim) if config.role == "generator" else torch.zeros(1, 1, side, side)
+    for name, p in net.named_parameters(recurse=False):
+        trace.layers.append(Layer(name, "learned constant", tuple(p.shape[1:]), p.numel()))
     for name, module in net.named_modules():
         if not isinstance(module, nn.ModuleList) and name:
             module.register_forward_hook(_recorder(trace, name))
@@ -79,6 +82,8 @@ def _recorder(trace: _Trace, name: str) -> Callable[[nn.Module, tuple[Tensor, ..
     own = not rest or rest.isdigit()  # a part of the network itself, or an item of its lists
 
     def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Any) -> None:
+        if isinstance(output, tuple):  # a level's features come first, beside the image so far
+            output = output[0]
         shape = tuple(output.shape[1:])
         parameters = sum(p.numel() for p in module.parameters(recurse=False))
         if parameters:
@@ -115,6 +120,7 @@ def _kind(module: nn.Module) -> str:
         nn.GroupNorm: "layer normalisation",
         nn.Embedding: "class embedding",
         PixelNorm: "pixel normalisation",
+        StyledConv: "bias of a styled convolution",
     }
     return names.get(type(module), type(module).__name__)
 
@@ -228,7 +234,9 @@ def _step_in_words(config: NetConfig) -> str:
     """What happens between two blocks. Unbreakable spaces keep together what a line's end should not part."""
     norms = {"none": "", "batch": "batch\u00a0norm, ", "layer": "layer\u00a0norm, ", "pixel": "pixel\u00a0norm, "}
     up = config.role == "generator"
-    if config.architecture == "residual":
+    if config.architecture == "style" and up:
+        return "Each step: resolution doubled, 2 × (convolution 3 × 3 styled by w, leaky\u00a0ReLU), an image added"
+    if config.architecture in ("residual", "style"):  # a style-based generator's critic is the residual one
         style = f"{norms[config.norm]}style from w, " if up else ""
         how = "resolution doubled" if up else "resolution halved"
         return f"Each step: a residual block of 2 × ({style}leaky\u00a0ReLU, convolution 3 × 3), {how}"
