@@ -50,7 +50,7 @@ def test_classes_named_in_latin1_train_and_are_shown_as_they_were_written(call, 
     assert model.class_names == ("Gräd0", "Gräd1")
     assert "Gräd0, Gräd1" in (model.path / "README.md").read_text("utf-8")
     assert "Gräd0" in call("data", source)[1]
-    assert os.fsdecode(b"Gr\xe4d0") in json.loads(call("data", source, "--json")[1])["classes"]
+    assert "Gräd0" in json.loads(call("data", source, "--json")[1])["classes"]
 
 
 @needs_bytes
