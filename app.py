@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from studio.routes import routes
+from studio.ui_routes import routes
 from studio.ui_start import lifespan, show_error
 
 # An App rather than a script: with a script, Streamlit would take pages/ for its own old kind of pages and a deep link

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gan_core.data.checks import SIDE, Seen
 from gan_core.data.layout import Place
+from studio.data.checks import SIDE, Seen
 
 TWINS = 200
 

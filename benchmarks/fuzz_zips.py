@@ -30,10 +30,11 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from gan_core.data import inspect, load
+from gan_core.data import load
 from gan_core.hub.check import TAKEN
 from gan_core.hub.store import ORIGIN, models_root
 from gan_core.model import CONFIG, TENSORS
+from studio.data.survey import inspect
 from studio.explore.upload import read_image
 from studio.models.upload import keep_zip
 

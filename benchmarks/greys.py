@@ -36,9 +36,9 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gan_core.data import dicom, tiff
 from gan_core.data.decode import HEAD, frames
 from gan_core.data.limits import Unusable
+from studio.data import dicom, tiff
 
 MOST = 1.5  # greys of 255 between two means
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "cases"
@@ -180,7 +180,7 @@ def compare(path: Path) -> float | None:
     """
     with path.open("rb") as f:
         head = f.read(HEAD)
-        if dicom.is_dicom(head, path.name):
+        if dicom.claims(head, path.name):
             reference = by_dcmtk
         elif head.startswith(tiff.MAGIC):
             reference = by_tifffile

@@ -17,8 +17,8 @@ from torchmetrics.image.inception import InceptionScore
 
 from gan_core.errors import UserError
 from gan_core.images import to_float
-from gan_core.metrics.classifier import predict, train_classifier
 from gan_core.metrics.distances import frechet_distance
+from studio.evaluate.classifier import predict, train_classifier
 
 STEPS = 600
 FEWEST = 20  # images in a quarter of the reals

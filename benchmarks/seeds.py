@@ -58,10 +58,11 @@ def configure(system: System, data: Path, kimg: float, quick: bool = False, **mo
 
 def length(system: System, data: Path, scale: float, folder: Path) -> tuple[float, dict[str, float]]:
     """How many thousand images the system sees, and what was measured to know it."""
-    from gan_core import data as data_module
 
     if system.epochs:
-        count = data_module.inspect(str(data / system.data))["count"]
+        from studio.data.survey import inspect
+
+        count = inspect(str(data / system.data))["count"]
         config = configure(system, data, 1.0)
         return system.epochs * count * config.n_critic / 1000, {}
     path = folder / "length.json"

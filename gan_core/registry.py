@@ -9,12 +9,18 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-# name -> function(text after the colon, cache folder) -> gan_core.data.source.Source
+# name -> function(text after the colon, cache folder, options) -> gan_core.data.source.Source
 SOURCES: dict[str, str] = {
     "digits": "gan_core.data.made:digits_source",
     "mnist": "gan_core.data.made:mnist_source",
     "fashion-mnist": "gan_core.data.made:fashion_mnist_source",
 }
+# ending of a file -> function(name, path, options) -> gan_core.data.files.Columns: files that hold images in rows
+CONTAINERS: dict[str, str] = {}
+# module with claims(head, name) and frames(file, name, resolution) -> the packages whose versions its images hang on;
+# the first that claims a file reads it, and Pillow reads the rest
+DECODERS: dict[str, tuple[str, ...]] = {}
+UNREAD = ""  # function(head, name) -> why a file that nothing reads is passed over
 # name -> function(text after the colon, device) -> gan_core.metrics.extractors.Extractor
 EXTRACTORS: dict[str, str] = {
     "inception": "gan_core.metrics.extractors.pretrained:open_inception",

@@ -1,6 +1,17 @@
-"""The application: a package for each page, what is about knees alone, jobs, and the command line."""
+"""The application: a package for each page, what is about knees alone, jobs, and the command line.
+
+It brings to the core what a good training program need not know: radiographs in the formats of hospitals, tables of
+images, the Hub's data sets, phantoms, the knee encoder.
+"""
 
 from gan_core import registry
 
-registry.SOURCES["phantom"] = "studio.knee.phantom.source:phantom_source"
-registry.EXTRACTORS["knee"] = "studio.knee.extractor:open_knee"
+registry.SOURCES |= {"phantom": "studio.knee.phantom.source:phantom_source", "hf": "studio.data.hub:hub_source"}
+registry.CONTAINERS |= {".parquet": "studio.data.parquet:list_parquet", ".npz": "studio.data.arrays:list_npz"}
+registry.DECODERS |= {
+    "studio.data.dicom": ("pydicom", "imagecodecs"),
+    "studio.data.tiff": ("tifffile", "imagecodecs"),
+    "studio.data.deep": ("imagecodecs",),
+}
+registry.UNREAD = "studio.data.formats:unread"
+registry.EXTRACTORS |= {"knee": "studio.knee.extractor:open_knee"}

@@ -15,6 +15,7 @@ from gan_core import data, images
 from gan_core.data.pixels import Fit
 from gan_core.errors import UserError
 from studio import uploads
+from studio.data import survey
 from studio.hosting import check_labels, folders_offered
 from studio.text import plain
 
@@ -166,7 +167,7 @@ def understood(source: str, key: str) -> str:
 
 
 def _inspected(source: str) -> dict[str, Any]:
-    """`data.inspect`, with a progress bar the first time."""
+    """`survey.inspect`, with a progress bar the first time."""
     kept: dict[str, dict[str, Any]] = st.session_state.setdefault("inspected", {})
     if source not in kept:
         place = st.empty()
@@ -176,7 +177,7 @@ def _inspected(source: str) -> dict[str, Any]:
                 place.progress(done / max(total, 1), f"Looking at the images: {done:,} of {total:,}")
 
         try:
-            kept[source] = data.inspect(source, progress=show)
+            kept[source] = survey.inspect(source, progress=show)
         finally:
             place.empty()
     return kept[source]
@@ -198,7 +199,7 @@ def _sheet(source: str, finding: dict[str, Any]) -> bytes:
     kept: dict[tuple[str, str], bytes] = st.session_state.setdefault("odd_sheets", {})
     what = (source, finding["what"])
     if what not in kept:
-        kept[what] = images.png(data.sheet(source, finding))
+        kept[what] = images.png(survey.sheet(source, finding))
     return kept[what]
 
 

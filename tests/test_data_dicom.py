@@ -19,8 +19,9 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from gan_core.data import inspect, limits, load
+from gan_core.data import limits, load
 from gan_core.errors import UserError
+from studio.data.survey import inspect
 
 
 @pytest.fixture(autouse=True)
@@ -233,7 +234,7 @@ def test_deflated_is_read_and_a_deflated_bomb_is_not(tmp_path, monkeypatch):
     )
     bomb = dicom(np.zeros((1000, 1000), np.uint16), DeflatedExplicitVRLittleEndian)
     bomb.save_as(tmp_path / "b.dcm", enforce_file_format=True)
-    monkeypatch.setattr("gan_core.data.dicom.MAX_FILE_BYTES", 2**20)
+    monkeypatch.setattr("studio.data.dicom.MAX_FILE_BYTES", 2**20)
     with pytest.raises(UserError, match="expands past 1 MiB"):
         load(str(tmp_path / "b.dcm"), 8)
 
@@ -252,7 +253,7 @@ def test_a_file_that_claims_more_than_it_holds_is_skipped(tmp_path, claim):
 
 def test_the_limits_count_all_slices(tmp_path, monkeypatch):
     dicom(np.zeros((4, 8, 8), np.uint8)).save_as(tmp_path / "a.dcm", enforce_file_format=True)
-    monkeypatch.setattr("gan_core.data.dicom.MAX_STACK_PIXELS", 255)
+    monkeypatch.setattr("studio.data.dicom.MAX_STACK_PIXELS", 255)
     with pytest.raises(UserError, match="4 slices of 8 x 8"):
         load(str(tmp_path), 8)
     assert limits.MAX_STACK_PIXELS > limits.MAX_PIXELS

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_core.data import inspect, limits, load
+from gan_core.data import limits, load
 from gan_core.errors import UserError
+from studio.data.survey import inspect
 
 
 @pytest.fixture(autouse=True)

@@ -85,7 +85,8 @@ def endpoint():
 
 CODE = """
 import json, sys
-from gan_core.data import inspect, load
+from gan_core.data import load
+from studio.data.survey import inspect
 from gan_core.errors import UserError
 for source in sys.argv[1:]:
     try:
@@ -168,8 +169,8 @@ def test_offline_what_was_downloaded_is_found_and_the_rest_is_a_clear_error(tmp_
 
 
 def test_a_data_set_beyond_the_limit_is_refused_before_it_is_downloaded(tmp_path, endpoint, monkeypatch):
-    from gan_core.data import hub
     from gan_core.errors import UserError
+    from studio.data import hub
 
     huge = hub._Listing("a" * 40, [hub.RemoteFile("train.zip", hub.MAX_HUB_BYTES + 1, None)])
     monkeypatch.setattr(hub, "_listing", lambda *args: huge)

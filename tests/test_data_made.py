@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from gan_core import registry
-from gan_core.data import inspect, load
+from gan_core.data import load
 from gan_core.errors import UserError
+from studio.data.survey import inspect
 from studio.knee.phantom import phantom
 
 

@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from gan_core.data import Question, inspect, load, sheet, split_options, with_options
+from gan_core.data import Question, load, split_options, with_options
 from gan_core.data.names import patient
 from gan_core.errors import UserError
 from gan_core.grades import called, grade, grades, is_kl
+from studio.data.survey import inspect, sheet
 
 CASES = Path(__file__).resolve().parents[2] / "shared" / "cases"
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases is not here")

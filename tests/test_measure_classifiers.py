@@ -7,11 +7,11 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, confusion_matrix,
 
 from gan_core.data.names import patient
 from gan_core.errors import UserError
-from gan_core.metrics.augmentation import figures, interval, part_of_patients, resampled_patients, useful
-from gan_core.metrics.classifier import network, predict, shrink, train_classifier
 from gan_core.metrics.estimate import auc, wilson
 from gan_core.metrics.sample import Sample
-from gan_core.metrics.two_sample import detect
+from studio.evaluate.augmentation import figures, interval, part_of_patients, resampled_patients, useful
+from studio.evaluate.classifier import network, predict, shrink, train_classifier
+from studio.evaluate.two_sample import detect
 from studio.knee.phantom import render, sample_params
 
 

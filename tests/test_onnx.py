@@ -8,12 +8,12 @@ import pytest
 import torch
 from test_model import GRADES, make
 
-from gan_core import onnx_export
 from gan_core.errors import UserError
 from gan_core.model import SHIPPED, load_model
 from gan_core.seeds import latents
 from studio.explore import single
 from studio.explore.space import Space
+from studio.export import onnx as onnx_export
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")

@@ -1,7 +1,7 @@
 """From a source (folder, archive, DICOM, table, named set, phantom, Hub) to uint8 images, labels and patients."""
 
 from gan_core.data.dataset import Dataset, Skipped, take
-from gan_core.data.load import absolute_source, inspect, is_named, load, sheet, short_source, stem
+from gan_core.data.load import absolute_source, is_named, load, short_source, stem
 from gan_core.data.options import Options, Question, split_options, with_options
 from gan_core.data.split import split_by_patient
 
@@ -11,10 +11,8 @@ __all__ = [
     "Question",
     "Skipped",
     "absolute_source",
-    "inspect",
     "is_named",
     "load",
-    "sheet",
     "short_source",
     "split_by_patient",
     "split_options",

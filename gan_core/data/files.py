@@ -53,6 +53,15 @@ class Entry:
         return PurePosixPath(self.name).parts[:-1] if self.folders is None else self.folders
 
 
+@dataclass(frozen=True)
+class Columns:
+    """Images of a container with columns, and what these say of them."""
+
+    entries: list[Entry]
+    class_order: tuple[str, ...] = ()  # of a column that names its classes
+    column: str = ""  # that the classes stand in; "" for none
+
+
 def on_disk(name: str, path: Path, size: int) -> Entry:
     """The entry of a file that lies on the disk."""
     return Entry(name, size, partial(_open, path), path=path)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-import re
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gan_core import registry
-from gan_core.data import cache, checks
-from gan_core.data.arrays import list_npz
+from gan_core.data import cache
 from gan_core.data.dataset import Dataset, Skipped
-from gan_core.data.files import Entry, TarEntries, is_tar, list_folder, list_zip, on_disk, snapshot
-from gan_core.data.hub import hub_source
-from gan_core.data.layout import about_patients
+from gan_core.data.files import Columns, Entry, TarEntries, is_tar, list_folder, list_zip, on_disk, snapshot
 from gan_core.data.names import natural, slug
 from gan_core.data.options import Options, Question, split_options, with_options
-from gan_core.data.parquet import Columns, list_parquet
 from gan_core.data.pixels import Fit
 from gan_core.data.source import FileSource, Source
 from gan_core.errors import UserError
 
 MAX_RESOLUTION = 4096
-LISTED = 20  # files named of a group
-SHEET, SHEET_COLUMNS = 24, 8  # groups on a sheet of pictures, and images in a row of it
 _GENERIC = frozenset({"train", "val", "test", "data", "images", "train_data"})
 
 
 def is_named(source: str) -> bool:
     """Whether a source is one of the program's own names, or of the Hub's, and no path."""
-    return source.split(":")[0].lower().replace("_", "-") in (*registry.SOURCES, "hf")
+    return source.split(":")[0].lower().replace("_", "-") in registry.SOURCES
 
 
 def absolute_source(source: str) -> str:
@@ -79,14 +69,10 @@ def open_source(source: str, cache_dir: Path) -> Source:
     base, options = split_options(source.strip())
     kind, colon, rest = base.partition(":")
     kind = kind.lower().replace("_", "-")
-    if kind == "hf" and colon:
-        return hub_source(rest, cache_dir, options)
-    if is_named(base) and options.recipe:
-        raise UserError(f"{base} is read in one way only: leave out what follows the question mark.")
-    if is_named(base):
-        if rest and kind != "phantom":
-            raise UserError(f"{kind} takes nothing after a colon.")
-        return registry.resolve(registry.SOURCES[kind])(rest, cache_dir)
+    if is_named(base) and (colon or kind != "hf"):
+        if options.recipe and kind != "hf":
+            raise UserError(f"{base} is read in one way only: leave out what follows the question mark.")
+        return registry.resolve(registry.SOURCES[kind])(rest, cache_dir, options)
     return _path_source(base, options)
 
 
@@ -149,11 +135,9 @@ def _tells(name: str) -> bool:
 
 
 def _columns(name: str, path: Path, options: Options) -> Columns | None:
-    """The images in a file that is a table or an archive of arrays; None of any other."""
-    suffix = path.suffix.lower() or Path(name).suffix.lower()
-    if suffix == ".parquet":
-        return list_parquet(name, path, options)
-    return list_npz(name, path, options) if suffix == ".npz" else None
+    """The images in a file that holds them in rows; None of any other."""
+    reader = registry.CONTAINERS.get(Path(name).suffix.lower())
+    return registry.resolve(reader)(name, path, options) if reader else None
 
 
 def _file_source(path: Path, options: Options) -> FileSource:
@@ -224,7 +208,7 @@ def load(
         labels=np.array([index[label] for label in about["labels"]], np.int64),
         class_names=names,
         files=tuple(about["files"]),
-        skipped=_skipped(opened, about),
+        skipped=skipped(opened, about),
         name="-".join(filter(None, (opened.name, slug(about["split"]) if about["split"] else ""))),
         fingerprint=fingerprint,
         patients=tuple(about["patients"]),
@@ -250,7 +234,7 @@ def _decode(
     except OSError:
         about = None
     if about and not about["files"]:
-        raise _nothing(opened, about)
+        raise nothing(opened, about)
     if found := cache.fetch(folder, key, memory_share):
         return found
     if len(opened) * resolution**2 > cache.available_memory():
@@ -261,123 +245,18 @@ def _decode(
     memory = io.BytesIO()
     about = cache.build(opened, resolution, fit, memory, progress)
     if not about["files"]:
-        raise _nothing(opened, about)
+        raise nothing(opened, about)
     return np.frombuffer(memory.getbuffer(), np.uint8).reshape(-1, 1, resolution, resolution), about
 
 
-def _skipped(opened: Source, about: dict[str, Any]) -> tuple[Skipped, ...]:
+def skipped(opened: Source, about: dict[str, Any]) -> tuple[Skipped, ...]:
     return (*opened.skipped, *(Skipped(*pair) for pair in about["skipped"]))
 
 
-def _nothing(opened: Source, about: dict[str, Any]) -> UserError:
-    skipped = _skipped(opened, about)
-    if not skipped:
+def nothing(opened: Source, about: dict[str, Any]) -> UserError:
+    left = skipped(opened, about)
+    if not left:
         return UserError(f"{opened.name} holds no files; give a folder or zip of images.")
-    first = "; ".join(f"{s.file}: {s.reason}" for s in skipped[:3])
-    count = f"{len(skipped):,} files were" if len(skipped) > 1 else "1 file was"
+    first = "; ".join(f"{s.file}: {s.reason}" for s in left[:3])
+    count = f"{len(left):,} files were" if len(left) > 1 else "1 file was"
     return UserError(f"{opened.name} holds no usable image; {count} skipped ({first}).")
-
-
-def inspect(source: str, *, progress: cache.Progress | None = None, cache_dir: Path | None = None) -> dict[str, Any]:
-    """What is in a source, every file of every split tried, for JSON:
-
-    {"count", "classes": {name: count}, "label_name", "split", "splits": {name: count}, "patients", "said": [sentence],
-    "sizes": {"256x256": count}, "depths": {"8": count}, "skipped": [{"file", "reason"}],
-    "left_out": [{"reason", "count", "files"}], "findings": [{"what", "count", "files", "words"}]}
-
-    Counts and classes are those of the split that is used. Sizes are width x height, the right way up; those of the
-    phantom are "any".
-
-    Raises:
-        UserError: as `load` does.
-    """
-    folder = cache_dir or cache.cache_folder_of(source)
-    opened = open_source(source, folder)
-    key = cache.key(cache.fingerprint(cache.content_digest(opened, folder), 0, "survey"))
-    note = folder / f"{key}.note"
-    try:
-        report = cache.read_note(note)
-    except (OSError, ValueError):
-        report = _survey(opened, progress)
-        with contextlib.suppress(OSError):
-            cache.write_note(note, report)
-    skipped = _skipped(opened, report)
-    return {**report, "skipped": [asdict(s) for s in skipped], "left_out": _grouped(skipped)}
-
-
-def _survey(opened: Source, progress: cache.Progress | None) -> dict[str, Any]:
-    classes: Counter[str] = Counter()
-    splits: Counter[str] = Counter()
-    sizes: Counter[str] = Counter()
-    depths: Counter[str] = Counter()
-    owners: list[str] = []
-    known_from: set[str] = set()
-    skipped: list[tuple[str, str]] = []
-    seen = checks.Seen()
-    split = opened.layout.split
-    for done, item in enumerate(opened.survey(checks.SIDE), 1):
-        count = len(item.sizes)
-        if item.place.split:
-            splits[item.place.split] += count
-        if item.reason:
-            skipped.append((item.name, item.reason))
-        elif not split or item.place.split == split:
-            if item.place.label:
-                classes[item.place.label] += count
-            sizes.update(f"{width}x{height}" if width else "any" for width, height in item.sizes)
-            depths[str(item.depth)] += count
-            owners += [item.place.patient] * count
-            known_from.add(item.place.patient_from)
-        for i, image in enumerate(item.images):
-            seen.add(f"{item.name}#{i}" if count > 1 else item.name, image, item.place)
-        if progress:
-            progress(done, len(opened))
-    if not sizes:
-        raise _nothing(opened, {"skipped": skipped})
-    order = (
-        opened.layout.class_order if set(classes) <= set(opened.layout.class_order) else sorted(classes, key=natural)
-    )
-    return {
-        "count": sizes.total(),
-        "classes": {name: classes[name] for name in (order if classes else ())},
-        "label_name": opened.layout.label_name,
-        "split": split,
-        "splits": dict(splits),
-        "patients": len({owner for owner in owners if owner.startswith("patient ")}),
-        "said": [*opened.layout.said, about_patients(owners, known_from)],
-        "sizes": dict(sizes.most_common()),
-        "depths": dict(depths.most_common()),
-        "skipped": skipped,
-        "findings": seen.findings(),
-    }
-
-
-def sheet(source: str, finding: dict[str, Any], *, side: int = 128, cache_dir: Path | None = None) -> NDArray[np.uint8]:
-    """The images of one of `inspect`'s findings, [rows * side, columns * side]: what is alike lies beside each other.
-
-    Raises:
-        UserError: as `load` does.
-    """
-    groups = finding["files"][:SHEET]
-    alone = [group[0] for group in groups if len(group) == 1]
-    rows = [group[:SHEET_COLUMNS] for group in groups if len(group) > 1]
-    rows += [alone[i : i + SHEET_COLUMNS] for i in range(0, len(alone), SHEET_COLUMNS)]
-    wanted = {name for row in rows for name in row}
-    opened = open_source(source, cache_dir or cache.cache_folder_of(source))
-    found = {}
-    for item in opened.some({re.sub(r"#\d+$", "", name) for name in wanted} | wanted, side):
-        for i, image in enumerate(item.images):
-            found[f"{item.name}#{i}" if len(item.images) > 1 else item.name] = image
-    black = np.zeros((side, side), np.uint8)
-    columns = max(map(len, rows))
-    padded = [[found.get(name, black) for name in row] + [black] * (columns - len(row)) for row in rows]
-    return np.block(padded)
-
-
-def _grouped(skipped: tuple[Skipped, ...]) -> list[dict[str, Any]]:
-    """The files left out, by why: the commonest reason first."""
-    by_reason: dict[str, list[str]] = {}
-    for s in skipped:
-        by_reason.setdefault(s.reason, []).append(s.file)
-    ordered = sorted(by_reason.items(), key=lambda pair: -len(pair[1]))
-    return [{"reason": reason, "count": len(files), "files": files[:LISTED]} for reason, files in ordered]

@@ -15,6 +15,7 @@ from PIL import Image
 
 from gan_core.data.dataset import Skipped
 from gan_core.data.layout import Layout, Place
+from gan_core.data.options import Options
 from gan_core.data.pixels import Fit, square
 from gan_core.data.source import Item, in_order
 from gan_core.errors import UserError
@@ -71,7 +72,7 @@ class ArraySource:
         return Place(self.class_order[labels[i]], patient=f"file {i}")
 
 
-def digits_source(rest: str, folder: Path) -> ArraySource:
+def digits_source(rest: str, folder: Path, options: Options) -> ArraySource:
     """scikit-learn's 1,797 digits of 8x8 pixels, which come with it."""
 
     def read() -> tuple[NDArray[np.uint8], NDArray[np.integer]]:
@@ -83,12 +84,12 @@ def digits_source(rest: str, folder: Path) -> ArraySource:
     return ArraySource("digits", 1797, (8, 8), read, tuple("0123456789"), "digit", "digits")
 
 
-def mnist_source(rest: str, folder: Path) -> ArraySource:
+def mnist_source(rest: str, folder: Path, options: Options) -> ArraySource:
     """The 60,000 training images of MNIST, downloaded below `folder` if they are not there."""
     return _torchvision("mnist", folder)
 
 
-def fashion_mnist_source(rest: str, folder: Path) -> ArraySource:
+def fashion_mnist_source(rest: str, folder: Path, options: Options) -> ArraySource:
     """The 60,000 training images of FashionMNIST, downloaded below `folder` if they are not there."""
     return _torchvision("fashion-mnist", folder)
 

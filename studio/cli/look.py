@@ -73,7 +73,7 @@ def onnx(
 ) -> None:
     """Write a generator as an ONNX file, and hold it against PyTorch."""
     from gan_core import model as models
-    from gan_core.onnx_export import export_onnx
+    from studio.export.onnx import export_onnx
 
     difference = export_onnx(models.load_model(models.find_generator(model)), out, from_w)
     print(f"largest difference from PyTorch: {difference:.1e}", file=sys.stderr)
@@ -87,8 +87,8 @@ def average(
     shares: Annotated[str, typer.Option(help="How much each counts, such as 0.7,0.3; by default all alike.")] = "",
 ) -> None:
     """Write the mean of several generators' weights as a model."""
-    from gan_core import average as averages
     from gan_core import model as loading
+    from studio.models import average as averages
 
     loaded = [loading.load_model(loading.find_generator(m)) for m in models]
     try:
@@ -110,14 +110,14 @@ def data(
     as_json: AsJson = False,
 ) -> None:
     """Say how a data source is understood: images, classes, splits, patients, what cannot be read and what is odd."""
-    from gan_core import data as data_module
     from gan_core import images
+    from studio.data import survey
 
     source = read_as(source, labels, read)
-    found = data_module.inspect(source, progress=Bar("looking at the files"))
+    found = survey.inspect(source, progress=Bar("looking at the files"))
     if pictures:
         for finding in found["findings"]:
-            sheet = data_module.sheet(source, finding)
+            sheet = survey.sheet(source, finding)
             images.save_png(pictures / f"{finding['what']}.png", sheet)
     if as_json:
         print_json(found)

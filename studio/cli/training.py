@@ -48,7 +48,6 @@ def train(
     read: Read = None,
 ) -> None:
     """Train. The same command again goes on where a stopped or killed run left off."""
-    from gan_core import data as data_module
     from gan_core.presets import change, configure, parse_settings
     from gan_core.train import run as runs
 
@@ -74,7 +73,9 @@ def train(
     else:
         config = good_call(lambda: configure(preset or "knee-64", **changes))
     if epochs is not None:
-        count = data_module.inspect(config.data, progress=Bar("looking at the files"))["count"]
+        from studio.data.survey import inspect
+
+        count = inspect(config.data, progress=Bar("looking at the files"))["count"]
         changes["kimg"] = epochs * count / 1000
         config = good_call(lambda: change(config, **changes))
     if dry_run:

@@ -18,19 +18,19 @@ from numpy.typing import NDArray
 from gan_core.data import short_source
 from gan_core.errors import UserError
 from gan_core.grades import KL_GRADE
-from gan_core.metrics.augmentation import useful
 from gan_core.metrics.distances import frechet_distance, kernel_distance
 from gan_core.metrics.extractors import open_extractor
 from gan_core.metrics.manifold import prdc
 from gan_core.metrics.memorisation import copying, pixel_features
 from gan_core.metrics.sample import Sample
 from gan_core.metrics.spectrum import intensity_histogram, radial_power, spectrum_gap
-from gan_core.metrics.two_sample import detect
 from gan_core.metrics.variety import ms_ssim_variety
 from gan_core.model import find_generator, load_model
+from studio.evaluate.augmentation import useful
 from studio.evaluate.comparison import Comparison, Progress, compare
 from studio.evaluate.folder import EvaluationRequest
 from studio.evaluate.summary import TITLES
+from studio.evaluate.two_sample import detect
 from studio.knee.encoder.agreement import Agreement, agreement
 from studio.knee.joint_space import JointSpace, Spread, joint_space, per_grade
 from studio.knee.joint_space import side as side_of

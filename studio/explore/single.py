@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gan_core.model import SHIPPED, Model
-from gan_core.onnx_export import DIGEST, POINTS
+from studio.export.onnx import DIGEST, POINTS
 
 FILE = "synthesis.onnx"
 FEW = 4  # points, up to which it pays

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gan_core.data.dataset import Skipped
 from gan_core.data.layout import Layout, Place
+from gan_core.data.options import Options
 from gan_core.data.pixels import Fit
 from gan_core.data.source import Item
 from gan_core.errors import UserError
@@ -65,7 +66,7 @@ class PhantomSource:
         return Item(f"phantom{knee.seed:06d}{knee.side}", place, images, [size])
 
 
-def phantom_source(count: str, folder: Path) -> PhantomSource:
+def phantom_source(count: str, folder: Path, options: Options) -> PhantomSource:
     """The source "phantom" or "phantom:COUNT"."""
     if not count:
         return PhantomSource(PHANTOMS)

@@ -9,9 +9,9 @@ import numpy as np
 
 from gan_core.data.split import split_by_patient
 from gan_core.errors import UserError
-from gan_core.metrics.classifier import predict, shrink, train_classifier
 from gan_core.metrics.estimate import auc
 from gan_core.metrics.sample import Sample
+from studio.evaluate.classifier import predict, shrink, train_classifier
 
 STEPS = 400
 HELD_OUT = 0.4  # of the patients, and of the fakes

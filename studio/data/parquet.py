@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from gan_core.data import tables
-from gan_core.data.files import Entry
+from gan_core.data.files import Columns, Entry
 from gan_core.data.limits import MAX_FILE_BYTES, Unusable
 from gan_core.data.names import known_split
 from gan_core.data.options import Options
 from gan_core.errors import UserError
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Images of a container with columns, and what these say of them."""
-
-    entries: list[Entry]
-    class_order: tuple[str, ...] = ()  # of a column that names its classes
-    column: str = ""  # that the classes stand in; "" for none
 
 
 def list_parquet(name: str, path: Path, options: Options = Options()) -> Columns:  # noqa: B008  (it is frozen)

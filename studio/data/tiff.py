@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffPage
 
-from gan_core.data import codecs
 from gan_core.data.limits import MAX_IMAGE_BYTES, MAX_PIXELS, MAX_SLICES, Unusable, pixel_limit, room
 from gan_core.data.pixels import UPRIGHT, Frame, brightness, luma
+from studio.data import codecs
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Those whose decoders are given the size that must come out of them ...
@@ -26,7 +26,12 @@ _ALPHA_ASSOCIATED, _ALPHA = 1, 2  # ExtraSamples: colours are multiplied by it a
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it thinks of damaged files is told by the exception
 
 
-def frames(file: BinaryIO) -> Iterator[Frame]:
+def claims(head: bytes, name: str) -> bool:
+    """Whether a file that begins so is a TIFF."""
+    return head.startswith(MAGIC) and head[128:132] != b"DICM"  # a DICOM file's preamble may be a TIFF's head
+
+
+def frames(file: BinaryIO, name: str, resolution: int) -> Iterator[Frame]:
     """The pages of a TIFF; previews (reduced resolution) and masks are none, unless there is nothing else.
 
     Raises:

@@ -15,11 +15,11 @@ from gan_core.data import tables
 from gan_core.data.files import Entry, is_silent, list_zip, on_disk
 from gan_core.data.names import SPLITS, natural, slug
 from gan_core.data.options import ALL, Options
-from gan_core.data.parquet import list_parquet
 from gan_core.data.source import FileSource, in_order
 from gan_core.errors import UserError
 from gan_core.files import write_text
 from gan_core.hub.client import RemoteFile, Unreachable, api, explained, is_sound, remote_files
+from studio.data.parquet import list_parquet
 
 MAX_HUB_BYTES = 8 * 2**30  # of all files downloaded for one source
 _PICTURES = frozenset(

@@ -31,7 +31,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from gan_core.data import codecs
+from gan_core.data.decode import MAGIC
 from gan_core.data.limits import (
     MAX_FILE_BYTES,
     MAX_IMAGE_BYTES,
@@ -43,6 +43,8 @@ from gan_core.data.limits import (
     room,
 )
 from gan_core.data.pixels import Frame, luma, stretch
+from studio.data import codecs
+from studio.data.tiff import MAGIC as TIFF
 
 _SUFFIXES = (".dcm", ".dicom")
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -81,12 +83,15 @@ def _is_element(head: bytes) -> bool:
     return False
 
 
-def is_dicom(head: bytes, name: str) -> bool:
-    """Whether a file is DICOM, by how it begins or by its name."""
-    return start(head) is not None or name.lower().endswith(_SUFFIXES)
+def claims(head: bytes, name: str) -> bool:
+    """Whether a file is DICOM: by the magic after its preamble or, as old files lack both, by its first element or its
+    name, where it begins like no picture."""
+    if head[128:132] == b"DICM":
+        return True
+    return not head.startswith((*MAGIC, *TIFF)) and (start(head) is not None or name.lower().endswith(_SUFFIXES))
 
 
-def frames(file: BinaryIO) -> Iterator[Frame]:
+def frames(file: BinaryIO, name: str, resolution: int) -> Iterator[Frame]:
     """The slices of a DICOM file, each with an image "F" in 0..255, decoded one at a time.
 
     The output range of the first window or of the VOI LUT becomes 0..255. Where both stand, the window counts, as for

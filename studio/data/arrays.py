@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gan_core.data import limits, tables
-from gan_core.data.files import Entry
+from gan_core.data.files import Columns, Entry
 from gan_core.data.names import SPLITS
 from gan_core.data.options import Options
-from gan_core.data.parquet import Columns
 from gan_core.errors import UserError
 
 _LABELS = ("labels", "label", "y", "targets", "target", "grades", "grade", "kl", "arr_1")

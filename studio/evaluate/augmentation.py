@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy.stats import norm, t
 
 from gan_core.errors import UserError
-from gan_core.metrics.classifier import predict, shrink, train_classifier
 from gan_core.metrics.estimate import Estimate
 from gan_core.metrics.sample import Sample
 from gan_core.seeds import seed_of
+from studio.evaluate.classifier import predict, shrink, train_classifier
 
 STEPS = 800
 RESAMPLES = 1000  # of the test patients
