@@ -10,7 +10,8 @@ __version__ = "0.1.0"
 # is started from here, as trainings are, inherits it.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-# The public interface, and `gan_core.generate.generate` beside it. Each name is loaded when it is first used: a command that only lists files needs no PyTorch.
+# The public interface, and `gan_core.generate.generate` beside it. Each name is loaded when it is first used: a command
+# that only lists files needs no PyTorch.
 _PUBLIC = {
     "UserError": "errors",
     "Dataset": "data",
