@@ -12,12 +12,16 @@ SPLITS = {
     **dict.fromkeys(("test", "testing", "auto_test", "holdout"), "test"),
 }  # every name that is known, and what it is
 
+_SPLIT_FOLDER = re.compile(r"(?:\d+[ _.-]+)?(.*?)[ _.-]?(?:set|data|split|images|imgs)?", re.IGNORECASE)
 _SIDE = re.compile(r"(?P<patient>.*\d)[ _-]?(?:L|R|LEFT|RIGHT)(?:[ _-].*)?", re.IGNORECASE)
 _COHORT = re.compile(r"(?P<patient>9\d{6}|M[BI]\d{5})(?!\d).*", re.IGNORECASE)  # of the OAI and of MOST
 _PATIENT_FOLDER = re.compile(
     r"9\d{6}|M[BI]\d{5}|\d{7,}|(?:patient|pat|subject|subj|sub|case|person)[ _-]?\d+|[ps]\d{3,}", re.IGNORECASE
 )
-_NOTHING = re.compile(r"\d\.[A-Z]\.\d|V\d\d|(?:19|20)\d{6}", re.IGNORECASE)  # an OAI release, a visit, a date
+_NOTHING = re.compile(
+    r"\d\.[A-Z]\.\d|V\d\d|(?:19|20)\d{6}|(?:19|20)\d\d-\d\d-\d\d|baseline|visit[ _-]?\d+|\d+ ?_?m(?:onths?)?",
+    re.IGNORECASE,
+)  # an OAI release, a visit, a date
 _IMAGES = frozenset({"images", "image", "imgs", "img", "xrays", "xray", "radiographs", "films"})
 _MASKS = frozenset({"masks", "mask", "annotations", "annotation", "segmentations", "segmentation", "seg", "labels"})
 
@@ -33,9 +37,15 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].rstrip("-") or "images"
 
 
+def split_of(folder: str) -> str:
+    """What a whole name says of a split: "train" of Train, train_set, 1_training; "" of any other."""
+    found = _SPLIT_FOLDER.fullmatch(folder)
+    return SPLITS.get(folder.casefold()) or SPLITS.get(found[1].casefold() if found else "", "")
+
+
 def known_split(name: str) -> str:
     """What a folder's or a file's name says of its split, by its beginning: "train", "val", "test"; else ""."""
-    return SPLITS.get(name.casefold()) or SPLITS.get(re.split(r"[-_.]", name.casefold())[0], "")
+    return split_of(name) or SPLITS.get(re.split(r"[-_.]", name.casefold())[0], "")
 
 
 def patient(file: str) -> str:
