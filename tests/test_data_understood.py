@@ -652,7 +652,7 @@ def test_grades_are_the_classes_wherever_their_folders_lie(tmp_path, outer):
 
 
 def test_visits_are_no_classes(tmp_path):
-    visits = ("baseline", "12m", "visit_2", "2005-05-24")
+    visits = ("baseline", "12m", "visit_2", "2005-05-24", "1.2.840.1.5")
     found = load(folder(tmp_path, [f"{v}/{9000000 + i}_L.png" for v in visits for i in range(2)]), 16)
     assert (found.class_names, len(set(found.patients))) == ((), 2)
 
@@ -736,6 +736,15 @@ def test_a_table_too_large_and_one_that_never_ends_are_a_sentence(tmp_path):
     if Path("/dev/zero").exists():
         with pytest.raises(UserError, match="cannot be opened"):
             load(with_options(source, labels="/dev/zero"), 16)
+    with pytest.raises(UserError, match="cannot be opened"):
+        load(with_options(source, labels="a\0b"), 16)
+
+
+def test_grades_are_not_taken_for_the_names_of_files(tmp_path):
+    text = csv_of(["who", "KL"], [(f"P{i}", i % 3) for i in range(6)])
+    source = folder(tmp_path, [f"{i}.png" for i in range(6)], labels__csv=text)
+    assert load(source, 16).class_names == ()
+    assert "labels.csv names none of the images" in said(source)
 
 
 def test_zips_of_old_windows_tools_and_of_macos_keep_their_folders(tmp_path):

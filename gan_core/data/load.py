@@ -183,8 +183,8 @@ def _file_source(path: Path, options: Options) -> FileSource:
 def _labels_file(options: Options) -> Iterator[tuple[str, Path]]:
     if options.labels not in ("", "none"):
         path = Path(options.labels).expanduser()
-        if path.exists() and not path.is_file():  # a device may never end
-            raise UserError(f"The table of labels {options.labels!r} cannot be opened (it is no file).")
+        if not path.is_file():  # a device may never end
+            raise UserError(f"The table of labels {options.labels!r} cannot be opened (there is no such file).")
         yield "?labels", path
 
 

@@ -262,7 +262,8 @@ def understand(
     if file and file not in columns:
         raise Unclear(f"{where} has no column called {file!r}.", "file", columns)
     best: tuple[dict[str, list[Mapping[str, str]]], str] = ({}, "")
-    for column in [file] if file else sorted(columns, key=lambda c: plain(c) not in _FILE):
+    may_name = [c for c in columns if plain(c) not in _LABEL]  # grades are no names, though a file be called 3.png
+    for column in [file] if file else sorted(may_name, key=lambda c: plain(c) not in _FILE):
         matched: dict[str, list[Mapping[str, str]]] = {}
         for row in rows:
             if found_file := _file_of(_normal(row.get(column) or ""), keys, exact):
