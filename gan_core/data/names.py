@@ -19,7 +19,8 @@ _PATIENT_FOLDER = re.compile(
     r"9\d{6}|M[BI]\d{5}|\d{7,}|(?:patient|pat|subject|subj|sub|case|person)[ _-]?\d+|[ps]\d{3,}", re.IGNORECASE
 )
 _NOTHING = re.compile(
-    r"\d\.[A-Z]\.\d|V\d\d|(?:19|20)\d{6}|(?:19|20)\d\d-\d\d-\d\d|(?:\d+\.){3,}\d+|baseline|visit[ _-]?\d+|\d+ ?_?m(?:onths?)?",
+    r"\d\.[A-Z]\.\d|V\d\d|(?:19|20)\d{6}|(?:19|20)\d\d-\d\d-\d\d|(?:\d+\.){3,}\d+"
+    r"|baseline|visit[ _-]?\d+|\d+ ?_?m(?:onths?)?",
     re.IGNORECASE,
 )  # an OAI release, a visit, a date, a DICOM UID
 _IMAGES = frozenset({"images", "image", "imgs", "img", "xrays", "xray", "radiographs", "films"})
