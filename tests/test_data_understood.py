@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from gan_core.data import Question, inspect, load, sheet, split_options, with_options
+from gan_core.data import Question, inspect, load, names, sheet, split_options, with_options
 from gan_core.data.names import patient
 from gan_core.errors import UserError
 from gan_core.grades import called, grade, grades, is_kl
@@ -494,6 +494,15 @@ def test_a_pattern_of_the_user_says_whose_a_file_is(tmp_path):
         with_options(source, patients="*")
     alone = load(with_options(source, patients="none"), 16)
     assert len(set(alone.patients)) == 8
+
+
+def test_a_pattern_never_takes_for_ever():
+    long = "a" * 250
+    assert not names.pattern("*a*a{patient}*a*b").fullmatch(long)
+    assert names.pattern("hip_{patient}_*_x*").fullmatch("a/b/hip_P7_1_x9")["patient"] == "P7"
+    assert names.pattern("{patient}/V*/*").fullmatch("set/9000099/V00/001")["patient"] == "9000099"
+    assert names.pattern("*_{patient}").fullmatch("left_knee_7")["patient"] == "knee_7"
+    assert not names.pattern("{patient}x").fullmatch("abc")
 
 
 def test_dicom_says_whose_it_is(tmp_path):

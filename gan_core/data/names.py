@@ -67,9 +67,11 @@ def patients(files: Iterable[str]) -> tuple[str, ...]:
 
 def pattern(text: str) -> re.Pattern[str]:
     """A person's "{patient}_*" as an expression; without "/" it is of a file's name without its suffix."""
-    parts = re.split(r"(\*|\{patient\})", text)
+    first, *rest = re.split(r"(\*|\{patient\})", text)
     holes = {"*": "[^/]*?", "{patient}": "(?P<patient>[^/]+?)"}
-    body = "".join(holes.get(part, re.escape(part)) for part in parts)
+    pairs = [holes[hole] + re.escape(after) for hole, after in zip(rest[::2], rest[1::2], strict=True)]
+    # Each hole ends where what follows it first stands, for good (?>): else a few stars on a long name take for ever.
+    body = re.escape(first) + "".join(f"(?>{pair})" for pair in pairs[:-1]) + "".join(pairs[-1:])
     return re.compile(rf"(?:.*/)?{body}", re.IGNORECASE)
 
 
