@@ -19,8 +19,11 @@ _GRADE_WORDS = {
     "severe": 4,
 }  # Kellgren and Lawrence, 10.1136/ard.16.4.494, and the names in the data sets made from the OAI
 _GRADE = re.compile(
-    r"(?P<kl>k-?l|kellgren lawrence)? ?(?P<word>grade|g|stage)? ?(?P<number>[0-4])? ?(?P<means>[a-z ]*)"
+    r"(?P<kl>k-?l|kellgren lawrence)? ?(?P<word>grade|g|stage)? ?(?:0?(?P<number>[0-4]))? ?(?P<means>[a-z ]*)"
 )
+_WORD_FIRST = re.compile(r"(?P<means>[a-z ]*?[a-z]) (?P<number>(?:(?:kl|grade|g|stage) )*0?[0-4])")  # Mild (KL2)
+_ROMAN = re.compile(r"((?:kl|grade|g|stage) )(i|ii|iii|iv)\b")
+_RANGE = re.compile(r"[<>≤≥]|\d\s*\+")  # "KL>=2", "KL2+": more than one grade
 
 
 def plain(name: str) -> str:
@@ -30,7 +33,13 @@ def plain(name: str) -> str:
 
 def grade(name: str) -> int | None:
     """The Kellgren-Lawrence grade that a class's name means, such as "0Normal", "KL2", "Grade 3", "Severe", "4"."""
-    found = _GRADE.fullmatch(plain(re.sub(r"(?<=\d)(?=[A-Za-z])|(?<=[A-Za-z])(?=\d)", " ", name)).replace("k l", "kl"))
+    if _RANGE.search(name):
+        return None
+    text = plain(re.sub(r"(?<=\d)(?=[A-Za-z])|(?<=[A-Za-z])(?=\d)", " ", name)).replace("k l", "kl")
+    text = _ROMAN.sub(lambda m: f"{m[1]}{('i', 'ii', 'iii', 'iv').index(m[2]) + 1}", text)
+    if (first := _WORD_FIRST.fullmatch(text)) and first["means"] in _GRADE_WORDS:
+        text = f"{first['number']} {first['means']}"
+    found = _GRADE.fullmatch(text)
     if not found or not (found["number"] or found["means"]):
         return None
     means = found["means"].strip().removesuffix(" oa").removesuffix(" osteoarthritis").strip() or None

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from gan_core.data import Question, load, split_options, with_options
+from gan_core.data import Question, load, names, split_options, with_options
 from gan_core.data.names import patient
 from gan_core.errors import UserError
 from gan_core.grades import called, grade, grades, is_kl
@@ -497,6 +497,15 @@ def test_a_pattern_of_the_user_says_whose_a_file_is(tmp_path):
     assert len(set(alone.patients)) == 8
 
 
+def test_a_pattern_never_takes_for_ever():
+    long = "a" * 250
+    assert not names.pattern("*a*a{patient}*a*b").fullmatch(long)
+    assert names.pattern("hip_{patient}_*_x*").fullmatch("a/b/hip_P7_1_x9")["patient"] == "P7"
+    assert names.pattern("{patient}/V*/*").fullmatch("set/9000099/V00/001")["patient"] == "9000099"
+    assert names.pattern("*_{patient}").fullmatch("left_knee_7")["patient"] == "knee_7"
+    assert not names.pattern("{patient}x").fullmatch("abc")
+
+
 def test_dicom_says_whose_it_is(tmp_path):
     from pydicom.dataset import Dataset as Dicom
     from pydicom.dataset import FileMetaDataset
@@ -630,3 +639,151 @@ def test_cases_of_names_links_and_archives(tmp_path):
     assert load(str(CASES / "F19-other-formats" / "n1.npz"), 16).images.std() > 10
     found = load(str(CASES / "F21-class-names" / "mendeley-names.zip"), 16)
     assert (found.class_names, found.label_name) == (("0", "1", "2", "3", "4"), "KL grade")
+
+
+# -- what people of the field have -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("train_set", "val_set", "test_set"), ("training_split", "validation-split", "test_data"), ("1_train", "2_test")],
+)
+def test_splits_with_a_word_or_a_number_more_are_splits(tmp_path, names):
+    found = load(folder(tmp_path, [f"{s}/{g}/{i}.png" for s in names for g in "012" for i in range(2)]), 16)
+    assert (found.class_names, set(found.splits), len(found.files)) == (("0", "1", "2"), set(names), 6)
+
+
+@pytest.mark.parametrize("outer", [("AP", "LAT"), ("MedicalExpert-I", "MedicalExpert-II"), ("kneeKL224", "kneeKL299")])
+def test_grades_are_the_classes_wherever_their_folders_lie(tmp_path, outer):
+    source = folder(tmp_path, [f"{o}/{g}/{i}.png" for o in outer for g in "012" for i in range(2)])
+    assert load(source, 16).class_names == ("0", "1", "2")
+    assert "are not the classes" in said(source)
+    assert load(with_options(source, folders="classes"), 16).class_names == tuple(sorted(outer))
+
+
+def test_visits_are_no_classes(tmp_path):
+    visits = ("baseline", "12m", "visit_2", "2005-05-24", "1.2.840.1.5")
+    found = load(folder(tmp_path, [f"{v}/{9000000 + i}_L.png" for v in visits for i in range(2)]), 16)
+    assert (found.class_names, len(set(found.patients))) == ((), 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "means"),
+    [
+        *[("Grade-II", 2), ("KL IV", 4), ("Minimal (grade 2)", 2), ("mild (KL2)", 2), ("Severe - 4", 4), ("kl02", 2)],
+        *[("KL2+", None), ("KL>=2", None), ("KL<2", None), ("KL0-1", None), ("mild (KL3)", None), ("IV", None)],
+    ],
+)
+def test_more_names_that_mean_grades_or_more_than_one(name, means):
+    assert grade(name) == means
+
+
+TEN = [f"img/{i:03d}.png" for i in range(10)]
+ROWS = [(f"{i:03d}.png", i % 3) for i in range(10)]
+PLAIN = csv_of(["image", "grade"], ROWS)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        PLAIN.encode("utf-16"),
+        PLAIN.replace("\n", "\r").encode(),
+        "\r\n".join(['"image" , "grade"', *(f'"{n}" , "{g}"' for n, g in ROWS)]).encode(),
+        b"sep=;\n" + PLAIN.replace(",", ";").encode(),
+        b'"image";"grade, by A, B, C"\n' + csv_of(["-", "-"], ROWS, ";").encode(),
+        b"\n\n" + PLAIN.replace(",", ";").encode(),
+        csv_of(["image", "grade"], [(n, f"{g},0") for n, g in ROWS], ";").encode(),
+        csv_of(*[ROWS[0], ROWS[1:]]).encode(),
+        PLAIN.replace(".png", ".jpg").encode(),
+        csv_of(["image", "grade"], [(f"C:\\Users\\Jö\\img\\{n}", g) for n, g in ROWS]).encode("latin-1"),
+        csv_of(["image", "grade"], [*ROWS, *ROWS]).encode(),
+    ],
+    ids=["utf16", "cr", "spaces", "sep", "quoted", "blank", "comma", "bare", "jpg", "windows", "twice"],
+)
+def test_a_table_as_other_programs_write_it(tmp_path, table):
+    source = folder(tmp_path, TEN)
+    (tmp_path / "labels.csv").write_bytes(table)
+    assert of(load(source, 16)) == {f"img/{n}": str(g) for n, g in ROWS}
+
+
+def test_images_of_which_a_table_says_two_things_have_no_label(tmp_path):
+    text = csv_of(["image", "grade"], [*ROWS, (ROWS[0][0], 2)])
+    source = folder(tmp_path, TEN, labels__csv=text)
+    assert of(load(source, 16)) == {f"img/{n}": str(g) for n, g in ROWS[1:]}
+    assert "1 images more than one class" in said(source)
+    (tmp_path / "labels.csv").write_text(csv_of(["image", "grade"], [*ROWS, *((n, g + 1) for n, g in ROWS)]))
+    with pytest.raises(UserError, match="10 images more than one class each"):
+        load(with_options(source, labels=str(tmp_path / "labels.csv")), 16)
+
+
+def test_an_end_of_a_path_tells_files_of_one_name_apart(tmp_path):
+    names = [f"set/{s}/{i}.png" for s in ("train", "test") for i in range(4)]
+    source = folder(tmp_path / "f", names)
+    rows = [[f"{s}/{i}.png", (i + k) % 2] for k, s in enumerate(("train", "test")) for i in range(4)]
+    (tmp_path / "t.csv").write_text(csv_of(["path", "label"], rows))
+    found = load(with_options(source, labels=str(tmp_path / "t.csv"), split="all"), 16)
+    assert of(found) == {f"set/{path}": str(label) for path, label in rows}
+
+
+def test_tables_that_are_not_used_are_named(tmp_path):
+    both = folder(tmp_path / "a", TEN, train__csv=PLAIN, test__csv=PLAIN)
+    assert "Tables lie beside the images: test.csv, train.csv" in said(both)
+    vectors = json.dumps({"labels": [[n, [0, 1]] for n in TEN]})
+    assert "The labels are not read: dataset.json" in said(folder(tmp_path / "b", TEN, dataset__json=vectors))
+    assert "names none" in said(folder(tmp_path / "c", TEN, labels__csv="image,grade\nx.png,1\n"))
+
+
+def test_what_is_no_single_value_is_no_class(tmp_path):
+    lines = [json.dumps({"file_name": n, "objects": {"categories": [i % 2]}}) for i, n in enumerate(TEN)]
+    assert load(folder(tmp_path, TEN, metadata__jsonl="\n".join(lines)), 16).class_names == ()
+
+
+def test_a_table_too_large_and_one_that_never_ends_are_a_sentence(tmp_path):
+    wide = ",".join(f"c{i}" for i in range(100_000))
+    source = folder(tmp_path, TEN, wide__csv=f"image,{wide}\n001.png,{wide}\n")
+    with pytest.raises(UserError, match="too many rows and columns"):
+        load(with_options(source, labels=str(tmp_path / "wide.csv")), 16)
+    if Path("/dev/zero").exists():
+        with pytest.raises(UserError, match="cannot be opened"):
+            load(with_options(source, labels="/dev/zero"), 16)
+    with pytest.raises(UserError, match="cannot be opened"):
+        load(with_options(source, labels="a\0b"), 16)
+
+
+def test_grades_are_not_taken_for_the_names_of_files(tmp_path):
+    text = csv_of(["who", "KL"], [(f"P{i}", i % 3) for i in range(6)])
+    source = folder(tmp_path, [f"{i}.png" for i in range(6)], labels__csv=text)
+    assert load(source, 16).class_names == ()
+    assert "labels.csv names none of the images" in said(source)
+
+
+def test_zips_of_old_windows_tools_and_of_macos_keep_their_folders(tmp_path):
+    class Old(zipfile.ZipInfo):
+        def _encodeFilenameFlags(self):
+            return self.filename.encode(), 0
+
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for i, name in enumerate(("Gräd\\a.png", "Glätte\\b.png")):
+            archive.writestr(Old(name), picture(i))
+    assert load(str(tmp_path / "a.zip"), 16).class_names == ("Glätte", "Gräd")
+
+
+def test_more_archives_of_arrays(tmp_path):
+    shots = np.random.default_rng(0).integers(0, 256, (6, 28, 28), np.uint8)
+    labels = np.arange(6) % 3
+
+    def saved(**arrays):
+        np.savez(tmp_path / "set.npz", **arrays)
+        return load(str(tmp_path / "set.npz"), 28)
+
+    found = saved(x_train=shots, y_train=labels, x_test=shots[:2], y_test=labels[:2])
+    assert (found.splits, found.labels.tolist()) == (("test", "train"), [0, 1, 2, 0, 1, 2])
+    assert saved(arr_0=shots, arr_1=labels).labels.tolist() == labels.tolist()
+    assert saved(images=shots, labels=labels * 1.0).class_names == ("0", "1", "2")
+    assert saved(image=np.dstack([shots[0]] * 3)).images.shape == (1, 1, 28, 28)
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": "|u1", "fortran_order": False, "shape": (10**9, 28, 28)})
+    with zipfile.ZipFile(tmp_path / "lie.npz", "w") as archive:
+        archive.writestr("images.npy", head.getvalue())
+    with pytest.raises(UserError, match="holds fewer"):
+        load(str(tmp_path / "lie.npz"), 16)

@@ -34,7 +34,7 @@ from gan_core.files import replacing, write_text
 
 Progress = Callable[[int, int], None]
 
-VERSION = 2  # to be raised when the same file decodes to other pixels, or is understood otherwise, than before
+VERSION = 3  # to be raised when the same file decodes to other pixels, or is understood otherwise, than before
 MEMORY_SHARE = 1 / 8  # of the memory available; beyond it the array is a memory map
 _CGROUP = Path("/sys/fs/cgroup")
 _CONTAINER_LIMITS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import lzma
 import os
@@ -163,11 +164,20 @@ def list_zip(path: Path) -> list[Entry]:
             f"{limits.MAX_ZIP_RATIO} times its own size, are read. Unpack it and name the folder instead."
         )
     entries = [
-        Entry(m.filename, m.file_size, partial(_expand, archive, m), whole=partial(_expand, archive, m, whole=True))
+        Entry(_named(m), m.file_size, partial(_expand, archive, m), whole=partial(_expand, archive, m, whole=True))
         for m in members
-        if not is_silent(m.filename)
+        if not is_silent(_named(m))
     ]
     return sorted(entries, key=lambda e: natural(e.name))
+
+
+def _named(member: zipfile.ZipInfo) -> str:
+    """A member's name with "/", whatever wrote it: old Windows tools write "\\", and macOS UTF-8 without saying so."""
+    name = member.filename
+    if not member.flag_bits & 0x800:
+        with contextlib.suppress(UnicodeError):
+            name = name.encode("cp437").decode()
+    return name.replace("\\", "/")
 
 
 def _refuse(member: zipfile.ZipInfo, path: Path) -> None:

@@ -128,7 +128,7 @@ def _from_folders(out: _Found, options: Options) -> None:
         if kind == "splits":
             named = [name or "" for name in here]
             if told:  # beside the splits may lie what is no split, such as the images that a table tells of
-                named = [name if name.casefold() in names.SPLITS else "" for name in named]
+                named = [name if names.split_of(name) else "" for name in named]
             out.splits = [s or name for s, name in zip(out.splits, named, strict=True)]
         elif kind == "patients":
             owners = [(f"patient {name}", "the folders") if name else ("", "") for name in here]
@@ -140,6 +140,8 @@ def _from_folders(out: _Found, options: Options) -> None:
             out.said.append(f"The images are those in {_listed(images)}: beside them lie masks.")
         elif kind == "shards":
             out.said.append(f"The folders {_listed(level)} are numbered parts of one set, not classes.")
+        elif kind == "classes" and not options.folders and not told and not grades(level) and _grades_below(out, depth):
+            out.said.append(f"The folders {_listed(level)} are not the classes: the grades lie in them.")
         elif kind == "classes" and 2 * here.count(None) > len(here):
             return  # more files lie beside these folders than in one
         elif kind == "classes" and told:
@@ -148,6 +150,13 @@ def _from_folders(out: _Found, options: Options) -> None:
         elif kind == "classes":
             out.labels, out.labels_from, classed = list(here), "the folders", True
         depth += 1
+
+
+def _grades_below(out: _Found, depth: int) -> bool:
+    """Whether folders of a greater depth, two or more, are called as grades are."""
+    deepest = max(len(f.folders) for f in out.files)
+    levels = ({f.folders[d] for f in out.files if len(f.folders) > d} for d in range(depth + 1, deepest))
+    return any(len(level) > 1 and grades(level) for level in levels)
 
 
 def _compare(out: _Found, folders: Sequence[str | None]) -> None:
@@ -173,9 +182,8 @@ def _kind(
 ) -> str:
     """What folders of one depth are: "splits", "patients", "classes", "shards", "masks" or "" for nothing."""
     one = len(level) == 1 and None not in here
-    whole = [name.casefold() for name in level]
-    of_split = [name for name in level if name.casefold() in names.SPLITS]
-    if len(of_split) == len(whole):
+    of_split = [name for name in level if names.split_of(name)]
+    if len(of_split) == len(level):
         return "splits"
     if options.folders == "none":
         return ""
@@ -183,7 +191,7 @@ def _kind(
         return "" if one or classed else "classes"
     if options.folders == "patients":
         return "patients" if not one and not in_patient else ""
-    if "train" in map(names.SPLITS.get, whole):
+    if "train" in map(names.split_of, level):
         return "splits" if told else _some_splits(level, of_split)
     if names.mean_nothing(level):
         return ""
@@ -250,9 +258,15 @@ def _from_tables(
             continue
         if table is None and asked:
             raise UserError(f"{short} names none of the images. Name its column of file names with --read file=COLUMN.")
+        if table is None and rows and name in sure:
+            out.said.append(f"{short} names none of the images.")
         if table is not None and _take(out, table, below, short, asked):
             used.add(name)
         elif asked:
+            if table is not None and table.torn:
+                raise UserError(
+                    f"{short} gives {table.torn:,} images more than one class each, and no image one alone."
+                )
             raise UserError(f"{short} has no column of classes. Name it with --read label=COLUMN.")
     return frozenset(used)
 
@@ -261,6 +275,8 @@ def _take(out: _Found, table: tables.Labels, below: Mapping[str, int], where: st
     """Whether the table said something."""
     rows = {below[name]: row for name, row in table.rows.items()}
     labelled = {i: row.label for i, row in rows.items() if row.label}
+    if table.torn:
+        out.said.append(f"{where} gives {table.torn:,} images more than one class each: these have no label.")
     for i, row in rows.items():
         out.splits[i] = row.split
         if row.patient:
@@ -336,7 +352,7 @@ def _split(out: _Found, options: Options) -> str:
             raise UserError(f"There is no split {options.split!r}: {has}.")
         chosen = (exact or alike)[0]
         return chosen if set(out.splits) != {chosen} else ""
-    training = [s for s in there if names.SPLITS.get(s.casefold()) == "train"]
+    training = [s for s in there if names.split_of(s) == "train"]
     one = len(training) == 1 and options.split != ALL and set(out.splits) != set(training)
     return training[0] if one else ""
 

@@ -162,7 +162,10 @@ def _file_source(path: Path, options: Options) -> FileSource:
 
 def _labels_file(options: Options) -> Iterator[tuple[str, Path]]:
     if options.labels not in ("", "none"):
-        yield "?labels", Path(options.labels).expanduser()
+        path = Path(options.labels).expanduser()
+        if not path.is_file():  # a device may never end
+            raise UserError(f"The table of labels {options.labels!r} cannot be opened (there is no such file).")
+        yield "?labels", path
 
 
 def _short_name(path: Path) -> str:

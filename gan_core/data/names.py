@@ -12,12 +12,17 @@ SPLITS = {
     **dict.fromkeys(("test", "testing", "auto_test", "holdout"), "test"),
 }  # every name that is known, and what it is
 
+_SPLIT_FOLDER = re.compile(r"(?:\d+[ _.-]+)?(.*?)[ _.-]?(?:set|data|split|images|imgs)?", re.IGNORECASE)
 _SIDE = re.compile(r"(?P<patient>.*\d)[ _-]?(?:L|R|LEFT|RIGHT)(?:[ _-].*)?", re.IGNORECASE)
 _COHORT = re.compile(r"(?P<patient>9\d{6}|M[BI]\d{5})(?!\d).*", re.IGNORECASE)  # of the OAI and of MOST
 _PATIENT_FOLDER = re.compile(
     r"9\d{6}|M[BI]\d{5}|\d{7,}|(?:patient|pat|subject|subj|sub|case|person)[ _-]?\d+|[ps]\d{3,}", re.IGNORECASE
 )
-_NOTHING = re.compile(r"\d\.[A-Z]\.\d|V\d\d|(?:19|20)\d{6}", re.IGNORECASE)  # an OAI release, a visit, a date
+_NOTHING = re.compile(
+    r"\d\.[A-Z]\.\d|V\d\d|(?:19|20)\d{6}|(?:19|20)\d\d-\d\d-\d\d|(?:\d+\.){3,}\d+"
+    r"|baseline|visit[ _-]?\d+|\d+ ?_?m(?:onths?)?",
+    re.IGNORECASE,
+)  # an OAI release, a visit, a date, a DICOM UID
 _IMAGES = frozenset({"images", "image", "imgs", "img", "xrays", "xray", "radiographs", "films"})
 _MASKS = frozenset({"masks", "mask", "annotations", "annotation", "segmentations", "segmentation", "seg", "labels"})
 
@@ -33,9 +38,15 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].rstrip("-") or "images"
 
 
+def split_of(folder: str) -> str:
+    """What a whole name says of a split: "train" of Train, train_set, 1_training; "" of any other."""
+    found = _SPLIT_FOLDER.fullmatch(folder)
+    return SPLITS.get(folder.casefold()) or SPLITS.get(found[1].casefold() if found else "", "")
+
+
 def known_split(name: str) -> str:
     """What a folder's or a file's name says of its split, by its beginning: "train", "val", "test"; else ""."""
-    return SPLITS.get(name.casefold()) or SPLITS.get(re.split(r"[-_.]", name.casefold())[0], "")
+    return split_of(name) or SPLITS.get(re.split(r"[-_.]", name.casefold())[0], "")
 
 
 def patient(file: str) -> str:
@@ -56,9 +67,11 @@ def patients(files: Iterable[str]) -> tuple[str, ...]:
 
 def pattern(text: str) -> re.Pattern[str]:
     """A person's "{patient}_*" as an expression; without "/" it is of a file's name without its suffix."""
-    parts = re.split(r"(\*|\{patient\})", text)
+    first, *rest = re.split(r"(\*|\{patient\})", text)
     holes = {"*": "[^/]*?", "{patient}": "(?P<patient>[^/]+?)"}
-    body = "".join(holes.get(part, re.escape(part)) for part in parts)
+    pairs = [holes[hole] + re.escape(after) for hole, after in zip(rest[::2], rest[1::2], strict=True)]
+    # Each hole ends where what follows it first stands, for good (?>): else a few stars on a long name take for ever.
+    body = re.escape(first) + "".join(f"(?>{pair})" for pair in pairs[:-1]) + "".join(pairs[-1:])
     return re.compile(rf"(?:.*/)?{body}", re.IGNORECASE)
 
 

@@ -112,9 +112,10 @@ class FileSource:
         """Every entry that is no table of labels, why it is passed over unopened, and what is known of it."""
         reasons = list(in_order(_sniff, self.entries))
         pictures = [e for e, reason in zip(self.entries, reasons, strict=True) if not reason]
-        found, sure = self._tables(reasons)
+        found, sure, unread = self._tables(reasons)
         files = [File(e.name, e.parents, e.label, e.split, e.patient) for e in pictures]
         layout = understand(files, found, sure, self.options, self.class_order, self.column)
+        layout = replace(layout, said=(*layout.said, *unread))
         places = iter(layout.places)
         jobs = [
             (e, reason, Place() if reason else next(places))
@@ -123,28 +124,37 @@ class FileSource:
         ]
         return jobs, layout
 
-    def _tables(self, reasons: Sequence[str]) -> tuple[dict[str, list[dict[str, str]]], frozenset[str]]:
-        """The rows of the tables that may hold labels, by name, and which of them certainly are such tables.
+    def _tables(self, reasons: Sequence[str]) -> tuple[dict[str, list[dict[str, str]]], frozenset[str], list[str]]:
+        """The rows of the tables that may hold labels, by name, which of them certainly are such tables, and what is to
+        be said of those that are not used.
 
         Raises:
             UserError: if the one that was asked for cannot be read.
         """
         asked = self.options.labels
         if asked == "none":
-            return {}, frozenset()
+            return {}, frozenset(), []
         if asked:
-            return {asked: _asked_table(asked)}, frozenset({asked})
+            return {asked: _asked_table(asked)}, frozenset({asked}), []
         texts = {e.name: e for e, why in zip(self.entries, reasons, strict=True) if why and _is_table(e.name)}
         named = [name for name in texts if PurePosixPath(name).name.lower() in tables.TABLES]
         chosen = named or (list(texts) if len(texts) == 1 else [])
         found: dict[str, list[dict[str, str]]] = {}
+        csvs = [name for name in texts if name.lower().endswith((".csv", ".tsv"))]
+        unread = []
+        if csvs and not chosen:
+            listed = ", ".join(csvs[:4]) + (f" and {len(csvs) - 4:,} more" if len(csvs) > 4 else "")
+            unread.append(
+                f"Tables lie beside the images: {listed}. Where one holds their classes, name it with --labels."
+            )
         for name in chosen:
             try:
                 with texts[name].open_whole() as file:
                     found[name] = tables.read_rows(file.read(tables.MAX_TABLE_BYTES), name)
-            except (UserError, OSError, limits.Unusable):
-                continue  # it stays among the files that are no images
-        return found, frozenset(named)
+            except (UserError, OSError, limits.Unusable) as e:  # it stays among the files that are no images
+                if name in named:
+                    unread.append(f"The labels are not read: {e}")
+        return found, frozenset(named), unread
 
     def _each(self, jobs: Sequence[tuple[Entry, str, Place]], resolution: int, fit: Fit) -> Iterator[Item]:
         def decode(job: tuple[Entry, str, Place]) -> Item:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ _SPLIT = ("split", "subset", "partition", "set", "fold")
 _SIDE = ("side", "laterality", "knee")
 _SIDES = {"1": "r", "2": "l", "r": "r", "l": "l", "right": "r", "left": "l"}  # the OAI writes 1 for right
 _MOST_CLASSES = 100
+_MOST_COLUMNS, MOST_CELLS = 10_000, 8_000_000  # of a table; the OAI's have 6 million values
 _IMAGE = ("image", "img", "radiograph", "xray", "x ray", "film", "picture", "scan", "pixels")
 _NO_IMAGE = ("mask", "annotation", "segmentation", "seg", "label", "heatmap", "attention", "saliency", "thumbnail")
 
@@ -65,6 +67,7 @@ class Labels:
     rows: Mapping[str, Row]  # by the names of the images
     column: str  # that the classes stand in; "" where none does
     file_column: str
+    torn: int = 0  # images that it says different things of, and so nothing
 
 
 class Unclear(Question):
@@ -94,13 +97,30 @@ def read_rows(content: bytes, name: str) -> list[dict[str, str]]:
             return [texts(json.loads(line)) for line in text.splitlines() if line.strip()]
         if suffix == ".json":
             return _json(json.loads(text))
-        dialect = _dialect(text)
-        return [texts(row) for row in csv.DictReader(io.StringIO(text), delimiter=dialect) if any(row.values())]
+        return _csv(re.sub(r"^sep=.[\r\n]+", "", text.lstrip("\r\n")))  # Excel may begin with what parts the columns
     except (ValueError, TypeError, AttributeError, RecursionError, csv.Error) as e:
         raise UserError(f"{name} is no table that can be read ({e}): save it as CSV with a line of headings.") from e
 
 
+def _csv(text: str) -> list[dict[str, str]]:
+    lines = io.StringIO(text, newline=None)  # old Macs end lines with a carriage return alone
+    reader = csv.DictReader(lines, delimiter=_dialect(text), skipinitialspace=True)
+    rows: list[dict[str, str]] = []
+    for row in reader:
+        _refuse_size(len(rows) + 1, len(row))
+        if any(row.values()):
+            rows.append(texts(row))
+    return rows
+
+
+def _refuse_size(rows: int, columns: int) -> None:
+    if columns > _MOST_COLUMNS or rows * columns > MOST_CELLS:
+        raise ValueError("it has too many rows and columns for a table of labels")
+
+
 def _text(content: bytes) -> str:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # Excel's "Unicode text"
+        return content.decode("utf-16")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -109,22 +129,22 @@ def _text(content: bytes) -> str:
 
 def _dialect(text: str) -> str:
     """What parts the columns: whatever the first line has most of."""
-    first = text.partition("\n")[0]
+    first = re.sub(r'"[^"]*"', "", text.split("\n", 1)[0])
     return max(",;\t|", key=first.count)
 
 
 def texts(row: Mapping[Any, Any]) -> dict[str, str]:
     """A row with every value as text."""
-    return {str(k).strip(): _value(v) for k, v in row.items() if k is not None}
+    return {str(k).strip(): as_text(v) for k, v in row.items() if k is not None}
 
 
-def _value(value: Any) -> str:
-    """A value as a class's name: 2.0 is 2; what is missing, and the Hub's -1 for a label kept back, is ""."""
-    text = "" if value is None else str(value).strip()
+def as_text(value: Any) -> str:
+    """A value as a class's name: 2.0 and 2,0 are 2; what is no single value, what is missing, and the Hub's -1 for a
+    label kept back, is ""."""
+    text = "" if value is None or isinstance(value, list | dict) else str(value).strip()
     if text.lower() in ("", "nan", "none", "null", "na", "n/a", "-1", "."):
         return ""
-    head, dot, zeros = text.partition(".")
-    return head if dot and head.isdigit() and not zeros.strip("0") else text
+    return whole[1] if (whole := re.fullmatch(r"(\d+)[.,]0*", text)) else text
 
 
 def _json(found: Any) -> list[dict[str, str]]:
@@ -135,9 +155,9 @@ def _json(found: Any) -> list[dict[str, str]]:
             return []
         pairs = pairs.items() if isinstance(pairs, dict) else pairs
         rows = [(file, label) for file, label in pairs]
-        if any(isinstance(label, list | dict | float) for _, label in rows):
+        if any(isinstance(x, list | dict) or (isinstance(x, float) and x % 1) for _, x in rows):
             raise ValueError("its labels are no single numbers")
-        return [{"file": str(file), "label": _value(label)} for file, label in rows]
+        return [{"file": str(file), "label": as_text(label)} for file, label in rows]
     return [texts(row) for row in found]
 
 
@@ -152,6 +172,7 @@ def _parquet(content: bytes) -> list[dict[str, str]]:
         ]
         if sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)) > 4 * MAX_TABLE_BYTES:
             raise ValueError("it is too large for a table of labels")
+        _refuse_size(file.metadata.num_rows, len(simple))
         names = class_names(file.schema_arrow.metadata)
         rows = file.read(columns=simple).to_pylist()
     except pa.ArrowException as e:
@@ -232,12 +253,21 @@ def understand(
     if not rows:
         return None
     columns = list(rows[0])
+    keys = _keys(files)
+    exact = {_normal(f): f for f in files}
+    if any(_normal(c) in keys and PurePosixPath(c).suffix for c in columns):  # no line of headings: a row
+        first = {f"column {i}": c for i, c in enumerate(columns, 1)}
+        rows = [first, *({name: row.get(c) or "" for name, c in first.items()} for row in rows)]
+        columns = list(first)
     if file and file not in columns:
         raise Unclear(f"{where} has no column called {file!r}.", "file", columns)
-    keys = _keys(files)
-    best: tuple[dict[str, Mapping[str, str]], str] = ({}, "")
-    for column in [file] if file else sorted(columns, key=lambda c: (plain(c) not in _FILE, columns.index(c))):
-        matched = {keys[k]: row for row in rows if (k := _normal(row.get(column) or "")) in keys}
+    best: tuple[dict[str, list[Mapping[str, str]]], str] = ({}, "")
+    may_name = [c for c in columns if plain(c) not in _LABEL]  # grades are no names, though a file be called 3.png
+    for column in [file] if file else sorted(may_name, key=lambda c: plain(c) not in _FILE):
+        matched: dict[str, list[Mapping[str, str]]] = {}
+        for row in rows:
+            if found_file := _file_of(_normal(row.get(column) or ""), keys, exact):
+                matched.setdefault(found_file, []).append(row)
         if len(matched) > len(best[0]):
             best = matched, column
     if not best[0] and not file:
@@ -246,14 +276,33 @@ def understand(
     if not matched:
         return None
     rest = [c for c in columns if c != file_column]
-    at_label = label_column(rest, label, where) or only_class_like(rest, list(matched.values()), where)
+    in_use = [row for of_file in matched.values() for row in of_file]
+    at_label = label_column(rest, label, where) or only_class_like(rest, in_use, where)
     at_patient, at_split = patient_column(rest), split_column(rest)
 
-    def value(row: Mapping[str, str], column: str) -> str:
-        return row.get(column) or "" if column else ""
+    def values(of_file: Sequence[Mapping[str, str]], column: str) -> set[str]:
+        return {row.get(column) or "" for row in of_file} if column else {""}
 
-    found = {n: Row(value(r, at_label), value(r, at_split), value(r, at_patient)) for n, r in matched.items()}
-    return Labels(found, at_label, file_column)
+    def one(of_file: Sequence[Mapping[str, str]], column: str) -> str:
+        different = values(of_file, column)
+        return different.pop() if len(different) == 1 else ""
+
+    found = {n: Row(one(r, at_label), one(r, at_split), one(r, at_patient)) for n, r in matched.items()}
+    torn = sum(len(values(r, at_label)) > 1 for r in matched.values())
+    return Labels(found, at_label, file_column, torn)
+
+
+def _file_of(name: str, keys: Mapping[str, str], exact: Mapping[str, str]) -> str:
+    """The file that a table calls so: with another suffix too, and by a path from further up, such as another
+    machine's, that ends in the file's own; "" for none."""
+    if not name:
+        return ""
+    bare = re.sub(r"\.(png|jpe?g|tiff?|dcm|bmp|webp)$", "", name)
+    if found := keys.get(name) or keys.get(bare):
+        return found
+    parts = name.split("/")
+    ends = ("/".join(parts[i:]) for i in range(1, min(len(parts), 32)))
+    return next((exact[end] for end in ends if end in exact), "")
 
 
 def _normal(name: str) -> str:
@@ -266,7 +315,8 @@ def _keys(files: Sequence[str]) -> dict[str, str]:
     count: Counter[str] = Counter()
     for file in files:
         path = PurePosixPath(_normal(file))
-        for key in {str(path), path.name, path.stem, str(path.with_suffix(""))}:
+        ends = {"/".join(path.parts[i:]) for i in range(max(0, len(path.parts) - 32), len(path.parts))}
+        for key in ends | {str(PurePosixPath(end).with_suffix("")) for end in ends}:
             count[key] += 1
             called[key] = file
     exact = {_normal(file): file for file in files}
@@ -275,7 +325,7 @@ def _keys(files: Sequence[str]) -> dict[str, str]:
 
 def _by_patient_and_side(
     rows: Sequence[Mapping[str, str]], columns: Sequence[str], files: Sequence[str]
-) -> tuple[dict[str, Mapping[str, str]], str]:
+) -> tuple[dict[str, list[Mapping[str, str]]], str]:
     at, side = find(columns, _PATIENT), find(columns, _SIDE)
     if not at or not side:
         return {}, ""
@@ -285,11 +335,11 @@ def _by_patient_and_side(
         for stem in [PurePosixPath(_normal(file)).stem]
         for key in {stem, stem.replace("_", "").replace("-", "").replace("right", "r").replace("left", "l")}
     }
-    found = {}
+    found: dict[str, list[Mapping[str, str]]] = {}
     for row in rows:
         key = f"{row.get(at) or ''}{_SIDES.get((row.get(side) or '').split(':')[0].strip().lower(), '?')}".lower()
         if key in keys:
-            found[keys[key]] = row
+            found.setdefault(keys[key], []).append(row)
     return found, f"{at}, {side}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import math
 import threading
 import zipfile
 from dataclasses import dataclass
@@ -20,8 +20,9 @@ from gan_core.data.names import SPLITS
 from gan_core.data.options import Options
 from gan_core.errors import UserError
 
-_LABELS = ("labels", "label", "y", "targets", "target", "grades", "grade", "kl", "arr_1")
-_PATIENTS = ("patients", "patient", "patient_ids", "subjects")
+_LABELS = ("labels", "label", "y", "targets", "target", "grades", "grade", "kl", "arr 1")
+_PATIENTS = ("patients", "patient", "patient ids", "subjects")
+_MOST = 1_000_000  # images of one archive
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class _Array:
         import tifffile
 
         with self.lock:
-            picture = self.values if len(self.shape) == 2 else self.values[i]
+            picture = self.values if self.alone else self.values[i]
         if picture.ndim == 3 and picture.shape[0] == 1:
             picture = picture[0]
         if picture.ndim == 3 and picture.shape[-1] == 1:
@@ -55,7 +56,13 @@ class _Array:
 
     @property
     def count(self) -> int:
-        return 1 if len(self.shape) == 2 else self.shape[0]
+        return 1 if self.alone else self.shape[0]
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is one image: [H, W], or in colour."""
+        shape = self.shape
+        return len(shape) == 2 or (len(shape) == 3 and shape[-1] in (3, 4) and min(shape[:2]) >= 16)
 
 
 def list_npz(name: str, path: Path, options: Options = Options()) -> Columns:  # noqa: B008  (it is frozen)
@@ -68,7 +75,9 @@ def list_npz(name: str, path: Path, options: Options = Options()) -> Columns:  #
     arrays = _arrays(name, path)
     splits: dict[str, dict[str, _Array]] = {}
     for key, array in arrays.items():
-        head, _, rest = key.partition("_")
+        (head, _, rest), (first, _, last) = key.partition("_"), key.rpartition("_")  # train_images, x_train
+        if last.lower() in SPLITS:
+            head, rest = last, first
         of_split = head.lower() if head.lower() in SPLITS and rest else ""
         splits.setdefault(of_split, {})[rest if of_split else key] = array
     entries: list[Entry] = []
@@ -79,6 +88,8 @@ def list_npz(name: str, path: Path, options: Options = Options()) -> Columns:  #
             continue
         chosen = tables.image_column(pictures, options.image, name)
         images = group[chosen]
+        if images.count > _MOST:
+            raise UserError(f"{name} claims {images.count:,} images; at most {_MOST:,} are read.")
         column = options.label or tables.find(group, _LABELS) or column
         labels = _column(group.get(column), images.count)
         owners = _column(group.get(tables.find(group, _PATIENTS)), images.count)
@@ -118,6 +129,8 @@ def _arrays(name: str, path: Path) -> dict[str, _Array]:
                         else np.lib.format.read_array_header_2_0
                     )
                     shape, _, dtype = read(f)
+                if math.prod(shape) * dtype.itemsize > member.file_size and not dtype.hasobject:
+                    raise ValueError(f"{member.filename} claims {list(shape)} values and holds fewer")
                 if dtype.hasobject:
                     continue  # Python objects, which only running a stranger's code would bring back
                 found[member.filename.removesuffix(".npy")] = _Array(
@@ -142,9 +155,9 @@ def _is_pictures(array: _Array) -> bool:
 
 def _column(array: _Array | None, count: int) -> list[str]:
     """A value for each image; none where the array is of something else, such as several findings an image."""
-    if array is None or array.shape not in ((count,), (count, 1)) or array.dtype.kind not in "uibUS":
+    if array is None or array.shape not in ((count,), (count, 1)) or array.dtype.kind not in "uifbUS":
         return []
     values = array.values.reshape(-1)
     if values.dtype.kind == "S":
         values = np.char.decode(values, "latin-1")
-    return [re.sub(r"^-1$", "", str(v)) for v in values.tolist()]
+    return [tables.as_text(v) for v in values.tolist()]

@@ -54,6 +54,8 @@ def list_parquet(name: str, path: Path, options: Options = Options()) -> Columns
     said = tables.class_names(schema.metadata)
     plain = [f.name for f in schema if not pa.types.is_nested(f.type) and not pa.types.is_large_binary(f.type)]
     plain = [n for n in plain if not pa.types.is_binary(schema.field(n).type)]
+    if about.num_rows * max(1, len(plain)) > tables.MOST_CELLS:
+        raise UserError(f"{name} claims {about.num_rows:,} rows of {len(plain):,} columns; these are too many.")
     rows = [tables.texts({k: tables.named(v, said.get(k, ())) for k, v in r.items()}) for r in _read(table, plain)]
     label = tables.label_column(plain, options.label, name) or tables.only_class_like(plain, rows, name)
     split, patient = tables.split_column(plain), tables.patient_column(plain)
