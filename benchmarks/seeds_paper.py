@@ -27,9 +27,9 @@ from studio.runs.media.style import CRITIC, GENERATOR, GRID, INK, MUTED
 
 SHIPPED = Path(__file__).with_name("seeds")
 PAPER = Path(__file__).with_name("SEEDS.md")
-README = Path(__file__).resolve().parent.parent / "README.md"
+BASELINES = Path(__file__).resolve().parent.parent / "docs/baselines.md"
 MARKS = "<!-- the tables: written by seeds.py --write -->", "<!-- the end of the tables -->"
-SHORT = "<!-- the seeds: written by benchmarks/seeds.py --write -->", "<!-- the end of the seeds -->"
+SHORT = "<!-- the table: written by benchmarks/seeds.py --write -->", "<!-- the end of the table -->"
 MOST_BYTES = 1_000_000  # of the sheets of one system
 TILE = 56  # pixels of an image in a strip, at least
 WIDE = 1500  # pixels of a strip, about
@@ -476,7 +476,7 @@ def write_all(out: Path, systems: Sequence[System]) -> None:
         for r in new:
             ship(r)
     _between(PAPER, MARKS, "\n\n".join(parts))
-    _between(README, SHORT, short_table(results))
+    _between(BASELINES, SHORT, short_table(results))
 
 
 def short_table(results: Sequence[Result]) -> str:

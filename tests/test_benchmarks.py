@@ -136,15 +136,15 @@ def test_the_seeds_systems_run_resume_and_are_written_down(tmp_path, monkeypatch
 
     monkeypatch.setattr(paper, "SHIPPED", tmp_path / "shipped")
     monkeypatch.setattr(paper, "PAPER", tmp_path / "SEEDS.md")
-    monkeypatch.setattr(paper, "README", tmp_path / "README.md")
-    for name, marks in (("SEEDS.md", paper.MARKS), ("README.md", paper.SHORT)):
+    monkeypatch.setattr(paper, "BASELINES", tmp_path / "baselines.md")
+    for name, marks in (("SEEDS.md", paper.MARKS), ("baselines.md", paper.SHORT)):
         (tmp_path / name).write_text("above\n" + "\n".join(marks) + "\nbelow\n")
     paper.write_all(out / "quick", seeds.SYSTEMS)
     text = (tmp_path / "SEEDS.md").read_text()
     assert text.startswith("above")
     assert text.rstrip().endswith("below")
     assert "| AC-GAN, bare |" in text
-    assert "| AC-GAN, bare |" in (tmp_path / "README.md").read_text()
+    assert "| AC-GAN, bare |" in (tmp_path / "baselines.md").read_text()
     assert "Not run yet: DCGAN, bare" in text
     shipped = tmp_path / "shipped" / "clothing-acgan-28"
     kept = {p.name for p in shipped.iterdir()}

@@ -182,9 +182,9 @@ def test_progress_tells_bytes_and_the_time_left_and_when_nothing_comes(monkeypat
     assert [size_text(n) for n in (9, 1500, 3_840_000, 2.1e9)] == ["9 B", "1.5 kB", "3.8 MB", "2.1 GB"]
 
 
-# -- what goes wrong: the README's table ------------------------------------------------------------------------------
+# -- what goes wrong: the table of docs/hub.md ------------------------------------------------------------------------
 
-# What happens -> (what it takes, what the person is told), as the README has it.
+# What happens -> (what it takes, what the person is told), as docs/hub.md has it.
 CASES = {
     "a cut connection": ({"model.safetensors": "cut"}, None),
     "wrong bytes of the right length": (
@@ -226,8 +226,8 @@ def test_each_failure_is_told_and_leaves_nothing_behind(hub, repo, case, monkeyp
     with pytest.raises(UserError, match=re.escape(words)):
         fetch(name)
     assert not stored()
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert f"| {case} |" in readme
+    told = (ROOT / "docs/hub.md").read_text(encoding="utf-8")
+    assert f"| {case} |" in told
 
 
 def test_a_connection_that_is_cut_is_taken_up_where_it_broke_off(hub, repo):
