@@ -254,9 +254,9 @@ def test_the_largest_file_that_an_account_may_write(brief, straight, tmp_path):
 IN_A_SMALL_DISK = """
 import json, sys, time
 from pathlib import Path
-from gan_core import launch
+from studio.jobs import launch
 from gan_core.config import TrainConfig
-from gan_core.runs import Run
+from gan_core.train.run import Run
 
 disk = Path(sys.argv[1])
 run = launch.start_new(TrainConfig.model_validate_json(sys.argv[2]), "digits")

@@ -32,7 +32,7 @@ def hook(event, args):
 sys.addaudithook(hook)
 """
 COMMANDS = """
-from gan_core import cli
+from studio import cli
 for words in {words!r}:
     sys.argv = ["gan_core", *words]
     try:
@@ -60,7 +60,7 @@ assert not asked, asked
 """
 STARTED = """
 import time
-from gan_core import launch
+from studio.jobs import launch
 from gan_core.presets import configure
 small = dict(resolution=16, g_channels=4, d_channels=4, max_channels=8, batch=8, threads=1, kimg=0.1)
 run = launch.start_new(configure("dcgan", data="digits", **small), "digits")

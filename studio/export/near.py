@@ -1,9 +1,10 @@
 """Nearest-patient check: is a synthetic image nearer to one training image than likeness explains?
 
-Each image's distance to the nearest training image is taken over that to the third nearest, as in `measure.copying`:
-likeness to everybody cancels out. What likeness explains is read off the training images themselves, each held against
-those of other patients: their 1st percentile is the limit. So about one in a hundred images that copy nothing lie below
-it in each of the two ways of looking, and are flagged by chance; copies are flagged surely.
+Each image's distance to the nearest training image is taken over that to the third nearest, as in
+`gan_core.metrics.memorisation`: likeness to everybody cancels out. What likeness explains is read off the training
+images themselves, each held against those of other patients: their 1st percentile is the limit. So about one in a
+hundred images that copy nothing lie below it in each of the two ways of looking, and are flagged by chance; copies are
+flagged surely.
 
 Two ways, since the knee encoder may itself have learnt from these images: its features, and the pixels.
 """
