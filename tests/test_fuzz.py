@@ -105,7 +105,7 @@ def test_the_watch_sees_what_it_must(house):
 def test_every_parameter_of_a_link_is_fuzzed():
     """Those that pages and their parts bind to widgets or read by a name that stands there."""
     found = set()
-    for path in (*(ROOT / "pages").glob("*.py"), *(ROOT / "studio").glob("*.py")):
+    for path in (*(ROOT / "pages").glob("*.py"), *(ROOT / "studio").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):
                 continue
