@@ -293,6 +293,15 @@ def test_the_column_of_radiographs_is_known_by_its_name_or_asked_for(tmp_path):
     assert np.array_equal(load(answered, 16).images, load(plain, 16).images)
 
 
+def test_a_table_asked_for_beside_a_parquet_file_is_used_or_said_to_name_nothing(tmp_path):
+    one = write_parquet(tmp_path / "a.parquet", {"image": [picture(i) for i in range(4)], "label": [0, 1, 0, 1]})
+    (tmp_path / "t.csv").write_text("file,label\nx.png,1\n")
+    with pytest.raises(UserError, match="names none of the images"):
+        load(with_options(one, labels=str(tmp_path / "t.csv")), 16)
+    (tmp_path / "t.csv").write_text("file,label\n" + "".join(f"a.parquet/{i},{3 - i}\n" for i in range(4)))
+    assert load(with_options(one, labels=str(tmp_path / "t.csv")), 16).labels.tolist() == [3, 2, 1, 0]
+
+
 def test_medmnists_arrays_are_images_splits_and_labels(tmp_path):
     rng = np.random.default_rng(0)
     arrays = {}

@@ -92,7 +92,7 @@ def understand(
     out.masks = [False] * len(files)
     if any(f.label is not None for f in files):
         out.column, out.labels_from = column, f"column {column!r}"
-    else:
+    if not out.labels_from or options.labels not in ("", NONE):  # a table that was asked for counts before all else
         used = _from_tables(out, found_tables, sure, options)
     _from_folders(out, options)
     labels, label_name, order = _classes(out, class_order)
