@@ -1,0 +1,66 @@
+"""What is entered into a registry is there everywhere, without another file being touched."""
+
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+from gan_core import losses
+from gan_core.train.run import Run
+from studio.learn.toy import record as toy
+
+
+@pytest.fixture
+def least_squares(monkeypatch):
+    """LSGAN's loss (Mao et al. 2017), entered."""
+    loss = losses.Loss(
+        lambda real, fake, one, zero: (real - one).square().mean() + (fake - zero).square().mean(),
+        lambda fake: (fake - 1).square().mean(),
+        targets=losses.logit_targets,
+        threshold=0.5,
+        sentence="The discriminator is a ruler: reals at 1, fakes at 0.",
+        d_formula=(r"\mathbb{E}\,[(D(x) - 1)^2]", r"+ \mathbb{E}\,[D(G(z))^2]"),
+        g_formula=r"\mathbb{E}\,[(D(G(z)) - 1)^2]",
+        terms=((r"(D(x) - 1)^2", "grows with the distance from the mark."),),
+    )
+    monkeypatch.setitem(losses.LOSSES, "least-squares", loss)
+    return loss
+
+
+def page(name, **query):
+    at = AppTest.from_file("../studio/ui_main.py", default_timeout=120)
+    at.switch_page(f"../pages/{name}.py")
+    for key, value in query.items():
+        at.query_params[key] = value
+    at = at.run()
+    assert not at.exception
+    return at
+
+
+def test_a_loss_trains_from_the_command_line_and_stands_in_the_settings(least_squares, tmp_path, tiny, call):
+    changed = tiny("dcgan", loss="least-squares", label_smoothing=0.1).model_dump(exclude_defaults=True)
+    changed = {k: v for k, v in changed.items() if k not in ("data", "resolution", "kimg")}
+    words = [word for k, v in changed.items() for word in ("--set", f"{k}={v}")]
+    train = ["train", "--preset", "dcgan", "--data", "digits", "--resolution", "16", "--kimg", "0.4", *words]
+    assert "least-squares" in call(*train, "--dry-run")[1]
+    assert call(*train, "--out", tmp_path / "run")[0] == 0
+    run = Run(tmp_path / "run")
+    assert run.config().loss == "least-squares"
+    assert run.status().state == "finished"
+    last = run.stats()[-1]
+    assert 0 < last["d_loss"] < 10
+    assert "wasserstein" not in last
+
+
+def test_a_loss_is_explained_and_played_on_the_page_learn(least_squares, monkeypatch):
+    at = page("learn", lesson="The losses", recipe="least-squares")
+    text = " ".join(m.value for m in (*at.markdown, *at.get("latex")))
+    assert least_squares.sentence in text
+    assert least_squares.g_formula in text
+    assert all(line in text for line in least_squares.d_formula)
+    assert "The discriminator lowers" in text
+    assert "least-squares" in page("learn").selectbox(key="game").options
+    monkeypatch.setattr(toy, "FRAMES", 1)
+    monkeypatch.setattr(toy, "EACH", 2)
+    *_, frame = toy.record("least-squares", "ring", 0)
+    score = torch.tensor(frame.d_loss)
+    assert score.isfinite()
