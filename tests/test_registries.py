@@ -2,11 +2,20 @@
 
 import pytest
 import torch
+from made_runs import write_run
 from streamlit.testing.v1 import AppTest
 
 from gan_core import losses
-from gan_core.train.run import Run
+from gan_core.train import stats
+from gan_core.train.run import Run, runs_root
+from studio import runs as lineup
 from studio.learn.toy import record as toy
+from studio.runs.media import curves_png
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "runs"))
 
 
 @pytest.fixture
@@ -64,3 +73,38 @@ def test_a_loss_is_explained_and_played_on_the_page_learn(least_squares, monkeyp
     *_, frame = toy.record("least-squares", "ring", 0)
     score = torch.tensor(frame.d_loss)
     assert score.isfinite()
+
+
+def test_a_statistic_is_drawn_compared_and_tabulated(monkeypatch, tiny):
+    stat = stats.Stat("Sharpness", "Sharpness of the samples", level=1.0, digits=1)
+    monkeypatch.setitem(stats.STATS, "sharpness", stat)
+    run = write_run(runs_root() / "00001-a", tiny(), d_loss=lambda n: 0.5, sharpness=lambda n: n / 1000)
+
+    def draw(ticks):
+        from studio.runs import ui_curves
+
+        ui_curves.draw(ticks, "key")
+
+    live = AppTest.from_function(draw, args=(run.stats(),)).run()
+    assert [m.value for m in live.markdown] == ["**Losses**", "**Sharpness of the samples**"]
+
+    drawn = []
+    monkeypatch.setattr(
+        "studio.runs.media.curves._draw", lambda axes, shown, ticks: drawn.append(axes.get_title("left"))
+    )
+    assert curves_png(run)
+    assert drawn == ["Losses", "Sharpness of the samples"]
+
+    at = page("runs", runs=run.name, figures="Sharpness")
+    assert "**Sharpness**" in [m.value for m in at.markdown]
+    assert len(at.get("echarts_chart")) == 1
+    found = lineup.table([lineup.read(lineup.find_entry(run.name))])
+    assert found.rows[0]["Sharpness"] == 4
+    assert next(c.text(4) for c in found.columns if c.title == "Sharpness") == "4.0"
+
+
+def test_a_link_to_a_statistic_under_its_former_title_opens(tiny):
+    write_run(runs_root() / "00001-a", tiny(), d_loss=lambda n: 0.5, diversity=lambda n: 1.0)
+    at = page("runs", runs="00001-a", figures=["Variety"])
+    assert "**Diversity**" in [m.value for m in at.markdown]
+    assert len(at.get("echarts_chart")) == 1
