@@ -6,9 +6,14 @@ from made_runs import write_run
 from streamlit.testing.v1 import AppTest
 
 from gan_core import losses
+from gan_core.metrics.registry import METRICS, Metric
+from gan_core.model import SHIPPED
 from gan_core.train import stats
-from gan_core.train.run import Run, runs_root
+from gan_core.train.distributed import World
+from gan_core.train.run import Run, create_run, runs_root
+from gan_core.train.trainer import train
 from studio import runs as lineup
+from studio.evaluate.folder import EvaluationFolder
 from studio.learn.toy import record as toy
 from studio.runs.media import curves_png
 
@@ -108,3 +113,38 @@ def test_a_link_to_a_statistic_under_its_former_title_opens(tiny):
     at = page("runs", runs="00001-a", figures=["Variety"])
     assert "**Diversity**" in [m.value for m in at.markdown]
     assert len(at.get("echarts_chart")) == 1
+
+
+@pytest.mark.skipif(not (SHIPPED / "knee-encoder" / "config.json").is_file(), reason="the knee encoder is not there")
+def test_a_metric_is_measured_told_offered_and_compared(call, monkeypatch, tiny, tmp_path):
+    """The contrast of images: computed where `evaluate --only` asks for it, and then on every page and paper."""
+
+    def contrast(c, progress):
+        fake, other = c.fakes_and_floor()
+        return {"value": float(fake.images.std()), "floor": float(other.images.std()), "n": len(fake)}
+
+    metric = Metric(contrast, "Is it good?", "Contrast in gray levels", "Contrast", "How far gray values spread.")
+    monkeypatch.setitem(METRICS, "contrast", metric)
+    monkeypatch.setattr("studio.models.ui_models.shipped_generators", list)
+    config = tiny("dcgan", kimg=0.1)
+    run = create_run(config, "digits")
+    train(run, config, World())
+
+    words = ["evaluate", "--model", run.name, "--data", "digits", "--n", "50", "--only", "contrast"]
+    code, out, _ = call(*words, "--card", "--report", tmp_path / "report.html")
+    assert code == 0
+    assert "Contrast in gray levels" in out
+    assert "| Contrast in gray levels |" in (run.generator_path / "README.md").read_text(encoding="utf-8")
+    report = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert report.count("Contrast in gray levels") == 1
+    assert "lower is better" in report
+    assert metric.meaning in report
+
+    (folder,) = EvaluationFolder.all()
+    value = folder.figures()["contrast"]["value"]
+    form = page("evaluate")
+    assert "Contrast" in form.button_group[-1].options
+    assert metric.meaning in page("evaluate", evaluation=folder.name).table[0].value.to_csv()
+    compared = page("evaluate", view="Compare").dataframe[0].value
+    assert compared["Contrast"].tolist() == [value]
+    assert "contrast" in call(*words[:-1], "nothing")[2]
