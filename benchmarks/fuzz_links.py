@@ -53,7 +53,12 @@ PAGES: dict[str, dict[str, list[str]]] = {
     "train": {"run": [RUN]},
     "runs": {"runs": [RUN, f"{RUN},x", ",,"], "view": ["Curves", "Samples", "Table", "Settings"]}
     | {"along": ["Epochs", "Minutes"], "smoothing": ["0", "25", "26"], "log": ["true", "false"], "every": ["true"]}
-    | {"figures": ["Variety", "Penalty"], "step": ["Images"], "samples": ["All", "A strip"], "at": ["0.5", "0", "1"]},
+    | {
+        "figures": ["Diversity", "Gradient penalty"],
+        "step": ["Images"],
+        "samples": ["All", "A strip"],
+        "at": ["0.5", "0", "1"],
+    },
     "evaluate": {"evaluation": ["New evaluation", "EVALUATION"], "view": ["Evaluate", "Compare"]},
     "models": {"view": ["here", "get", "share"], "hub": ["lab/knees", "lab/knees@main", "https://x/y/z"]},
     "export": _seen

@@ -7,12 +7,15 @@ trained. Both refuse unknown keys, so that a misspelt setting is an error and a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gan_core.errors import UserError, no_utf8, readable
 from gan_core.grades import KL_GRADE
+
+if TYPE_CHECKING:
+    from gan_core.losses import Loss
 
 MAX_CLASSES = 1000
 GROUP = 4  # images that the residual critic compares with each other
@@ -63,6 +66,15 @@ class NetConfig(Settings):
         return self
 
 
+def loss_named(name: str) -> Loss:
+    """Raises ValueError, with the names that there are."""
+    from gan_core.losses import LOSSES  # here: it brings PyTorch, without which settings can be described
+
+    if name not in LOSSES:
+        raise ValueError(f"there is no loss {name[:40]!r}; there are {', '.join(LOSSES)}")
+    return LOSSES[name]
+
+
 class TrainConfig(Settings):
     """All settings of a training, flat. The defaults are the plain DCGAN; a preset is a short difference from them."""
 
@@ -91,7 +103,7 @@ class TrainConfig(Settings):
     conditioning: Literal["none", "projection", "classifier", "projection+classifier"] = "none"  # how D learns labels
 
     # The game
-    loss: Literal["non-saturating", "wasserstein", "relativistic"] = "non-saturating"
+    loss: str = "non-saturating"  # a name of gan_core.losses.LOSSES
     n_critic: int = Field(1, ge=1, le=20)  # D steps for each G step
     clip: float = Field(0.0, ge=0)  # WGAN: D's weights stay within +-clip; 0 is off
     gp_weight: float = Field(0.0, ge=0)  # WGAN-GP: weight of (|grad| - 1)^2 between real and fake; 0 is off
@@ -144,8 +156,9 @@ class TrainConfig(Settings):
             raise ValueError(
                 "a gradient penalty is per image and batch normalisation mixes images: set d_norm to none or layer"
             )
-        if self.loss == "relativistic" and (self.label_smoothing or self.label_flip):
-            raise ValueError("the relativistic loss compares pairs and has no targets to smooth or flip")
+        loss = loss_named(self.loss)
+        if loss.targets is None and (self.label_smoothing or self.label_flip):
+            raise ValueError(f"the {self.loss} loss has no targets to smooth or flip")
         if self.architecture != "dcgan" and (self.d_norm != "none" or self.d_dropout or self.d_levels):
             raise ValueError(
                 "the residual critic has neither normalisation nor dropout, nor a choice of levels: "
@@ -158,8 +171,8 @@ class TrainConfig(Settings):
             )
         if self.architecture == "style" and self.g_norm != "none":
             raise ValueError("a style-based generator has its own normalisation: set g_norm=none")
-        if self.clip and self.loss != "wasserstein":
-            raise ValueError("weight clipping belongs to the wasserstein loss")
+        if self.clip and not loss.critic:
+            raise ValueError("weight clipping belongs to a critic, as the wasserstein loss has one")
         return self
 
     @property

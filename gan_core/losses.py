@@ -1,29 +1,66 @@
-"""Losses and penalties: pure functions of scores and images. `real` and `fake` are D's scores [N], logits."""
+"""Losses and penalties: pure functions of scores and images. `real` and `fake` are D's scores [N].
+
+A loss is an entry of `LOSSES`, and that is all it takes: settings, training and the page Learn find it there.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 
-def d_targets(loss: str, smoothing: float, two_sided: bool = False) -> tuple[float, float]:
-    """What D is asked to say of (a real, a fake): 1 and 0, or -1 and 1 in WGAN's Keras convention; both smoothed.
+@dataclass(frozen=True)
+class Loss:
+    """What D and G lower, how D's scores are read, and how all that is explained."""
 
-    Smoothing is one-sided for cross-entropy (Salimans et al. 2016), 0.9 and 0, or `two_sided`, 0.9 and 0.1. For WGAN it
-    is -0.9 and 1.1.
-    """
-    if loss == "wasserstein":
-        return smoothing - 1, 1 + smoothing
-    return 1 - smoothing, smoothing if two_sided else 0.0
+    d_loss: Callable[..., Tensor]  # of (real, fake), then of their two targets [N] where there are `targets`
+    g_loss: Callable[..., Tensor]  # of (fake), or of (real, fake) where it pairs
+    sentence: str
+    d_formula: tuple[str, ...]  # LaTeX, a line each
+    g_formula: str
+    terms: tuple[tuple[str, str], ...]  # LaTeX, what it does
+    pairs: bool = False  # each fake is held against a real, so that G needs the reals too
+    targets: Callable[[float, bool], tuple[float, float]] | None = None  # (smoothing, two-sided) -> (real, fake)
+    threshold: float | None = None  # a score above it says "real"; None: the middle between reals and fakes
+    critic: bool = False  # the scores are no logits: their gap is a distance, and D is properly called a critic
+
+    @property
+    def d_name(self) -> str:
+        return "critic" if self.critic else "discriminator"
+
+    def of_d(
+        self, real: Tensor, fake: Tensor, smoothing: float = 0, two_sided: bool = False, flips: Tensor | None = None
+    ) -> Tensor:
+        """What D lowers. `flips` [2, N] is true where the target of a real or of a fake is the other one's."""
+        if self.targets is None:
+            return self.d_loss(real, fake)
+        real_target, fake_target = (torch.full_like(real, t) for t in self.targets(smoothing, two_sided))
+        if flips is not None:
+            real_target, fake_target = swap(real_target, fake_target, flips)
+        return self.d_loss(real, fake, real_target, fake_target)
+
+    def of_g(self, fake: Tensor, real: Tensor | None) -> Tensor:
+        """What G lowers; `real` where the loss pairs."""
+        return self.g_loss(real, fake) if self.pairs else self.g_loss(fake)
+
+    def middle(self, real: Tensor, fake: Tensor) -> Tensor | float:
+        """The score that parts what D takes for real from the rest."""
+        return (real.mean() + fake.mean()) / 2 if self.threshold is None else self.threshold
 
 
 def swap(real_target: Tensor, fake_target: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
     """The two targets [N], exchanged where `which` [2, N] is true for the real or the fake (label flips)."""
     return torch.where(which[0], fake_target, real_target), torch.where(which[1], real_target, fake_target)
+
+
+def logit_targets(smoothing: float, two_sided: bool) -> tuple[float, float]:
+    """1 and 0, smoothed one-sidedly (Salimans et al. 2016) to 0.9 and 0, or `two_sided` to 0.9 and 0.1."""
+    return 1 - smoothing, smoothing if two_sided else 0.0
 
 
 def d_non_saturating(real: Tensor, fake: Tensor, real_target: Tensor, fake_target: Tensor) -> Tensor:
@@ -33,6 +70,11 @@ def d_non_saturating(real: Tensor, fake: Tensor, real_target: Tensor, fake_targe
 
 def g_non_saturating(fake: Tensor) -> Tensor:
     return F.softplus(-fake).mean()
+
+
+def wasserstein_targets(smoothing: float, two_sided: bool) -> tuple[float, float]:
+    """-1 and 1, the signs of the Keras examples; smoothed -0.9 and 1.1."""
+    return smoothing - 1, 1 + smoothing
 
 
 def d_wasserstein(real: Tensor, fake: Tensor, real_target: Tensor, fake_target: Tensor) -> Tensor:
@@ -52,6 +94,61 @@ def d_relativistic(real: Tensor, fake: Tensor) -> Tensor:
 
 def g_relativistic(real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(real - fake).mean()
+
+
+LOSSES: dict[str, Loss] = {
+    "non-saturating": Loss(
+        d_non_saturating,
+        g_non_saturating,
+        targets=logit_targets,
+        threshold=0.0,
+        sentence="The discriminator is a judge: real or fake? The generator wants to be called real.",
+        d_formula=(r"-\mathbb{E}\,[\log \sigma(D(x))]", r"- \mathbb{E}\,[\log(1 - \sigma(D(G(z))))]"),
+        g_formula=r"-\mathbb{E}\,[\log \sigma(D(G(z)))]",
+        terms=(
+            (r"-\log \sigma(D(x))", "is large while the judge doubts a real image: it learns to call reals real."),
+            (r"-\log(1 - \sigma(D(G(z))))", "is large while the judge believes a fake: it learns to call fakes fake."),
+            (
+                r"-\log \sigma(D(G(z)))",
+                "is steepest where a fake is seen through, so that even a bad generator learns. The first form, "
+                r"$\log(1 - \sigma(D(G(z))))$, is flat just there: it saturates.",
+            ),
+        ),
+    ),
+    "wasserstein": Loss(
+        d_wasserstein,
+        g_wasserstein,
+        targets=wasserstein_targets,
+        critic=True,
+        sentence="The critic gives marks instead of verdicts; the gap between the marks is a distance between the two "
+        "crowds.",
+        d_formula=(r"\mathbb{E}\,[D(G(z))] - \mathbb{E}\,[D(x)]",),
+        g_formula=r"-\mathbb{E}\,[D(G(z))]",
+        terms=(
+            (
+                r"\mathbb{E}\,[D(G(z))] - \mathbb{E}\,[D(x)]",
+                "reals shall get high marks and fakes low ones. Turned round, the gap estimates the Wasserstein "
+                "distance: how far the fakes would have to be carried.",
+            ),
+            (r"-\mathbb{E}\,[D(G(z))]", "the generator climbs the marks. There is always a slope, near or far."),
+        ),
+    ),
+    "relativistic": Loss(
+        d_relativistic,
+        g_relativistic,
+        pairs=True,
+        sentence="The discriminator compares a real with a fake beside it: which of the two is more real?",
+        d_formula=(r"\mathbb{E}\,[\log(1 + e^{D(G(z)) - D(x)})]",),
+        g_formula=r"\mathbb{E}\,[\log(1 + e^{D(x) - D(G(z))})]",
+        terms=(
+            (
+                r"\log(1 + e^{D(G(z)) - D(x)})",
+                "is large while a fake beats the real beside it. There is no mark to be reached, only a partner to be "
+                "beaten, and so fakes cannot all hide on one clump: reals elsewhere keep winning.",
+            ),
+        ),
+    ),
+}
 
 
 def d_hinge(real: Tensor, fake: Tensor) -> Tensor:

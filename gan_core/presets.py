@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gan_core.config import TrainConfig
+from gan_core.config import TrainConfig, loss_named
 from gan_core.errors import UserError
 
 
@@ -206,8 +206,8 @@ ADDITIONS: dict[str, Preset] = {
 def fitting(base: str) -> list[str]:
     """The additions that go with the preset `base` and change something there."""
     settings = PRESETS[base].settings
-    compares = settings.get("loss") == "relativistic"  # pairs, which have no targets to smooth or swap
-    names = ("augment", "features") if compares else ADDITIONS
+    loss = loss_named(settings.get("loss", "non-saturating"))
+    names = ADDITIONS if loss.targets else ("augment", "features")  # else there is nothing to smooth or swap
     return [name for name in names if not ADDITIONS[name].settings.keys() <= settings.keys()]
 
 
@@ -215,7 +215,8 @@ def _explain(error: ValidationError) -> str:
     """The first thing that does not fit, in a line."""
     first = error.errors()[0]
     where = ".".join(str(p) for p in first["loc"])
-    return f"{where}: {first['msg']}" if where else first["msg"].removeprefix("Value error, ")
+    what = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what
 
 
 def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:

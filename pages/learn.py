@@ -4,8 +4,8 @@ import numpy as np
 import streamlit as st
 
 from studio.learn import ui_toy as learn
-from studio.learn.recipes import RECIPES, SEEN
-from studio.learn.toy.game import GAMES
+from studio.learn.recipes import SEEN, recipes
+from studio.learn.toy.game import games
 from studio.learn.toy.record import SEEDS
 from studio.learn.toy.seen import seen
 from studio.ui_links import one_of
@@ -27,11 +27,11 @@ if play.open:
             "generator that leaves clumps out has lost variety: *mode collapse*."
         )
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            left = st.selectbox("Game", GAMES, key="game", bind="query-params", width=180)
+            left = st.selectbox("Game", games(), key="game", bind="query-params", width=180)
             right = st.selectbox(
                 "Beside it",
-                [*GAMES, ALONE],
-                index=GAMES.index("knee-64"),
+                [*games(), ALONE],
+                index=games().index("knee-64"),
                 key="beside",
                 bind="query-params",
                 width=180,
@@ -70,18 +70,20 @@ if distance.open:
 
 if formulas.open:
     with formulas:
-        name = one_of("Recipe", list(RECIPES), "dcgan", key="recipe")
-        recipe = RECIPES[name]
+        offered = recipes()
+        recipe = offered[one_of("Recipe", list(offered), "dcgan", key="recipe")]
+        judge = recipe.d_name
         st.subheader(recipe.title, anchor=False)
         st.markdown(f"**{recipe.plain}**")
-        for who, formula in (("The critic lowers", recipe.critic), ("The generator lowers", recipe.generator)):
-            st.markdown(f"**{who}**")
+        for who, formula in ((judge, recipe.discriminator), ("generator", recipe.generator)):
+            st.markdown(f"**The {who} lowers**")
             st.latex(formula)
         for term, sentence in recipe.terms:
             st.markdown(f"- ${term}$ {sentence}")
         st.caption(
-            f"{recipe.paper}. $x$ is a real image, $z$ random numbers, $G(z)$ a fake, $D$ the critic's score, "
-            r"$\sigma$ turns a score into a probability, $\nabla D$ is the critic's slope, $\mathbb{E}$ an average."
+            (f"{recipe.paper}. " if recipe.paper else "")
+            + f"$x$ is a real image, $z$ random numbers, $G(z)$ a fake, $D$ the {judge}'s score, "
+            rf"$\sigma$ turns a score into a probability, $\nabla D$ is the {judge}'s slope, $\mathbb{{E}}$ an average."
         )
 
 

@@ -26,10 +26,10 @@ from gan_core.train.run import create_run
 from gan_core.train.trainer import train
 from studio.cli import app
 from studio.evaluate.comparison import Comparison, compare
-from studio.evaluate.evaluate import _MEASURES, evaluate
+from studio.evaluate.evaluate import evaluate
 from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, create_evaluation
 from studio.evaluate.job import run_evaluation
-from studio.evaluate.summary import lines
+from studio.evaluate.metrics import METRICS, lines
 from studio.jobs.deletion import delete_evaluation
 from studio.jobs.folder import JobStatus
 from studio.knee.encoder.agreement import agreement
@@ -343,7 +343,7 @@ def test_the_joint_space_of_perfect_fakes_is_at_its_floor(phantoms):
     side = {k: Sample(d.images, d.labels, np.zeros((len(d.images), 1), np.float32), d.files) for k, d in sets.items()}
     about = {"class_names": GRADES, "label_name": "KL grade", "learnt_from": "", "real_name": "", "other_name": ""}
     c = Comparison(**side, **about, seen=None, unseen=None, skipped=0)
-    figures = _MEASURES["jsw"](c, lambda what, done, of: None)
+    figures = METRICS["jsw"](c, lambda what, done, of: None)
     assert figures["n"] == 150
     for part in ("narrower", "medial", "lateral"):
         assert figures[part]["value"] < 3 * figures[part]["floor"] + 0.1

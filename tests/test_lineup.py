@@ -13,11 +13,12 @@ from gan_core import images, model
 from gan_core.data.limits import MAX_PIXELS
 from gan_core.errors import UserError
 from gan_core.networks import count_parameters
+from gan_core.train import stats
 from gan_core.train.distributed import World
 from gan_core.train.run import create_run, number, runs_root
 from gan_core.train.trainer import train
 from studio import runs as lineup
-from studio.runs import AXES, FIGURES, POINTS, PREFIX
+from studio.runs import AXES, POINTS, PREFIX
 
 
 @pytest.fixture(autouse=True)
@@ -185,8 +186,14 @@ def test_long_runs_are_drawn_with_a_bounded_number_of_points(member):
 
 def test_only_figures_that_a_run_has_are_offered_each_with_a_name(member):
     a, b = member("00001-a", d_loss=float), member("00002-b", kd_knee=float, unheard_of=float)
-    assert [f.column for f in lineup.known_figures([a, b])] == ["d_loss", "kd_knee"]
-    assert len({f.title for f in FIGURES.values()}) == len(FIGURES)
+    assert list(stats.known(a.ticks, b.ticks)) == ["d_loss", "kd_knee"]
+    assert len({stat.title for stat in stats.STATS.values()}) == len(stats.STATS)
+
+
+def test_a_discriminator_is_called_a_critic_where_all_runs_have_one(member):
+    wgan, other = member("00001-a", d_loss=float, wasserstein=float), member("00002-b", d_loss=float)
+    assert stats.known(wgan.ticks)["d_loss"].meaning == "Losses: critic"
+    assert stats.known(wgan.ticks, other.ticks)["d_loss"].meaning == "Losses: discriminator"
 
 
 def test_how_far_the_furthest_run_has_come(member):
@@ -276,8 +283,8 @@ def test_the_table_holds_a_runs_last_figures(member):
         "Images/s": 100,
         "D loss": 4,
         "D accuracy": pytest.approx(0.7),
-        "Distance": 2,
-        "Best distance": 0,
+        "Kernel distance": 2,
+        "Best kernel distance": 0,
     }
     assert {k: row[k] for k in expected} == expected
     assert "G loss" not in row  # no run has it
@@ -336,7 +343,9 @@ def test_a_real_training_has_all_that_the_table_and_the_strips_need(tiny):
     (row,) = lineup.table([m]).rows
     folders = {"generator": run.generator_path, "discriminator": run.discriminator_path}
     assert row["Parameters"] == sum(count_parameters(model.load_model(p, role).net) for role, p in folders.items())
-    assert all(row[k] is not None for k in ("D loss", "G loss", "D accuracy", "Class accuracy", "Variety", "Images/s"))
+    assert all(
+        row[k] is not None for k in ("D loss", "G loss", "D accuracy", "Class accuracy", "Diversity", "Images/s")
+    )
     assert opened(lineup.sheet(run, 400, rows=1)).shape == (16, 160)  # a column a digit
 
 

@@ -9,6 +9,8 @@ from torch.nn import functional as F
 
 from gan_core import losses
 from gan_core.augment import augment, crop
+from gan_core.errors import UserError
+from gan_core.presets import configure
 
 REAL = torch.tensor([2.0, -1.0, 0.5, 3.0])
 FAKE = torch.tensor([-2.0, 1.0, 0.0, 0.25])
@@ -49,7 +51,7 @@ def test_descending_the_class_loss_ends_at_the_flood(flood):
     ],
 )
 def test_targets(loss, smoothing, two_sided, targets):
-    assert losses.d_targets(loss, smoothing, two_sided) == pytest.approx(targets)
+    assert losses.LOSSES[loss].targets(smoothing, two_sided) == pytest.approx(targets)
 
 
 @pytest.mark.parametrize("target", [1.0, 0.9])
@@ -106,6 +108,11 @@ def test_swap_exchanges_just_what_it_is_told():
     a, b = losses.swap(real, fake, which)
     assert a.tolist() == [0, 1, 1, 0]
     assert b.tolist() == [0, 0, 1, 1]
+
+
+def test_an_unknown_loss_is_refused_with_the_names_of_those_that_there_are():
+    with pytest.raises(UserError, match=f"no loss 'hinged'; there are {', '.join(losses.LOSSES)}"):
+        configure("dcgan", loss="hinged")
 
 
 # Penalties

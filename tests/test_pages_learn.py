@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from studio.learn import ui_toy as learn
 from studio.learn.recipes import RECIPES, SEEN
-from studio.learn.toy.game import GAMES
+from studio.learn.toy.game import games
 
 
 def page(**query):
@@ -73,7 +73,7 @@ def test_each_recipe_has_its_formula_and_a_sentence_for_each_term(name):
     assert not at.exception
     text = " ".join(m.value for m in at.markdown) + " ".join(e.value for e in at.get("latex"))
     recipe = RECIPES[name]
-    assert recipe.critic in text
+    assert recipe.discriminator in text
     assert recipe.generator in text
     assert all(sentence in text for _, sentence in recipe.terms)
 
@@ -85,4 +85,4 @@ def test_what_steadies_the_game_is_shown_on_a_phantom():
 
 
 def test_all_that_is_played_has_a_name_and_a_line():
-    assert set(learn.GAMES) == set(GAMES)
+    assert set(learn.GAMES) == set(games())

@@ -187,7 +187,7 @@ def test_curves_lie_over_each_other_each_with_its_letter(two):
     assert len({s["lineStyle"]["color"] for s in critic["series"]}) == 2
     assert [s["name"] for s in distance["series"]] == ["B 00001-plain"]  # the other has no such figure
     assert distance["series"][0]["markLine"]["data"] == [{"yAxis": 0.0}]
-    assert "Distance from the reals" in told(at)
+    assert "Kernel distance" in told(at)
 
 
 def test_a_log_scale_is_for_figures_above_zero(two, tiny):

@@ -17,7 +17,7 @@ from gan_core.presets import configure
 from studio.learn import games as learn_games
 from studio.learn.toy import record as film
 from studio.learn.toy.apart import slide
-from studio.learn.toy.game import GAMES, Game, settings
+from studio.learn.toy.game import Game, games, settings
 from studio.learn.toy.seen import seen
 from studio.learn.toy.targets import EXTENT, TARGETS, target
 
@@ -56,7 +56,7 @@ def test_one_clump_is_one_clump_and_nowhere_is_none():
 # Games
 
 
-@pytest.mark.parametrize("name", GAMES)
+@pytest.mark.parametrize("name", games())
 def test_a_game_keeps_the_loss_of_its_recipe(name):
     toy, recipe = settings(name), configure(name)
     for setting in ("loss", "optimizer", "beta1", "beta2", "lr_final"):
@@ -92,7 +92,7 @@ def test_clipped_weights_stay_in_their_range():
     assert max(p.abs().max().item() for p in game.D.parameters()) == pytest.approx(game.config.clip)
 
 
-@pytest.mark.parametrize("name", GAMES)
+@pytest.mark.parametrize("name", games())
 def test_the_same_seed_is_the_same_game_whatever_else_is_random(short, name):
     first = [film.encode(f) for f in film.record(name, "moons", 3)]
     torch.manual_seed(99)

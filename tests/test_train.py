@@ -1,5 +1,6 @@
 """The game and the loop around it: every recipe plays, resumes bit for bit, stops when asked, fails in words."""
 
+import dataclasses
 import itertools
 import json
 import os
@@ -180,10 +181,10 @@ def test_label_flips_swap_their_share(tiny, monkeypatch, flip, smoothing):
 
     def spy(real, fake, real_target, fake_target):
         seen.append((real_target, fake_target))
-        return d_loss(real, fake, real_target, fake_target)
+        return losses.d_non_saturating(real, fake, real_target, fake_target)
 
-    d_loss = losses.d_non_saturating
-    monkeypatch.setattr(losses, "d_non_saturating", spy)
+    spied = dataclasses.replace(losses.LOSSES["non-saturating"], d_loss=spy)
+    monkeypatch.setitem(losses.LOSSES, "non-saturating", spied)
     game = Game(tiny("dcgan", label_flip=flip, label_smoothing=smoothing, batch=400), batches(), 3)
     for _ in range(3):
         game.step()
@@ -685,7 +686,7 @@ def test_warnings():
     assert "10%" in collapse
     sure = [tick(d_accuracy_real=1.0, d_accuracy_fake=1.0)] * 3
     (saturated,) = health.warnings(sure, "non-saturating")
-    assert "critic is right nearly always" in saturated
+    assert "discriminator is right nearly always" in saturated
     assert health.warnings(sure, "wasserstein") == []  # a critic does not saturate
     assert health.warnings([*sure, tick()], "non-saturating") == []  # it recovered
 

@@ -118,6 +118,7 @@ class Game:
 
     def __init__(self, config: TrainConfig, batches: Batches, num_classes: int, world: World | None = None) -> None:
         self.config, self.batches, self.world = config, batches, world or World()
+        self.loss = losses.LOSSES[config.loss]
         if config.batch % self.world.size:
             raise UserError(
                 f"A batch of {config.batch} does not divide by {self.world.size} processes: set batch to a multiple."
@@ -267,16 +268,8 @@ class Game:
 
     def _d_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         cfg = self.config
-        if cfg.loss == "relativistic":
-            return losses.d_relativistic(real, fake)
-        real_target, fake_target = (
-            torch.full_like(real, t) for t in losses.d_targets(cfg.loss, cfg.label_smoothing, cfg.smooth_fakes)
-        )
-        if cfg.label_flip:
-            which = torch.stack([self._uniform(), self._uniform()]) < cfg.label_flip
-            real_target, fake_target = losses.swap(real_target, fake_target, which)
-        d_loss = losses.d_wasserstein if cfg.loss == "wasserstein" else losses.d_non_saturating
-        return d_loss(real, fake, real_target, fake_target)
+        flips = torch.stack([self._uniform(), self._uniform()]) < cfg.label_flip if cfg.label_flip else None
+        return self.loss.of_d(real, fake, cfg.label_smoothing, cfg.smooth_fakes, flips)
 
     def _class_loss(self, real: networks.Scores, fake: networks.Scores, c: Tensor | None) -> Tensor:
         assert c is not None
@@ -305,13 +298,9 @@ class Game:
         self.D.requires_grad_(False)
         with self._autocast():
             fake = self.fast_D(self._seen(fakes), c)
-            if cfg.loss == "relativistic":
-                with torch.no_grad():
-                    real = self.fast_D(self._seen(reals), c)
-                loss = losses.g_relativistic(real.score, fake.score)
-            else:
-                g_loss = losses.g_wasserstein if cfg.loss == "wasserstein" else losses.g_non_saturating
-                loss = g_loss(fake.score)
+            with torch.no_grad():
+                real = self.fast_D(self._seen(reals), c).score if self.loss.pairs else None
+            loss = self.loss.of_g(fake.score, real)
         self._note(g_loss=loss)
         if self.F:
             self.F.requires_grad_(False)
@@ -354,14 +343,10 @@ class Game:
     # -- what comes out -----------------------------------------------------------------------------------------------
 
     def _judgement(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """D's accuracies. A logit is judged at 0; a critic without a zero of its own at the middle of the two means."""
+        """D's accuracies, and a critic's estimate of the distance."""
         real, fake = real.detach(), fake.detach()
-        threshold = torch.zeros_like(real[0])
-        out = {}
-        if self.config.loss != "non-saturating":
-            threshold = (real.mean() + fake.mean()) / 2
-        if self.config.loss == "wasserstein":
-            out["wasserstein"] = real.mean() - fake.mean()
+        threshold = self.loss.middle(real, fake)
+        out = {"wasserstein": real.mean() - fake.mean()} if self.loss.critic else {}
         return out | {
             "d_accuracy_real": (real > threshold).float().mean(),
             "d_accuracy_fake": (fake < threshold).float().mean(),

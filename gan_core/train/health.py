@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gan_core.images import to_float
+from gan_core.losses import LOSSES
 
 COLLAPSED = 0.35  # diversity below this share of the reals'
 SATURATED = 0.98  # D right this often on both reals and fakes
@@ -71,11 +72,11 @@ def warnings(ticks: Sequence[dict], loss: str) -> list[str]:
             f"This looks like mode collapse: the samples vary {recent[-1]['diversity']:.0%} as much as the reals. "
             "Try +augment or +smooth, a lower g_lr, or the knee-64 or wgan-gp preset."
         )
-    if loss != "wasserstein" and all(
+    if not LOSSES[loss].critic and all(  # a critic is no worse for being right
         t.get("d_accuracy_real", 0.0) > SATURATED and t.get("d_accuracy_fake", 0.0) > SATURATED for t in recent
     ):
         out.append(
-            "The critic is right nearly always, so the generator learns little from it. "
+            "The discriminator is right nearly always, so the generator learns little from it. "
             "Try +smooth or +noise, a lower d_lr, or more r1_gamma."
         )
     back = setbacks(ticks)

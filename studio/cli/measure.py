@@ -42,7 +42,7 @@ def evaluate(
     from gan_core.model import find_generator
     from studio.evaluate.card import put_report, report_markdown
     from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, command_line, create_evaluation
-    from studio.evaluate.summary import TITLES, lines
+    from studio.evaluate.metrics import METRICS, lines
     from studio.jobs.deletion import delete_evaluation
 
     if not again and not (model and data):
@@ -52,8 +52,8 @@ def evaluate(
     if report and report.is_dir():
         raise bad_call(f"{report} is a folder: give the file's name too")
     names = tuple(part.strip() for part in only.split(",") if part.strip())
-    if unknown := [name for name in names if name not in TITLES]:
-        raise bad_call(f"there is no measure {unknown[0]!r}; there are {', '.join(TITLES)}")
+    if unknown := [name for name in names if name not in METRICS]:
+        raise bad_call(f"there is no measure {unknown[0]!r}; there are {', '.join(METRICS)}")
 
     environment.restart_prepared()
     from studio.evaluate.job import run_evaluation  # slow to load: after the call is known to be good

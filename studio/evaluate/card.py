@@ -8,7 +8,7 @@ from typing import Any
 from gan_core.errors import UserError
 from gan_core.files import write_text
 from gan_core.model import CARD
-from studio.evaluate.summary import lines
+from studio.evaluate.metrics import lines
 
 HEADING = "## Report"
 

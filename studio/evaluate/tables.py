@@ -1,4 +1,4 @@
-"""What is shown of an evaluation besides `summary.lines`: what figures mean, which lead, and those of each class.
+"""What is shown of an evaluation besides `metrics.lines`: what figures mean, which lead, and those of each class.
 
 Reads only what `evaluate --json` prints.
 """
@@ -7,33 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from studio.evaluate.summary import TITLES, Line, lines
+from gan_core.metrics.registry import at
+from studio.evaluate.metrics import METRICS, Figures, Line
 
-Figures = dict[str, Any]
 BETTER = {"lower": "lower is better", "higher": "higher is better", "near": "near the floor is best", "": ""}
 FAKE, REAL = "synthetic", "real"
 COMPARTMENTS = {"narrower": "The narrower compartment", "medial": "Medial", "lateral": "Lateral"}
-MEANING = {
-    "fd": "How far the synthetic images lie from the real ones, as the extractor sees them, in their centre and their "
-    "spread. It grows as images get fewer: only figures of as many images compare.",
-    "kd": "The same question, without that bias: 0 is as near as real to real. The figure to trust with few images.",
-    "prdc": "Each image reaches as far as its fifth nearest neighbour of its own kind.",
-    "variety": "How alike two images of one class are; 1 is the same image twice. Above the floor they vary less.",
-    "spectrum": "How much the detail at each scale, from coarse to fine, differs from that of real images.",
-    "copying": "A copy lies much nearer to one training image than to any other. The second "
-    "column is what synthetic images that copy nothing would give.",
-    "grade": "The grade asked for, against the grade that the knee encoder reads. The second column is its reading of "
-    "real images against the readers' grades.",
-    "jsw": "The width of the joint space, measured on the images in pixels. It narrows as the grade rises.",
-    "makeup": "How many are left knees and inverted films, and whether bright and dark images come as often as among "
-    "reals.",
-    "detect": "A small network learns to tell synthetic from real; on images it has not seen, 0.5 is guessing and 1 is "
-    "never wrong.",
-    "useful": "A classifier learns grades from real images, from synthetic ones and from both, and is tried on real "
-    "images of other patients.",
-}
 
 
 @dataclass(frozen=True)
@@ -51,60 +31,27 @@ class Lead:
         return "–" if number is None else f"{number:{self.form}}"
 
 
-# Title, where the figure is and where its floor is, how it is written, which way is better, what the floor is of. The
-# first ones come first.
-REALS = "real against real"
-_LEADS = (
-    ("Kernel distance", "kd.value", "kd.floor", "z.3f", "lower", REALS),
-    ("Coverage", "prdc.coverage.value", "prdc.coverage.floor", "z.3f", "near", REALS),
-    ("Copies", "copying.value", "copying.floor", ".1%", "lower", "expected"),
-    ("Grade agreement (kappa)", "grade.value", "grade.floor", "z.3f", "near", REALS),
-    ("Told from real (AUC)", "detect.value", "detect.floor", "z.3f", "lower", REALS),
-    ("Gain by synthetic images (accuracy)", "useful.value", "useful.floor", "+z.3f", "higher", "expected"),
-    ("Recall", "prdc.recall.value", "prdc.recall.floor", "z.3f", "near", REALS),
-    ("Precision", "prdc.precision.value", "prdc.precision.floor", "z.3f", "near", REALS),
-    ("Fréchet distance", "fd.value", "fd.floor", ".2f", "lower", REALS),
-    ("Likeness (MS-SSIM)", "variety.value", "variety.floor", "z.3f", "near", REALS),
-    ("Gap of spectra, dB", "spectrum.value", "spectrum.floor", ".2f", "lower", REALS),
-    ("Exposures (Kolmogorov-Smirnov)", "makeup.value", "makeup.floor", "z.3f", "lower", REALS),
-    ("Joint space, px", "jsw.value", "jsw.floor", ".2f", "lower", REALS),
-)
-_OF_CLASS = (
-    ("Kernel distance", "kd", "", "z.3f"),
-    ("Fréchet distance", "fd", "", ".2f"),
-    ("Precision", "prdc", "precision", "z.3f"),
-    ("Recall", "prdc", "recall", "z.3f"),
-    ("Coverage", "prdc", "coverage", "z.3f"),
-    ("Likeness (MS-SSIM)", "variety", "", "z.3f"),
-)
-
-
-def _at(figures: Figures, path: str) -> float | None:
-    found: Any = figures
-    for key in path.split("."):
-        found = found.get(key) if isinstance(found, dict) else None
-    return found
-
-
 def leads(figures: Figures) -> list[Lead]:
     """Those that were measured, the most telling first."""
-    return [
-        Lead(title, value, _at(figures, floor), form, better, floor_is)
-        for title, path, floor, form, better, floor_is in _LEADS
-        if (value := _at(figures, path)) is not None
+    known = [
+        (f.rank, Lead(f.column, value, at(figures, f"{name}.{f.floor}"), f.form, f.better, metric.floor))
+        for name, metric in METRICS.items()
+        for f in metric.shown
+        if f.column and (value := at(figures, f"{name}.{f.value}")) is not None
     ]
+    return [lead for _, lead in sorted(known, key=lambda found: found[0])]
 
 
 def by_question(figures: Figures) -> dict[str, list[tuple[Line, str]]]:
     """Each question's lines, each with what its measure means; "" where the line above has said it."""
-    questions = dict.fromkeys(question for question, _ in TITLES.values())
+    questions = dict.fromkeys(metric.question for metric in METRICS.values())
     return {question: rows for question in questions if (rows := list(_lines_of(question, figures)))}
 
 
 def _lines_of(question: str, figures: Figures) -> Iterator[tuple[Line, str]]:
-    for name in TITLES:
-        meaning = MEANING[name]
-        for line in lines({name: figures[name]}) if name in figures else ():
+    for name, metric in METRICS.items():
+        meaning = metric.meaning
+        for line in metric.lines(figures[name]) if name in figures else ():
             if line.question == question:
                 yield line, meaning
                 meaning = ""
@@ -113,20 +60,24 @@ def _lines_of(question: str, figures: Figures) -> Iterator[tuple[Line, str]]:
 def class_rows(figures: Figures) -> list[dict[str, str]]:
     """A row for each class: its name, and each figure with the floor in brackets. [] where nothing is by class."""
     names = figures["about"]["class_names"]
-    columns = [(title, name, part, form) for title, name, part, form in _OF_CLASS if _at(figures, f"{name}.per_class")]
+    columns = [(name, f) for name in _by_class(figures) for f in METRICS[name].shown if f.column]
     if not (names and columns):
         return []
     label = figures["about"]["label_name"]
     rows = []
     for of_class in names:
         row = {label: of_class}
-        for title, name, part, form in columns:
-            found = figures[name]["per_class"].get(of_class, {})
-            cell = found.get(part, {}) if part else found
-            known = cell.get("value") is not None
-            row[title] = f"{cell['value']:{form}} ({cell['floor']:{form}})" if known else "–"
+        for name, f in columns:
+            cell = figures[name]["per_class"].get(of_class, {})
+            value, floor = at(cell, f.value), at(cell, f.floor)
+            row[f.column] = "–" if value is None else f"{value:{f.form}} ({floor:{f.form}})"
         rows.append(row)
     return rows
+
+
+def _by_class(figures: Figures) -> dict[str, Figures]:
+    """Of each metric that was measured by class, the figures of each class."""
+    return {name: parts for name in METRICS if (parts := at(figures, f"{name}.per_class"))}
 
 
 def class_gaps(figures: Figures) -> list[str]:
@@ -134,8 +85,8 @@ def class_gaps(figures: Figures) -> list[str]:
     label = figures["about"]["label_name"]
     found = [
         f"{label} {of_class}: {part['why']}"
-        for _, name, _, _ in _OF_CLASS
-        for of_class, part in (_at(figures, f"{name}.per_class") or {}).items()  # type: ignore[union-attr]
+        for name, parts in _by_class(figures).items()
+        for of_class, part in parts.items()
         if part.get("why")
     ]
     return list(dict.fromkeys(found))
@@ -162,7 +113,7 @@ def joint_space_rows(figures: Figures, part: str = "narrower") -> list[Figures]:
     """
     return [
         {"class": of_class, "which": which, **{k: sides[key][k] for k in ("mean", "low", "high", "n")}}
-        for of_class, sides in (_at(figures, f"jsw.{part}.per_class") or {}).items()  # type: ignore[union-attr]
+        for of_class, sides in (at(figures, f"jsw.{part}.per_class") or {}).items()
         for which, key in ((FAKE, "fake"), (REAL, "real"))
         if sides.get(key) and sides[key].get("mean") is not None
     ]

@@ -8,10 +8,11 @@ import streamlit as st
 
 from gan_core.errors import UserError
 from gan_core.grades import KL_GRADE
+from gan_core.metrics.registry import Need
 from gan_core.model import ModelConfig, read_config
 from studio import ui_sources as sources
 from studio.evaluate.folder import EvaluationFolder, EvaluationRequest
-from studio.evaluate.summary import TITLES
+from studio.evaluate.metrics import METRICS, quick
 from studio.hosting import folders_offered, visitor_source
 from studio.jobs import launch
 from studio.models import ui_models as models
@@ -19,23 +20,11 @@ from studio.text import plain
 
 FOLDER, UPLOAD, PHANTOM, NONE = "Folder", "Upload", "Phantom knees", "None"
 PHANTOMS = "phantom:2000"
-SLOW = "useful"
-SHORT = {
-    "fd": "Fréchet distance",
-    "kd": "Kernel distance",
-    "prdc": "Precision and recall",
-    "variety": "Likeness",
-    "spectrum": "Detail and brightness",
-    "copying": "Copies",
-    "grade": "Grades",
-    "jsw": "Joint space",
-    "makeup": "Sides and exposures",
-    "detect": "Told from real",
-    "useful": "Usefulness",
+MISSING: dict[Need, str] = {  # what a metric needs and there is not
+    "knees": "Only for models of knees with KL grades",
+    "classes": "Only for models with classes",
+    "training images": "Only with the images of the training and others beside them, as data and reference",
 }
-OF_KNEES = ("grade", "jsw", "makeup")
-OF_CLASSES = ("useful",)
-OF_TRAINING = ("copying",)
 
 
 def image_source(label: str, kinds: list[str], before: str, key: str) -> str:
@@ -72,31 +61,33 @@ def _last() -> EvaluationRequest | None:
 
 def _measures(model: ModelConfig, reference: str) -> tuple[str, ...] | None:
     """Names of measures, () for all of the quick ones; None while none is chosen."""
-    unfit = {
-        "Only for models of knees with KL grades": OF_KNEES if model.label_name != KL_GRADE else (),
-        "Only for models with classes": OF_CLASSES if len(model.class_names) < 2 else (),
-        "Only with the images of the training and others beside them, as data and reference": ()
-        if reference
-        else (*OF_TRAINING, *OF_CLASSES),
+    lacking: dict[Need, bool] = {
+        "knees": model.label_name != KL_GRADE,
+        "classes": len(model.class_names) < 2,
+        "training images": not reference,
     }
-    left_out = {name: why for why, names in reversed(unfit.items()) for name in names}
-    offered = [name for name in TITLES if name not in left_out]
+    left_out = {
+        name: MISSING[need]
+        for name, metric in METRICS.items()
+        if (need := next((n for n in metric.needs if lacking[n]), None))
+    }
+    offered = [name for name in METRICS if name not in left_out]
     chosen = st.pills(
         "Measures",
         offered,
         selection_mode="multi",
-        default=[name for name in offered if name != SLOW],
-        format_func=SHORT.__getitem__,
+        default=[name for name in offered if name in quick()],
+        format_func=lambda name: METRICS[name].short,
         key=f"measures-{'-'.join(offered)}",
         wrap=True,
-        help=" ".join(f"**{SHORT[name]}**: {TITLES[name][1]}." for name in offered),
+        help=" ".join(f"**{METRICS[name].short}**: {METRICS[name].title}." for name in offered),
     )
     for why in dict.fromkeys(left_out.values()):
-        st.caption(f"{why}: {', '.join(SHORT[name] for name in left_out if left_out[name] == why)}.")
-    if SLOW in chosen:
-        st.caption("Usefulness trains many classifiers and takes about ten minutes.")
-    quick = set(TITLES) - {SLOW}
-    return () if set(chosen) == quick else tuple(name for name in offered if name in chosen) or None
+        st.caption(f"{why}: {', '.join(METRICS[name].short for name in left_out if left_out[name] == why)}.")
+    for name in chosen:
+        if slow := METRICS[name].slow:
+            st.caption(slow)
+    return () if set(chosen) == set(quick()) else tuple(name for name in offered if name in chosen) or None
 
 
 def _images() -> tuple[str, str]:

@@ -20,7 +20,7 @@ from gan_core.status import duration
 from studio.evaluate import tables
 from studio.evaluate import ui_charts as charts
 from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, command_line
-from studio.evaluate.summary import Line
+from studio.evaluate.metrics import Line
 from studio.hosting import folders_offered
 from studio.jobs import launch
 from studio.jobs import ui_view as job_view

@@ -1,8 +1,13 @@
-"""Each recipe's loss as a formula, and a sentence for each of its terms."""
+"""What each recipe's networks lower, as formulas: its loss as `gan_core.losses` tells it, and what the recipe adds."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from gan_core.losses import LOSSES
+
+Terms = tuple[tuple[str, str], ...]  # LaTeX, what it does
 
 
 @dataclass(frozen=True)
@@ -10,58 +15,66 @@ class Recipe:
     title: str
     paper: str
     plain: str
-    critic: str  # LaTeX: what D lowers
+    loss: str  # of LOSSES
+    discriminator: str  # LaTeX: what D lowers
     generator: str  # LaTeX: what G lowers
-    terms: tuple[tuple[str, str], ...]  # LaTeX, what it does
+    terms: Terms
+
+    @property
+    def d_name(self) -> str:
+        return LOSSES[self.loss].d_name
+
+
+def _equation(left: str, lines: Sequence[str]) -> str:
+    """A line each, so that it fits a telephone."""
+    if len(lines) == 1:
+        return f"{left} = {lines[0]}"
+    return rf"\begin{{aligned}} {left} = {{}}&" + r" \\ &".join(lines) + r" \end{aligned}"
+
+
+def _with_loss(
+    title: str, paper: str, loss: str, more: Sequence[str] = (), terms: Terms = (), plain: str = ""
+) -> Recipe:
+    """The loss of this name, with `more` lines of what D lowers. Its own sentence, unless there is a `plain` one."""
+    own = LOSSES[loss]
+    return Recipe(
+        title,
+        paper,
+        plain or own.sentence,
+        loss,
+        _equation("L_D", (*own.d_formula, *more)),
+        _equation("L_G", (own.g_formula,)),
+        (*own.terms, *terms),
+    )
+
+
+def recipes() -> dict[str, Recipe]:
+    """The recipes, then whichever losses none of them has."""
+    shown = {recipe.loss for recipe in RECIPES.values()}
+    return RECIPES | {name: _with_loss(name, "", name) for name in LOSSES if name not in shown}
 
 
 RECIPES: dict[str, Recipe] = {
-    "dcgan": Recipe(
-        "DCGAN",
-        "Goodfellow et al. 2014; Radford et al. 2015",
-        "The critic is a judge: real or fake? The generator wants to be called real.",
-        r"\begin{aligned} L_D = &-\mathbb{E}\,[\log \sigma(D(x))] \\"
-        r" &- \mathbb{E}\,[\log(1 - \sigma(D(G(z))))] \end{aligned}",
-        r"L_G = -\mathbb{E}\,[\log \sigma(D(G(z)))]",
-        (
-            (r"-\log \sigma(D(x))", "is large while the judge doubts a real image: it learns to call reals real."),
-            (r"-\log(1 - \sigma(D(G(z))))", "is large while the judge believes a fake: it learns to call fakes fake."),
-            (
-                r"-\log \sigma(D(G(z)))",
-                "is steepest where a fake is seen through, so that even a bad generator learns. The first form, "
-                r"$\log(1 - \sigma(D(G(z))))$, is flat just there: it saturates.",
-            ),
-        ),
-    ),
-    "wgan": Recipe(
+    "dcgan": _with_loss("DCGAN", "Goodfellow et al. 2014; Radford et al. 2015", "non-saturating"),
+    "wgan": _with_loss(
         "WGAN",
         "Arjovsky et al. 2017",
-        "The critic gives marks instead of verdicts; the gap between the marks is a distance between the two crowds.",
-        r"L_D = \mathbb{E}\,[D(G(z))] - \mathbb{E}\,[D(x)], \quad |w| \le c",
-        r"L_G = -\mathbb{E}\,[D(G(z))]",
+        "wasserstein",
+        (r"\text{while } |w| \le c",),
         (
-            (
-                r"\mathbb{E}\,[D(G(z))] - \mathbb{E}\,[D(x)]",
-                "reals shall get high marks and fakes low ones. Turned round, the gap estimates the Wasserstein "
-                "distance: how far the fakes would have to be carried.",
-            ),
             (
                 r"|w| \le c",
                 "each weight of the critic is cut to a small range after every step. Without a limit the gap could "
                 "grow for ever; with this one the critic stays blunt and learns slowly.",
             ),
-            (r"-\mathbb{E}\,[D(G(z))]", "the generator climbs the marks. There is always a slope, near or far."),
         ),
     ),
-    "wgan-gp": Recipe(
+    "wgan-gp": _with_loss(
         "WGAN-GP",
         "Gulrajani et al. 2017",
-        "WGAN, with a gentler limit: the critic's slope shall be 1.",
-        r"\begin{aligned} L_D = \mathbb{E}\,[D(G(z))] &- \mathbb{E}\,[D(x)] \\"
-        r" &+ \lambda\,\mathbb{E}\,[(\|\nabla D(\hat x)\| - 1)^2] \end{aligned}",
-        r"L_G = -\mathbb{E}\,[D(G(z))]",
+        "wasserstein",
+        (r"+ \lambda\,\mathbb{E}\,[(\|\nabla D(\hat x)\| - 1)^2]",),
         (
-            (r"\mathbb{E}\,[D(G(z))] - \mathbb{E}\,[D(x)]", "the gap between the marks, as in WGAN."),
             (
                 r"\hat x = t\,x + (1 - t)\,G(z)",
                 "a point somewhere on the way from a fake to a real, where the generator has to travel.",
@@ -73,19 +86,21 @@ RECIPES: dict[str, Recipe] = {
             ),
             (r"\lambda", "how much that counts: 10 for images."),
         ),
+        "WGAN, with a gentler limit: the critic's slope shall be 1.",
     ),
     "acgan": Recipe(
         "AC-GAN",
         "Odena et al. 2017",
-        "DCGAN whose critic also names the class, so that one can ask for a class: a knee of grade 3.",
+        "DCGAN whose discriminator also names the class, so that one can ask for a class: a knee of grade 3.",
+        "non-saturating",
         r"L_D = L_D^{\text{DCGAN}} - w\,\mathbb{E}\,[\log p_D(c \mid x)]",
         r"L_G = L_G^{\text{DCGAN}} - w\,\mathbb{E}\,[\log p_D(c \mid G(z, c))]",
         (
             (r"L^{\text{DCGAN}}", "real or fake, as above."),
             (
                 r"-\log p_D(c \mid x)",
-                "the critic learns to read the class of real images. It does not learn it from fakes here: on small "
-                "data that teaches it the generator's mistakes.",
+                "the discriminator learns to read the class of real images. It does not learn it from fakes here: on "
+                "small data that teaches it the generator's mistakes.",
             ),
             (
                 r"-\log p_D(c \mid G(z, c))",
@@ -95,24 +110,19 @@ RECIPES: dict[str, Recipe] = {
             (r"w", "how much the class counts."),
         ),
     ),
-    "knee-64": Recipe(
+    "knee-64": _with_loss(
         "knee-64: relativistic, R1 + R2",
         "Jolicoeur-Martineau 2018; Mescheder et al. 2018; Huang et al. 2024 (R3GAN)",
-        "The critic compares a real with a fake beside it, and is kept flat where either of them are.",
-        r"\begin{aligned} L_D = \mathbb{E}\,[\log(1 + e^{D(G(z)) - D(x)})] \\"
-        r" + \tfrac{\gamma}{2}\,\mathbb{E}\,\|\nabla D(x)\|^2 \\"
-        r" + \tfrac{\gamma}{2}\,\mathbb{E}\,\|\nabla D(G(z))\|^2 \end{aligned}",
-        r"L_G = \mathbb{E}\,[\log(1 + e^{D(x) - D(G(z))})]",
+        "relativistic",
+        (
+            r"+ \tfrac{\gamma}{2}\,\mathbb{E}\,\|\nabla D(x)\|^2",
+            r"+ \tfrac{\gamma}{2}\,\mathbb{E}\,\|\nabla D(G(z))\|^2",
+        ),
         (
             (
-                r"\log(1 + e^{D(G(z)) - D(x)})",
-                "is large while a fake beats the real beside it. There is no mark to be reached, only a partner to be "
-                "beaten, and so fakes cannot all hide on one clump: reals elsewhere keep winning.",
-            ),
-            (
                 r"\tfrac{\gamma}{2}\|\nabla D(x)\|^2",
-                "R1 costs where the critic is steep at real images. Once the fakes are there too it has nothing left "
-                "to say, and the game comes to rest.",
+                "R1 costs where the discriminator is steep at real images. Once the fakes are there too it has nothing "
+                "left to say, and the game comes to rest.",
             ),
             (
                 r"\tfrac{\gamma}{2}\|\nabla D(G(z))\|^2",
@@ -120,12 +130,14 @@ RECIPES: dict[str, Recipe] = {
             ),
             (r"\gamma", "how much flatness counts. Too little and it swings; too much and the images stay soft."),
         ),
+        "The discriminator compares a real with a fake beside it, and is kept flat where either of them are.",
     ),
     "knee-128": Recipe(
-        "knee-128: two critics, and grades",
+        "knee-128: two discriminators, and grades",
         "as knee-64; Odena et al. 2017; Ishida et al. 2020; Sauer et al. 2021; Kumari et al. 2022",
-        "knee-64 grown up: the critic also names the grade, and a second one looks through a network that learnt to "
-        "see on photographs.",
+        "knee-64 grown up: the discriminator also names the grade, and a second one looks through a network that "
+        "learnt to see on photographs.",
+        "relativistic",
         r"\begin{aligned} L_D &= L_D^{\text{knee-64}} + w\,|H - b| \\"
         r" H &= -\mathbb{E}\,[\log p_D(c \mid x)] \end{aligned}",
         r"\begin{aligned} L_G = L_G^{\text{knee-64}} &- w\,\mathbb{E}\,[\log p_D(c \mid G(z, c))] \\"
@@ -134,8 +146,9 @@ RECIPES: dict[str, Recipe] = {
             (r"L^{\text{knee-64}}", "which of the two is real, and flatness around both, as above."),
             (
                 r"|H - b|",
-                "the critic learns to read grades, but gains nothing by being surer than a reader of unseen films can "
-                "be: it would only learn its films by heart, and the generator would follow it into caricature.",
+                "the discriminator learns to read grades, but gains nothing by being surer than a reader of unseen "
+                "films can be: it would only learn its films by heart, and the generator would follow it into "
+                "caricature.",
             ),
             (
                 r"\phi",
@@ -144,10 +157,10 @@ RECIPES: dict[str, Recipe] = {
             ),
             (
                 r"F(\phi(G(z)))",
-                "the marks of a small critic that sees nothing but that. It finds other faults than the one that looks "
-                "at pixels. What it lowers itself is a hinge: reals above 1, fakes below -1, no more.",
+                "the marks of a small discriminator that sees nothing but that. It finds other faults than the one "
+                "that looks at pixels. What it lowers itself is a hinge: reals above 1, fakes below -1, no more.",
             ),
-            (r"w, v", "how much the grade and the second critic count."),
+            (r"w, v", "how much the grade and the second discriminator count."),
         ),
     ),
 }

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from gan_core.losses import LOSSES
 from studio.learn.toy.apart import slide
 from studio.learn.toy.record import scene
 from studio.runs.ui_curves import COLOURS
@@ -29,9 +30,12 @@ _TOY = _component(
 )
 _APART = _component("learn_apart", f'<div class="apart" {_MARKS}></div>')
 
-# name -> title, what to look for
+# name -> title, what to look for; a loss without an entry says its own sentence
 GAMES = {
-    "dcgan": ("DCGAN", "The critic says true or false. Watch fakes crowd onto some clumps, leave, and forget others."),
+    "dcgan": (
+        "DCGAN",
+        "The discriminator says true or false. Watch fakes crowd onto some clumps, leave, and forget others.",
+    ),
     "wgan": (
         "WGAN, clipped",
         "The critic measures a distance; clipping keeps it blunt. Slow, and blurred between clumps.",
@@ -39,7 +43,7 @@ GAMES = {
     "wgan-gp": ("WGAN-GP", "The critic's slope is held near 1 everywhere: every fake is pulled, wherever it is."),
     "knee-64": (
         "knee-64: relativistic, R1 + R2",
-        "Each real must beat a fake, and the critic must lie flat where either are: it settles.",
+        "Each real must beat a fake, and the discriminator must lie flat where either are: it settles.",
     ),
 }
 TARGETS = {"Grid": "grid", "Ring": "ring", "Moons": "moons"}
@@ -50,7 +54,8 @@ CLUMPS = {"grid": "clumps", "ring": "clumps", "moons": "pieces of the moons"}
 def toy(games: list[str], target: str, seed: int) -> None:
     """Plays one game or two in step."""
     query = urlencode({"game": games, "target": target, "seed": seed}, doseq=True)
-    shown = [{"name": name, "title": GAMES[name][0], "line": GAMES[name][1]} for name in games]
+    told = {name: GAMES[name] if name in GAMES else (name, LOSSES[name].sentence) for name in games}
+    shown = [{"name": name, "title": title, "line": line} for name, (title, line) in told.items()]
     data = {"address": f"api/toy?{query}", "games": shown, "scene": scene(target) | {"clumps": CLUMPS[target]}}
     _TOY(key="toy", data=data | {"real": REAL, "fake": FAKE})
 

@@ -1,6 +1,6 @@
 """Several runs beside each other: curves, samples in step, a table, and the settings in which they differ."""
 
-from studio.runs.curves import FIGURES, POINTS, Figure, curve, known_figures, overlaid, reach, smoothed
+from studio.runs.curves import POINTS, curve, overlaid, reach, smoothed
 from studio.runs.differences import settings
 from studio.runs.member import AXES, Axis, Member, mixed, read
 from studio.runs.offer import MOST, PREFIX, Entry, entries, find_entry, first_choice, groups, shipped_runs
@@ -10,14 +10,12 @@ from studio.runs.takeaway import curves_csv, table_csv
 
 __all__ = [
     "AXES",
-    "FIGURES",
     "MOST",
     "POINTS",
     "PREFIX",
     "Axis",
     "Column",
     "Entry",
-    "Figure",
     "Member",
     "curve",
     "curves_csv",
@@ -25,7 +23,6 @@ __all__ = [
     "find_entry",
     "first_choice",
     "groups",
-    "known_figures",
     "mixed",
     "moments",
     "overlaid",

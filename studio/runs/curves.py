@@ -3,53 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from studio.runs.member import Axis, Member
-from studio.runs.media.curves import PANELS
 from gan_core.train.run import number
 
 POINTS = 400  # of curves as they are drawn
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure that ticks have. `share`: from 0 to 1. `level`: what to hold it against."""
-
-    column: str
-    title: str
-    meaning: str
-    share: bool = False
-    level: float | None = None
-
-
-_SHORT = {
-    "d_loss": "Critic's loss",
-    "g_loss": "Generator's loss",
-    "d_accuracy_real": "Right on reals",
-    "d_accuracy_fake": "Right on fakes",
-    "f_accuracy_real": "Features: right on reals",
-    "f_accuracy_fake": "Features: right on fakes",
-    "class_accuracy": "Right on the class",
-    "kd_knee": "Distance from the reals",
-    "diversity": "Variety",
-    "wasserstein": "Wasserstein estimate",
-    "penalty": "Penalty",
-}
-_FIGURES = [
-    Figure(c.column, _SHORT.get(c.column, p.title), f"{p.title}: {c.label}" if c.label else p.title, p.share, p.level)
-    for p in PANELS
-    for c in p.curves
-] + [Figure("images_per_second", "Images a second", "Images shown to the critic in a second of training")]
-FIGURES = {f.column: f for f in _FIGURES}
-
-
-def known_figures(members: Sequence[Member]) -> list[Figure]:
-    """Those that at least one of the runs has."""
-    return [f for f in FIGURES.values() if any(number(t.get(f.column)) is not None for m in members for t in m.ticks)]
 
 
 def smoothed(x: NDArray, y: NDArray, half_life: float) -> NDArray:

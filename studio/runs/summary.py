@@ -14,9 +14,9 @@ from gan_core import networks
 from gan_core.config import NetConfig
 from gan_core.data import short_source
 from gan_core.errors import UserError
-from studio.runs.curves import FIGURES
 from studio.runs.member import Member
 from gan_core.train.run import Run, number
+from gan_core.train.stats import STATS, Stat
 
 
 @dataclass(frozen=True)
@@ -56,26 +56,19 @@ _OWN = (
     Column("Recipe"),
     Column("Images of"),
     Column("Side", 0, help="Pixels."),
-    Column("Images", 0, help="Shown to the critic."),
+    Column("Images", 0, help="Shown to the discriminator."),
     Column("Epochs", 1),
     Column("Minutes", 1, help="Of training."),
     Column("Images/s", 1, help="On average over the run."),
-    Column("Parameters", 0, help="Of generator and critic."),
-    Column("D loss", 3, help=f"The critic's. {_LAST}"),
-    Column("G loss", 3, help=f"The generator's. {_LAST}"),
-    Column("D accuracy", 0, share=True, help=f"How often the critic is right, over reals and fakes. {_LAST}"),
-    Column("D accuracy, reals", 0, share=True, help=_LAST),
-    Column("D accuracy, fakes", 0, share=True, help=_LAST),
-    Column("Class accuracy", 0, share=True, help=f"How often the critic names a real's class. {_LAST}"),
-    Column("Variety", 2, help=f"Of the samples; that of the reals is 1. {_LAST}"),
-    Column("Distance", 3, better="lower", help=f"Kernel distance, knee features; 0 is real to real. {_LAST}"),
-    Column("Best distance", 3, better="lower", help="The least on the way."),
+    Column("Parameters", 0, help="Of generator and discriminator."),
+    Column("D accuracy", 0, share=True, help=f"Over reals and fakes. {_LAST}"),
 )
+_BEST = Column("Best kernel distance", 3, better="lower", help="The least on the way.")
 
 
 def table(members: Sequence[Member]) -> Table:
     """What there is to say of each run; what was reported of it elsewhere stands right of our own."""
-    columns = {c.title: c for c in _OWN}
+    columns = {c.title: c for c in (*_OWN, *map(_column, _stats().values()), _BEST)}
     rows = [_own_row(m) for m in members]
     for m, row in zip(members, rows, strict=True):
         for found in m.entry.result.figures.values():
@@ -94,14 +87,22 @@ def table(members: Sequence[Member]) -> Table:
     return Table(shown, [{c.title: row.get(c.title) for c in shown} for row in rows])
 
 
+def _stats() -> dict[str, Stat]:
+    """Those in the table: of speed it has the average."""
+    return {key: stat for key, stat in STATS.items() if stat.panel}
+
+
+def _column(stat: Stat) -> Column:
+    return Column(stat.title, stat.digits, stat.share, stat.better, help=f"{stat.meaning}. {_LAST}")
+
+
 def _same(ours: str, reported: str) -> bool:
     """Whether a column of ours is of what was reported: "D loss" and "D loss, last tenth" are of "D loss"."""
     return f"{ours.casefold()},".startswith(f"{reported.casefold()},")
 
 
 def _own_row(m: Member) -> Row:
-    last = {f: _last(m, f) for f in FIGURES}
-    real, fake = last["d_accuracy_real"], last["d_accuracy_fake"]
+    real, fake = _last(m, "d_accuracy_real"), _last(m, "d_accuracy_fake")
     seconds = number(m.status.seconds) or float(m.clock[1][-1])
     distances = [d for t in m.ticks if (d := number(t.get("kd_knee"))) is not None]
     return {
@@ -115,15 +116,9 @@ def _own_row(m: Member) -> Row:
         "Minutes": seconds / 60 if seconds else None,
         "Images/s": m.seen / seconds if seconds else None,
         "Parameters": _parameters(m.entry.run),
-        "D loss": last["d_loss"],
-        "G loss": last["g_loss"],
         "D accuracy": (real + fake) / 2 if real is not None and fake is not None else None,
-        "D accuracy, reals": real,
-        "D accuracy, fakes": fake,
-        "Class accuracy": last["class_accuracy"],
-        "Variety": last["diversity"],
-        "Distance": last["kd_knee"],
-        "Best distance": number(min([*distances, m.entry.run.best_distance()])),
+        **{stat.title: _last(m, key) for key, stat in _stats().items()},
+        _BEST.title: number(min([*distances, m.entry.run.best_distance()])),
     }
 
 

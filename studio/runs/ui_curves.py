@@ -6,6 +6,9 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from gan_core.train import stats
+from gan_core.train.stats import Stat
+
 POINTS = 400
 FEW = 12  # up to so many points each is marked: a single one would not show as a line
 COLOURS = [
@@ -14,22 +17,6 @@ COLOURS = [
     "#7a9a01",
 ]  # critic or reals, generator or fakes, class: as in the picture to take away
 SHARE = alt.Scale(domain=[0, 1])
-SHARES = {"d_accuracy_real", "f_accuracy_real"}
-
-# Title -> the figures it shows, each with its plain name.
-PANELS: dict[str, dict[str, str]] = {
-    "Losses": {"d_loss": "critic", "g_loss": "generator"},
-    "How often the critic is right": {
-        "d_accuracy_real": "on reals",
-        "d_accuracy_fake": "on fakes",
-        "class_accuracy": "on the class",
-    },
-    "How often the critic of features is right": {"f_accuracy_real": "on reals", "f_accuracy_fake": "on fakes"},
-    "Distance from the reals (knee features; 0 is real to real)": {"kd_knee": "kernel distance"},
-    "Variety of the samples": {"diversity": "as a share of the reals'"},
-    "Distance that the critic measures": {"wasserstein": "Wasserstein estimate"},
-    "Penalty on the critic's slope": {"penalty": "penalty"},
-}
 
 
 def _thinned(table: pd.DataFrame) -> pd.DataFrame:
@@ -38,7 +25,8 @@ def _thinned(table: pd.DataFrame) -> pd.DataFrame:
     return table.iloc[::-1].iloc[:: max(1, each)].iloc[::-1]
 
 
-def _chart(table: pd.DataFrame, names: dict[str, str]) -> alt.Chart:
+def _chart(table: pd.DataFrame, shown: dict[str, Stat]) -> alt.Chart:
+    names = {key: stat.label or stat.title for key, stat in shown.items()}
     present = _thinned(table.dropna(subset=list(names), how="all"))
     long = present.melt("nimg", list(names), "figure", "value").dropna()
     long["figure"] = long["figure"].map(names)
@@ -47,7 +35,7 @@ def _chart(table: pd.DataFrame, names: dict[str, str]) -> alt.Chart:
         .mark_line(point=len(present) <= FEW)
         .encode(
             x=alt.X("nimg:Q", title=None, axis=alt.Axis(format="~s", tickCount=5)),
-            y=alt.Y("value:Q", title=None, scale=SHARE if names.keys() & SHARES else alt.Scale(zero=False)),
+            y=alt.Y("value:Q", title=None, scale=SHARE if next(iter(shown.values())).share else alt.Scale(zero=False)),
             color=alt.Color(
                 "figure:N",
                 title=None,
@@ -63,13 +51,8 @@ def _chart(table: pd.DataFrame, names: dict[str, str]) -> alt.Chart:
 def draw(ticks: list[dict], key: str) -> None:
     """One small chart for each panel that has figures, two in a row."""
     table = pd.DataFrame(ticks)
-    shown = {
-        title: present
-        for title, names in PANELS.items()
-        if (present := {k: v for k, v in names.items() if k in table and table[k].notna().any()})
-    }
     columns = st.columns(2)
-    for i, (title, names) in enumerate(shown.items()):
+    for i, (title, shown) in enumerate(stats.panels(ticks).items()):
         with columns[i % 2]:
-            st.markdown(f"**{title}**", help="Against the number of images shown to the critic.")
-            st.altair_chart(_chart(table, names), key=f"{key}-{title}", alt=title)
+            st.markdown(f"**{title}**", help="Against the number of images shown to the discriminator.")
+            st.altair_chart(_chart(table, shown), key=f"{key}-{title}", alt=title)

@@ -11,8 +11,10 @@ import pandas as pd
 import streamlit as st
 
 from studio import runs as lineup
-from studio.runs import AXES, Axis, Column, Entry, Figure, Member
+from studio.runs import AXES, Axis, Column, Entry, Member
+from gan_core.train import stats
 from gan_core.train.run import Run
+from gan_core.train.stats import Stat
 from gan_core.status import ALIVE
 from studio.runs import ui_samples as runs_samples
 from studio.jobs.ui_view import LOOK
@@ -24,6 +26,18 @@ CURVES, SAMPLES, TABLE, SETTINGS = VIEWS = "Curves", "Samples", "Table", "Settin
 FEW = 3  # up to so many points each is marked: a single one would not show as a line
 FEW_NAMES = 8  # more runs than that are called by their letters alone under the pointer
 AT_FIRST = 4  # figures
+FORMER = {  # titles in older links
+    "Critic's loss": "D loss",
+    "Generator's loss": "G loss",
+    "Right on reals": "D accuracy, reals",
+    "Right on fakes": "D accuracy, fakes",
+    "Right on the class": "Class accuracy",
+    "Features: right on reals": "Feature D accuracy, reals",
+    "Features: right on fakes": "Feature D accuracy, fakes",
+    "Distance from the reals": "Kernel distance",
+    "Variety": "Diversity",
+    "Penalty": "Gradient penalty",
+}
 SECONDS = 2  # between two looks at a run that is training
 
 Marks = dict[str, Mark]
@@ -97,11 +111,15 @@ def _axis(label: str, choices: list[Axis], key: str) -> Axis:
 
 
 def _curves(members: list[Member], marked: Marks) -> None:
-    known = {figure.title: figure for figure in lineup.known_figures(members)}
+    known = {stat.title: (key, stat) for key, stat in stats.known(*(m.ticks for m in members)).items()}
     if not known:
         st.info("There are no figures yet: the first come after a few thousand images.")
         return
     titles = list(known)
+    asked = [FORMER.get(title, title) for title in st.query_params.get_all("figures")]
+    if asked != st.query_params.get_all("figures"):
+        del st.query_params["figures"]
+        st.session_state.figures = [title for title in asked if title in known]
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         axis = _axis("Along", ["images", "epochs", "minutes"], "along")
         share = st.slider(
@@ -128,33 +146,35 @@ def _curves(members: list[Member], marked: Marks) -> None:
     shown = [known[title] for title in titles if title in picked]
     for i in range(0, len(shown), 2):
         pair = shown[i : i + 2]
-        for column, figure in zip(st.columns(min(2, len(shown)), gap="medium"), pair, strict=False):
+        for column, (key, stat) in zip(st.columns(min(2, len(shown)), gap="medium"), pair, strict=False):
             with column:
-                _chart(figure, members, marked, axis, share / 100 * longest, log)
+                _chart(key, stat, members, marked, axis, share / 100 * longest, log)
 
 
-def _chart(figure: Figure, members: list[Member], marked: Marks, axis: Axis, half_life: float, log: bool) -> None:
-    """The figure's curves, each ending in its run's letter; a line under the pointer comes to the front."""
-    scale = 100 if figure.share else 1
+def _chart(
+    key: str, stat: Stat, members: list[Member], marked: Marks, axis: Axis, half_life: float, log: bool
+) -> None:
+    """The statistic's curves, each ending in its run's letter; a line under the pointer comes to the front."""
+    scale = 100 if stat.share else 1
     series: list[dict[str, Any]] = []
     tables: list[dict[str, pd.DataFrame]] = []
-    for m, (x, y) in zip(members, lineup.overlaid(members, figure.column, axis, half_life), strict=True):
+    for m, (x, y) in zip(members, lineup.overlaid(members, key, axis, half_life), strict=True):
         if len(x):
             name = marked[m.key].letter if len(members) > FEW_NAMES else f"{marked[m.key].letter} {m.title}"
             series.append(_line(name, marked[m.key], len(tables), len(x)))
             tables.append({"source": pd.DataFrame({"x": x, "y": y * scale})})
-    st.markdown(f"**{figure.title}**", help=plain(figure.meaning))
+    st.markdown(f"**{stat.title}**", help=plain(stat.meaning))
     if not series:
         st.info("None of these runs has it along this axis.")
         return
-    logarithmic = log and not figure.share and all((t["source"].y > 0).all() for t in tables)
-    if figure.level is not None and not (logarithmic and figure.level <= 0):
+    logarithmic = log and not stat.share and all((t["source"].y > 0).all() for t in tables)
+    if stat.level is not None and not (logarithmic and stat.level <= 0):
         series[0]["markLine"] = {
             "silent": True,
             "symbol": "none",
             "label": {"show": False},
             "lineStyle": {"color": "#889988", "type": [2, 4], "width": 1},
-            "data": [{"yAxis": figure.level * scale}],
+            "data": [{"yAxis": stat.level * scale}],
         }
     spec = {
         "animation": False,
@@ -165,7 +185,7 @@ def _chart(figure: Figure, members: list[Member], marked: Marks, axis: Axis, hal
             "order": "valueDesc",
             "confine": True,
             "extraCssText": "column-count: 3" if len(series) > FEW_NAMES else "",
-            "valueFormatter": "%.0f%%" if figure.share else "%.4g",
+            "valueFormatter": "%.0f%%" if stat.share else "%.4g",
         },
         "xAxis": {"type": "value", "name": AXES[axis], "nameLocation": "middle", "nameGap": 28, "min": 0}
         | {
@@ -175,15 +195,15 @@ def _chart(figure: Figure, members: list[Member], marked: Marks, axis: Axis, hal
         "yAxis": {
             "type": "log" if logarithmic else "value",
             "scale": True,
-            "boundaryGap": [0, 0] if figure.share or logarithmic else ["4%", "4%"],
-            "axisLabel": {"formatter": "{value}%"} if figure.share else {},
+            "boundaryGap": [0, 0] if stat.share or logarithmic else ["4%", "4%"],
+            "axisLabel": {"formatter": "{value}%"} if stat.share else {},
         },
         "series": series,
     }
     names = ", ".join(f"{marked[m.key].letter} {m.title}" for m in members)
-    alt = f"{figure.title} along {AXES[axis]} of {names}"
-    st.echarts_chart(spec, height=300, key=f"curve-{figure.column}", renderer="svg", alt=alt)
-    if log and not logarithmic and not figure.share:
+    alt = f"{stat.title} along {AXES[axis]} of {names}"
+    st.echarts_chart(spec, height=300, key=f"curve-{key}", renderer="svg", alt=alt)
+    if log and not logarithmic and not stat.share:
         st.caption("Not on a log scale: some values are not above zero.")
 
 

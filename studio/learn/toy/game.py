@@ -29,13 +29,20 @@ _GAMES: dict[str, dict[str, Any]] = {
     "wgan-gp": {"g_lr": 2e-3, "d_lr": 2e-3, "gp_weight": 0.1, "n_critic": 2},
     "knee-64": {"g_lr": 4e-3, "d_lr": 4e-3, "r1_gamma": 0.02, "r2_gamma": 0.02},
 }
-GAMES = tuple(_GAMES)
+
+
+def games() -> list[str]:
+    """Names of all that can be played: recipes, and whichever losses none of these has."""
+    played = {configure(name).loss for name in _GAMES}
+    return [*_GAMES, *(name for name in losses.LOSSES if name not in played)]
 
 
 def settings(name: str) -> TrainConfig:
     """The recipe of the game `name`, scaled to points. Raises `UserError` where there is no such game."""
+    if name not in games():
+        raise UserError(f"There is no game {name[:40]!r}. There are: {', '.join(games())}.")
     if name not in _GAMES:
-        raise UserError(f"There is no game {name[:40]!r}. There are: {', '.join(GAMES)}.")
+        return configure("dcgan", loss=name, batch=64, z_dim=2, **_GAMES["dcgan"])
     return configure(name, batch=64, z_dim=2, **_GAMES[name])
 
 
@@ -43,7 +50,7 @@ class Game:
     """G, D and `step()`. All that is random comes from `rng`, so that games may share a process."""
 
     def __init__(self, config: TrainConfig, target: Target, seed: int) -> None:
-        self.config, self.target = config, target
+        self.config, self.target, self.loss = config, target, losses.LOSSES[config.loss]
         self.rng = torch.Generator().manual_seed(seed_of("toy", seed))
         self.G = self._perceptron(config.z_dim, 2, detail=1.0, span=0.1)
         self.D = self._perceptron(2, 1, detail=4.0, span=1.0)
@@ -107,12 +114,7 @@ class Game:
         x = torch.cat([real, fake]).requires_grad_(penalised)
         score = self.score(x)
         real_score, fake_score = score.chunk(2)
-        if cfg.loss == "relativistic":
-            loss = losses.d_relativistic(real_score, fake_score)
-        else:
-            d_loss = losses.d_wasserstein if cfg.loss == "wasserstein" else losses.d_non_saturating
-            targets = (torch.full_like(real_score, t) for t in losses.d_targets(cfg.loss, cfg.label_smoothing))
-            loss = d_loss(real_score, fake_score, *targets)
+        loss = self.loss.of_d(real_score, fake_score, cfg.label_smoothing)
         if penalised:
             loss = loss + losses.zero_centred_penalty(score, x, cfg.r1_gamma, cfg.r2_gamma)
         if cfg.gp_weight:
@@ -122,10 +124,7 @@ class Game:
 
     def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """What G lowers: the same critic's view of the fakes, the other way round."""
-        score = self.score(fake)
-        if self.config.loss == "relativistic":
-            return losses.g_relativistic(self.score(real), score)
-        return (losses.g_wasserstein if self.config.loss == "wasserstein" else losses.g_non_saturating)(score)
+        return self.loss.of_g(self.score(fake), self.score(real) if self.loss.pairs else None)
 
 
 def _descend(loss: Tensor, opt: torch.optim.Optimizer) -> float:

@@ -5,57 +5,26 @@ from __future__ import annotations
 import csv
 import io
 import math
-from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gan_core.errors import UserError
-from studio.runs.media.style import CRITIC, GENERATOR, GRID, INK, MUTED, PLAIN
+from gan_core.train import stats
 from gan_core.train.run import Run
+from gan_core.train.stats import Stat
+from studio.runs.media.style import CRITIC, GENERATOR, GRID, INK, MUTED, PLAIN
 
 COLUMNS = 2
 FEW = 40  # up to so many ticks each is marked: a single one would not show as a line
 
 
-class _Curve(NamedTuple):
-    column: str
-    label: str
-    colour: str
-
-
-class _Panel(NamedTuple):
-    title: str
-    curves: tuple[_Curve, ...]
-    share: bool = False  # from 0 to 1, shown in percent
-    level: float | None = None  # a dashed line to compare with
-
-
-PANELS = (
-    _Panel("Losses", (_Curve("d_loss", "critic D", CRITIC), _Curve("g_loss", "generator G", GENERATOR))),
-    _Panel(
-        "How often D is right",
-        (_Curve("d_accuracy_real", "on reals", CRITIC), _Curve("d_accuracy_fake", "on fakes", GENERATOR)),
-        share=True,
-        level=0.5,
-    ),
-    _Panel(
-        "How often the critic of features is right",
-        (_Curve("f_accuracy_real", "on reals", CRITIC), _Curve("f_accuracy_fake", "on fakes", GENERATOR)),
-        share=True,
-        level=0.5,
-    ),
-    _Panel("Wasserstein estimate: D on reals minus D on fakes", (_Curve("wasserstein", "", PLAIN),)),
-    _Panel("Gradient penalty", (_Curve("penalty", "", PLAIN),)),
-    _Panel("How often D names a real's class", (_Curve("class_accuracy", "", PLAIN),), share=True),
-    _Panel("Kernel distance from the reals (knee features)", (_Curve("kd_knee", "", GENERATOR),), level=0.0),
-    _Panel("Diversity of the samples (the reals' is 1)", (_Curve("diversity", "", GENERATOR),), level=1.0),
-)
+COLOURS = {"D": CRITIC, "G": GENERATOR, "": PLAIN}
 
 
 def _ticks(run: Run) -> list[dict]:
     ticks = run.stats()
-    if not ticks:
+    if not stats.panels(ticks):
         raise UserError(f"{run.name} has no figures yet: the first come after a few thousand images.")
     return ticks
 
@@ -66,15 +35,15 @@ def curves_png(run: Run) -> bytes:
     Raises `UserError` where there are none yet.
     """
     ticks = _ticks(run)
-    names = {name for tick in ticks for name in tick}
-    panels = [p for p in PANELS if any(c.column in names for c in p.curves)]
+    panels = stats.panels(ticks)
     rows = -(-len(panels) // COLUMNS)
     figure = Figure(figsize=(11, 0.7 + 2.5 * rows), layout="constrained", facecolor="white")
     figure.suptitle(run.name, color=INK, fontsize=13, x=0.01, ha="left")
     grid = figure.add_gridspec(rows, COLUMNS)
-    for i, panel in enumerate(panels):
+    for i, (title, shown) in enumerate(panels.items()):
         axes = figure.add_subplot(grid[divmod(i, COLUMNS)])
-        _draw(axes, panel, ticks)
+        axes.set_title(title, loc="left", fontsize=10.5, color=INK)
+        _draw(axes, shown, ticks)
         if i >= len(panels) - COLUMNS:
             axes.set_xlabel("thousands of images seen", color=MUTED, fontsize=9)
     out = io.BytesIO()
@@ -89,23 +58,24 @@ def _points(ticks: list[dict], column: str) -> tuple[list[float], list[float]]:
     return [x for x, _ in found], [y for _, y in found]
 
 
-def _draw(axes: Axes, panel: _Panel, ticks: list[dict]) -> None:
-    axes.set_title(panel.title, loc="left", fontsize=10.5, color=INK)
-    for curve in panel.curves:
-        x, y = _points(ticks, curve.column)
+def _draw(axes: Axes, shown: dict[str, Stat], ticks: list[dict]) -> None:
+    """The curves of one panel."""
+    for key, stat in shown.items():
+        x, y = _points(ticks, key)
         marker = "o" if len(x) <= FEW else ""
-        axes.plot(x, y, color=curve.colour, linewidth=1.6, marker=marker, markersize=3, label=curve.label)
-    if panel.level is not None:
-        axes.axhline(panel.level, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
-    if panel.share:
+        axes.plot(x, y, color=COLOURS[stat.of], linewidth=1.6, marker=marker, markersize=3, label=stat.label)
+    first = next(iter(shown.values()))
+    if first.level is not None:
+        axes.axhline(first.level, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+    if first.share:
         axes.set_ylim(-0.03, 1.03)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    if len(panel.curves) > 1:
+    if len(shown) > 1:
         axes.legend(
             frameon=False,
             fontsize=9,
             labelcolor=INK,
-            ncols=2,
+            ncols=len(shown),
             loc="lower right",
             bbox_to_anchor=(1.0, 0.98),
             borderpad=0,
