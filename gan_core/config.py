@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gan_core.losses import Loss
 
 MAX_CLASSES = 1000
-GROUP = 4  # images that the residual critic compares with each other
+GROUP = 4  # images that the residual discriminator compares with each other
 CADENCE = ("tick_kimg", "sample_kimg", "judge_kimg", "samples")  # how often a run is looked at, and by how many seeds
 
 
@@ -37,7 +37,7 @@ class Settings(BaseModel):
 
 
 class NetConfig(Settings):
-    """A generator's or a critic's architecture. Channels are those at full resolution; they double at each halving."""
+    """The architecture of a generator or discriminator. Channels are those at full resolution; halvings double them."""
 
     role: Literal["generator", "discriminator"]
     architecture: Literal["dcgan", "residual", "style"]
@@ -91,7 +91,7 @@ class TrainConfig(Settings):
 
     # Networks
     init: str = Field("", max_length=1000)  # a model folder or run to start from, as large or smaller: it is grown
-    architecture: Literal["dcgan", "residual", "style"] = "dcgan"  # style: its critic is the residual one
+    architecture: Literal["dcgan", "residual", "style"] = "dcgan"  # style: its discriminator is the residual one
     z_dim: int = Field(100, ge=1, le=1024)
     g_channels: int = Field(64, ge=1, le=256)
     d_channels: int = Field(64, ge=1, le=256)
@@ -113,7 +113,7 @@ class TrainConfig(Settings):
     penalty_every: int = Field(1, ge=1, le=64)  # lazy regularisation: R1 and R2 each so many D steps, as much stronger
     class_weight: float = Field(1.0, ge=0)  # classifier: weight of the class loss
     class_flood: float = Field(0.0, ge=0, lt=1)  # classifier: no gain below this share of a guess's loss; against rote
-    feature_weight: float = Field(0.0, ge=0)  # G also answers to a critic of a pretrained network's features; 0 is off
+    feature_weight: float = Field(0.0, ge=0)  # G also answers to a discriminator of pretrained features; 0 is off
     class_on_fakes: bool = False  # classifier: D also learns classes from fakes (hurts on small data)
 
     # Stabilisers
@@ -129,7 +129,7 @@ class TrainConfig(Settings):
     optimizer: Literal["adam", "rmsprop"] = "adam"
     g_lr: float = Field(2e-4, gt=0, le=1)
     d_lr: float = Field(2e-4, gt=0, le=1)
-    feature_lr: float = Field(6e-4, gt=0, le=1)  # of the critic of features
+    feature_lr: float = Field(6e-4, gt=0, le=1)  # of the discriminator of features
     beta1: float = Field(0.5, ge=0, lt=1)
     beta2: float = Field(0.999, ge=0, lt=1)
     lr_final: float = Field(1.0, gt=0, le=1)  # the rates fall to this share of themselves ...
@@ -161,12 +161,12 @@ class TrainConfig(Settings):
             raise ValueError(f"the {self.loss} loss has no targets to smooth or flip")
         if self.architecture != "dcgan" and (self.d_norm != "none" or self.d_dropout or self.d_levels):
             raise ValueError(
-                "the residual critic has neither normalisation nor dropout, nor a choice of levels: "
+                "the residual discriminator has neither normalisation nor dropout, nor a choice of levels: "
                 "set d_norm=none, d_dropout=0, d_levels=0"
             )
         if self.compares and self.batch % GROUP:
             raise ValueError(
-                f"the residual critic and that of features compare images in groups of {GROUP}: "
+                f"the residual discriminator and that of features compare images in groups of {GROUP}: "
                 f"make batch a multiple of {GROUP}"
             )
         if self.architecture == "style" and self.g_norm != "none":
@@ -177,7 +177,7 @@ class TrainConfig(Settings):
 
     @property
     def compares(self) -> bool:
-        """Whether a critic compares the images of a batch in groups."""
+        """Whether a discriminator compares the images of a batch in groups."""
         return self.architecture != "dcgan" or self.feature_weight > 0
 
     def run_options(self) -> frozenset[str]:
@@ -193,7 +193,7 @@ class TrainConfig(Settings):
         }
 
     def nets(self, num_classes: int) -> tuple[NetConfig, NetConfig]:
-        """The generator's and the critic's configuration for data of `num_classes` classes (0: unlabelled)."""
+        """The generator's and the discriminator's configuration for data of `num_classes` classes (0: unlabelled)."""
         conditional = self.conditioning != "none"
         shared = {
             "architecture": self.architecture,

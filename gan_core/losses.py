@@ -78,7 +78,7 @@ def wasserstein_targets(smoothing: float, two_sided: bool) -> tuple[float, float
 
 
 def d_wasserstein(real: Tensor, fake: Tensor, real_target: Tensor, fake_target: Tensor) -> Tensor:
-    """The critic's loss, E[real_target * D(real)] + E[fake_target * D(fake)], in the sign convention of the Keras
+    """D's loss, E[real_target * D(real)] + E[fake_target * D(fake)], in the sign convention of the Keras
     examples: targets -1 and 1 give the plain E[D(fake)] - E[D(real)] (Arjovsky et al. 2017), -0.9 and 1.1 smooth it."""
     return (real_target * real).mean() + (fake_target * fake).mean()
 
@@ -172,7 +172,7 @@ def squared_gradient_norm(score: Tensor, x: Tensor) -> Tensor:
 def zero_centred_penalty(score: Tensor, x: Tensor, r1_gamma: float, r2_gamma: float) -> Tensor:
     """R1 + R2: half the mean squared gradient norm, times gamma, of reals and of fakes (Mescheder et al. 2018).
 
-    `x` [2 N, 1, H, W] are N reals, then N fakes, and must require a gradient; `score` [2 N] is the critic's.
+    `x` [2 N, 1, H, W] are N reals, then N fakes, and must require a gradient; `score` [2 N] is the discriminator's.
     """
     at_real, at_fake = squared_gradient_norm(score, x).chunk(2)
     return r1_gamma / 2 * at_real.mean() + r2_gamma / 2 * at_fake.mean()

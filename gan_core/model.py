@@ -94,7 +94,7 @@ def digest(folder: Path) -> str:
 
 
 def read_config(folder: Path) -> ModelConfig:
-    """The `config.json` of a generator or critic. Raises `UserError` as `read_validated` does."""
+    """The `config.json` of a generator or discriminator. Raises `UserError` as `read_validated` does."""
     return read_validated(folder, ModelConfig)
 
 

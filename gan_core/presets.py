@@ -95,7 +95,7 @@ _SMALL: dict[str, Any] = {
 PRESETS: dict[str, Preset] = {
     "knee-64": Preset(
         "The modern recipe, and the one to start with: thin residual networks, a loss that compares each real with a "
-        "fake, a light penalty on the critic. Good knees in about two hours on two processor cores; asks for a grade "
+        "fake, a light penalty on the discriminator. Good knees in two hours on two processor cores; asks for a grade "
         "where the data has grades.",
         _KNEE | {"gamma_final": 0.1},
     ),
@@ -135,16 +135,16 @@ PRESETS: dict[str, Preset] = {
         _WGAN_GP | {"clip": 0.01},
     ),
     "acgan": Preset(
-        "DCGAN whose critic also names the class, so that images can be asked for by class. Needs labelled data.",
+        "DCGAN whose discriminator also names the class, so that one can ask for a class. Needs labelled data.",
         {"conditioning": "classifier", "d_dropout": 0.25},
     ),
     "style-256": Preset(
-        "A style-based generator (as in StyleGAN2) at 256 pixels against the modern recipe's critic: a learned "
+        "A style-based generator (as in StyleGAN2) at 256 pixels against the modern recipe's discriminator: a learned "
         "constant, and w at every level. For a GPU; a processor takes a day.",
         _KNEE | {"architecture": "style", "g_norm": "none", "resolution": 256, "r1_gamma": 4.0, "r2_gamma": 4.0},
     ),
     "dcgan-126": Preset(
-        "The plainest of games, at 126 pixels: a critic of three convolutions and one unit, without normalisation. "
+        "The plainest recipe, at 126 pixels: a discriminator of three convolutions and one unit, no normalisation. "
         "Apt to undo what it has learnt.",
         {"resolution": 126, "d_levels": 3, "d_norm": "none", "g_channels": 16, "d_channels": 32, "batch": 32},
     ),
@@ -166,7 +166,7 @@ PRESETS: dict[str, Preset] = {
         },
     ),
     "dcgan-28": Preset(
-        "DCGAN for the 28 pixels of digits and clothing, the critic with dropout. Minutes on a processor.",
+        "DCGAN for the 28 pixels of digits and clothing, the discriminator with dropout. Minutes on a processor.",
         _SMALL | {"d_dropout": 0.25},
     ),
     "acgan-28": Preset(
@@ -180,24 +180,24 @@ PRESETS: dict[str, Preset] = {
 }
 
 ADDITIONS: dict[str, Preset] = {
-    "smooth": Preset("the critic is asked for 0.9 rather than certainty", {"label_smoothing": 0.1}),
+    "smooth": Preset("the discriminator is asked for 0.9 rather than certainty", {"label_smoothing": 0.1}),
     "noise": Preset(
-        "noise on what the critic sees, and a few swapped labels", {"input_noise": 0.1, "label_flip": 0.001}
+        "noise on what the discriminator sees, and a few swapped labels", {"input_noise": 0.1, "label_flip": 0.001}
     ),
     "stabilise": Preset(
         "the critic is asked for 0.9 and 0.1 (Wasserstein: -0.9 and 1.1), and a thousandth of its labels are swapped",
         {"label_smoothing": 0.1, "smooth_fakes": True, "label_flip": 0.001},
     ),
     "penalty": Preset(
-        "the critic is kept smooth around the reals (R1), without batch normalisation",
+        "the discriminator is kept smooth around the reals (R1), without batch normalisation",
         {"d_norm": "none", "r1_gamma": 1.0, "penalty_every": 8},
     ),
     "augment": Preset(
-        "images are shifted, partly hidden and re-exposed before the critic, reals and fakes alike: for small data",
+        "images are shifted, partly hidden and re-exposed for the discriminator, reals and fakes alike: for few films",
         {"augment": ("brightness", "contrast", "translation", "cutout")},
     ),
     "features": Preset(
-        "a second critic looks through a network trained on photographs: slower steps, and nearer to the films for it",
+        "a second discriminator looks through a network trained on photographs: slower steps, images nearer to films",
         {"feature_weight": 0.1},
     ),
 }

@@ -6,7 +6,7 @@ import math
 
 from gan_core.config import TrainConfig
 
-_BLIND = 3000  # images after which the heads of the critic of features, which start from nothing, count in full
+_BLIND = 3000  # images after which the heads of the discriminator of features, which start from nothing, count in full
 
 
 def cosine(final: float, phase: float) -> float:

@@ -22,9 +22,9 @@ if play.open:
     with play:
         st.markdown(
             "Two networks play against each other. The **generator** makes :orange[fakes] from nothing but random "
-            "numbers; the **critic** learns to tell them from the :blue[real] points. The generator never sees a real "
-            "point: all it gets is which way the critic finds *more real*. It should end up on **every** clump. A "
-            "generator that leaves clumps out has lost variety: *mode collapse*."
+            "numbers; the **discriminator** learns to tell them from the :blue[real] points. The generator never "
+            "sees a real point: all it gets is which way the discriminator finds *more real*. It should end up on "
+            "**every** clump. A generator that leaves clumps out has lost variety: *mode collapse*."
         )
         with st.container(horizontal=True, vertical_alignment="bottom"):
             left = st.selectbox("Game", games(), key="game", bind="query-params", width=180)
@@ -56,7 +56,7 @@ if distance.open:
     with distance:
         st.markdown(
             "A generator improves by making a distance between fakes and reals smaller. **Which** distance decides "
-            "whether it feels anything when it is far off. A perfect true-or-false critic measures *Jensen-Shannon*: "
+            "whether it feels anything when it is far off. A perfect discriminator measures *Jensen-Shannon*: "
             "once the two no longer overlap it can only say *different*, however far they are, and pulls no more. "
             "*Wasserstein* asks how far the fakes must be carried: it goes on growing, and pulls as hard from afar as "
             "from near."
@@ -98,7 +98,7 @@ if steady.open:
         knee, words = st.columns([1, 4])
         knee.image(pictures["as it is"][0], "A phantom knee: computed, of no patient", alt="A phantom knee")
         words.markdown(
-            "A critic that is too sure teaches nothing, and of few films it learns each by heart. These hold it back: "
+            "A discriminator that is too sure teaches nothing, and a few films it learns by heart. These hold it back: "
             "it sees every film changed, differently each time.\n\n"
             "Reals **and** fakes are changed alike: were it only the reals, the generator would learn to make the "
             "changes."
@@ -109,7 +109,7 @@ if steady.open:
                 st.image(np.hstack(pictures[name]), width="stretch", alt=f"The phantom three times: {title.lower()}")
                 st.markdown(f"**{title}**: {sentence}")
         st.markdown(
-            "**Smoothing** (+smooth) changes no picture: the critic is asked for 0.9 where it would say 1 of a real, "
+            "**Smoothing** (+smooth) changes no picture: the discriminator is asked for 0.9 and not 1 of a real, "
             "so that certainty costs it something and its slope does not die out. With WGAN it is -0.9 and 1.1."
         )
         st.latex(r"-0.9\,\log \sigma(D(x)) - 0.1\,\log(1 - \sigma(D(x)))")

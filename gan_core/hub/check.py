@@ -48,7 +48,7 @@ def check_affordable(net: NetConfig, tensor_bytes: int) -> None:
 
 
 def check_model(folder: Path) -> None:
-    """Raises `UserError` where a folder holds no generator, or no critic beside it, that loads strictly."""
+    """Raises `UserError` where a folder holds no generator, or no discriminator beside it, that loads strictly."""
     for part, role in ((folder, "generator"), (folder / CRITIC, "discriminator")):
         if role == "generator" or part.is_dir():
             tensors = part / TENSORS

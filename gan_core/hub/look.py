@@ -58,7 +58,7 @@ def look(name: HubName) -> Found:
         with called(str(name), folder):
             config = read_config(folder)
             if config.net.role != "generator":
-                raise UserError("it is a critic, not a generator")
+                raise UserError("it is a discriminator, not a generator")
             check_affordable(config.net, files[TENSORS].size)
         card = (folder / CARD).read_text(encoding="utf-8", errors="replace") if CARD in files else ""
     stated = (info.card_data or {}).get("license") or ""

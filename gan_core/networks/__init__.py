@@ -1,4 +1,4 @@
-"""Generators `G(z, c)` and critics `D(x, c)` for any resolution, built from a `NetConfig`."""
+"""Generators `G(z, c)` and discriminators `D(x, c)` for any resolution, built from a `NetConfig`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What both families of networks share: sizes, channels, normalisation, labels and the critic's answer."""
+"""What both families of networks share: sizes, channels, normalisation, labels and the discriminator's answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COARSEST = 7  # the image is halved until its side is at most this
 
 
 class Scores(NamedTuple):
-    """A critic's answer: `score` [N], large for real; `classes` [N, num_classes] logits, None without a class head."""
+    """D's answer: `score` [N], large for real; `classes` [N, num_classes] logits, None without a class head."""
 
     score: Tensor
     classes: Tensor | None = None
@@ -65,7 +65,7 @@ def label_vector(c: Tensor | None, num_classes: int) -> Tensor:
 
 
 class Critic(nn.Module):
-    """What every critic ends in: a score, helped by the label (projection) or beside class logits (classifier)."""
+    """What every D ends in: a score, helped by the label (projection) or beside class logits (classifier)."""
 
     def add_head(self, features: int, config: NetConfig) -> None:
         """Layers from `features` numbers an image to its `Scores`."""
@@ -82,7 +82,7 @@ class Critic(nn.Module):
         score = self.score(h).squeeze(1)
         if self.projects:
             if c is None:
-                raise ValueError("this critic is conditional: give it labels c [N]")
+                raise ValueError("this discriminator is conditional: give it labels c [N]")
             score = score + (self.embed(c) * h).sum(1)
         classes = self.classify(h).float() if self.classifies else None
         return Scores(score.float(), classes)

@@ -2,7 +2,7 @@
 
 Many cheap updates win over capacity at small compute: blocks are thin at full resolution and double at each halving.
 Pieces: StyleGAN's mapping network (Karras et al. 2019), style as scale and shift after a normalisation (AdaIN without
-noise), a residual critic with minibatch standard deviation (Karras et al. 2018) and label projection (Miyato & Koyama
+noise), a residual D with minibatch standard deviation (Karras et al. 2018) and label projection (Miyato & Koyama
 2018).
 """
 
@@ -23,7 +23,7 @@ CENTRE_SAMPLES = 512  # of z, whose mean w is the centre that truncation pulls t
 
 
 def init(module: nn.Module) -> None:
-    """He's initialisation. With PyTorch's own a dozen layers let a hundredth of the signal through, and the critic
+    """He's initialisation. With PyTorch's own a dozen layers let a hundredth of the signal through, and D
     starts blind."""
     if isinstance(module, (nn.Conv2d, nn.Linear)) and not module.weight.is_meta:
         nn.init.kaiming_normal_(module.weight, a=0.2)

@@ -2,7 +2,7 @@
 
 StyleGAN2 (Karras et al. 2020): the style scales each convolution's inputs, and its outputs are divided by the size that
 leaves them expected to have; each level adds its own picture to the enlarged picture so far. Without the noise inputs:
-a seed must always be the same image. The critic is the residual one.
+a seed must always be the same image. The discriminator is the residual one.
 """
 
 from __future__ import annotations

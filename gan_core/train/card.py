@@ -14,7 +14,9 @@ def model_card(model: ModelConfig, train: TrainConfig, seconds: float, parameter
         "Data": model.data,
         "Classes": ", ".join(model.class_names) or "none (unlabelled)",
         "Resolution": f"{net.resolution} x {net.resolution}, gray",
-        "Pretrained": "a critic looked through EfficientNet-Lite0, trained on ImageNet" if train.feature_weight else "",
+        "Pretrained": "a discriminator looked through EfficientNet-Lite0, trained on ImageNet"
+        if train.feature_weight
+        else "",
         "Images seen": f"{model.images_seen:,}",
         "Training time": f"{seconds / 3600:.2f} h",
         "Parameters": f"{parameters:,}",

@@ -1,7 +1,7 @@
-"""A critic that looks at images through a network trained on photographs, which stays as it is.
+"""A discriminator that looks at images through a network trained on photographs, which stays as it is.
 
 Its heads judge what that network sees at four scales. They are small and have no pixel to learn by heart, so they find
-other faults than the critic of pixels and know the films less (Projected GAN, Sauer et al. 2021; Vision-aided GAN,
+other faults than that of pixels and know the films less (Projected GAN, Sauer et al. 2021; Vision-aided GAN,
 Kumari et al. 2022).
 """
 

@@ -125,7 +125,7 @@ class Game:
             )
         if config.compares and config.batch // self.world.size % GROUP:
             raise UserError(  # else a group would hold reals beside fakes
-                f"The critic compares images in groups of {GROUP}, and {self.world.size} processes share a "
+                f"The discriminator compares images in groups of {GROUP}, and {self.world.size} processes share a "
                 f"batch of {config.batch}: set batch to a multiple of {GROUP * self.world.size}."
             )
         self.device = pick_device(config.device)
@@ -191,7 +191,7 @@ class Game:
         return augment(x, cfg.augment, cfg.input_noise * (1 - self._progress()), cfg.augment_share)
 
     def _crop(self, x: Tensor) -> Tensor:
-        """x as the critic of features sees it."""
+        """x as the discriminator of features sees it."""
         return crop(x, self._uniform(), self._uniform())
 
     def _autocast(self) -> torch.autocast:
@@ -293,7 +293,7 @@ class Game:
         self._update(critic, self.f_opt, loss, "f_grad")
 
     def _g_step(self, reals: Tensor, fakes: Tensor, maps: list[Tensor], c: Tensor | None) -> None:
-        """`maps` are what the critic of features has seen of the fakes; empty without one."""
+        """`maps` are what the discriminator of features has seen of the fakes; empty without one."""
         cfg = self.config
         self.D.requires_grad_(False)
         with self._autocast():

@@ -1,4 +1,4 @@
-"""What the figures of a training say in words: collapse, a critic that has won, numbers that are none."""
+"""What the figures of a training say in words: collapse, a discriminator that has won, numbers that are none."""
 
 from __future__ import annotations
 

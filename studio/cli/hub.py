@@ -76,7 +76,9 @@ def push(
     licence: Annotated[str, typer.Option("--license", "--licence", help="The licence you give, such as mit.")],
     public: Annotated[bool, typer.Option("--public", help="For everybody; otherwise only for your account.")] = False,
     dataset: Annotated[list[str] | None, typer.Option(help="A data set on the Hub it learnt from. Repeatable.")] = None,
-    critic: Annotated[bool, typer.Option("--critic", help="The critic too, for others to train on with.")] = False,
+    critic: Annotated[
+        bool, typer.Option("--critic", help="The discriminator too, for others to train on with.")
+    ] = False,
     mine: Annotated[bool, typer.Option("--mine", help="An uploaded model is yours to publish.")] = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,

@@ -77,7 +77,7 @@ def augmentations(
     out: Annotated[Path, typer.Option(help="A .png: a row for each operation.")],
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the phantom knee.")] = 0,
 ) -> None:
-    """Draw what the critic sees of a phantom knee under each augmentation."""
+    """Draw what the discriminator sees of a phantom knee under each augmentation."""
     import numpy as np
 
     from gan_core import images

@@ -67,7 +67,9 @@ def _table(members: list[tuple[EvaluationFolder, dict[str, Any]]], key: str) -> 
     rows: list[dict[str, Any]] = []
     columns: dict[str, Any] = {
         "evaluation": st.column_config.TextColumn(pinned=True),
-        "looks": st.column_config.NumberColumn(format="localized", help="Images that the critic had been shown."),
+        "looks": st.column_config.NumberColumn(
+            format="localized", help="Images that the discriminator had been shown."
+        ),
         "variety": st.column_config.NumberColumn(help="Below 1, images come closer to the average one (truncation)."),
         "made": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
     }

@@ -171,6 +171,6 @@ SEEN = {
     "contrast": ("Contrast", "harder or softer by up to half, as films differ in development."),
     "translation": ("Translation", "moved by up to an eighth of the side; black comes in."),
     "cutout": ("Cutout", "a square of half the side is hidden, so that no single spot gives a fake away."),
-    "all four": ("All four", "what the critic really sees with **+augment**: never the same film twice."),
+    "all four": ("All four", "what the discriminator really sees with **+augment**: never the same film twice."),
     "noise": ("Noise", "grain over everything, at its strongest at the start; with **+noise** it fades to nothing."),
 }

@@ -40,7 +40,10 @@ GAMES = {
         "WGAN, clipped",
         "The critic measures a distance; clipping keeps it blunt. Slow, and blurred between clumps.",
     ),
-    "wgan-gp": ("WGAN-GP", "The critic's slope is held near 1 everywhere: every fake is pulled, wherever it is."),
+    "wgan-gp": (
+        "WGAN-GP",
+        "The critic's slope is held near 1 everywhere: every fake is pulled, wherever it is.",
+    ),
     "knee-64": (
         "knee-64: relativistic, R1 + R2",
         "Each real must beat a fake, and the discriminator must lie flat where either are: it settles.",

@@ -48,7 +48,7 @@ def plan_push(
 ) -> Plan:
     """What `push` would send of a model: its folder with a card for the Hub and a picture of samples. Asks nobody.
 
-    `licence` is an id of the Hub's, such as "mit"; `datasets` are names on the Hub; `critic` sends the critic too;
+    `licence` is an id of the Hub's, such as "mit"; `datasets` are names on the Hub; `critic` adds the discriminator;
     `mine` says that an uploaded model is the person's own.
 
     Raises `UserError` where the model has not learnt, is somebody else's, or a name is none.
@@ -117,7 +117,7 @@ def _critic(model: Model) -> dict[str, bytes]:
             found = load_model(folder, "discriminator")
             if found.config.net.resolution == model.config.net.resolution:
                 return {f"{CRITIC}/{part}": (folder / part).read_bytes() for part in (CONFIG, TENSORS)}
-    raise UserError("This model has no critic of its size to send with it.")
+    raise UserError("This model has no discriminator of its size to send with it.")
 
 
 def _hub_data(folder: Path) -> list[str]:
@@ -151,7 +151,7 @@ def _cautions(model: Model, public: bool, critic: bool) -> list[str]:
     elif not copying["clean"]:
         out.append(f"There are signs of copied training images: {copying.get('verdict', '')}")
     if critic:
-        out.append("The critic tells more of the training images than the generator does.")
+        out.append("The discriminator tells more of the training images than the generator does.")
     if public:
         out.append("Everybody will be able to see and copy it, for good.")
     return out

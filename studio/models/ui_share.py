@@ -84,7 +84,9 @@ def _form(offered: dict[str, Item]) -> Words | None:
         persist_state="page",
     )
     public = st.toggle("For everybody to see", help="Otherwise it is private: only your account sees it.")
-    critic = st.toggle("With its critic", help="For others to train on. It tells more of the images it learnt from.")
+    critic = st.toggle(
+        "With its discriminator", help="For others to train on. It tells more of the images it learnt from."
+    )
     if not repo.strip() or not licence:
         return None
     datasets = tuple(part for part in data.replace(",", " ").split())

@@ -107,7 +107,7 @@ def _settings(preset: str, source: str, resolution: int, fit: Fit, found: source
         1e6,
         base.kimg,
         step=10.0,
-        help="How many real images the critic sees in all, each many times.",
+        help="How many real images the discriminator sees in all, each many times.",
         key=f"kimg-{recipe}",
     )
     st.caption(f"{kimg * 1000 / count:,.1f} passes over the {count:,} images (epochs).")

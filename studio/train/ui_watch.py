@@ -92,7 +92,7 @@ def _take_away(run: Run) -> None:
         st.download_button("Curves (CSV)", lambda: media.curves_csv(run), f"{run.name}.csv", on_click="ignore")
     if st.toggle("Show the networks"):
         picture = _architecture(*media.run_nets(run))
-        st.image(picture, alt="The generator and the critic, layer by layer")
+        st.image(picture, alt="The generator and the discriminator, layer by layer")
         st.download_button("Networks (PNG)", picture, f"{run.name}-networks.png", on_click="ignore")
 
 

@@ -22,7 +22,7 @@ STEPS = 1500  # of G in a game
 WIDTH = 64
 
 # What a game takes over from the recipe of its name is its loss, its kind of penalty, its optimizer and its schedule;
-# what small networks on points need otherwise is here: faster rates, lighter penalties, two critic steps for five.
+# what small networks on points need otherwise is here: faster rates, lighter penalties, two steps of D for five.
 _GAMES: dict[str, dict[str, Any]] = {
     "dcgan": {"g_lr": 4e-3, "d_lr": 4e-3},
     "wgan": {"g_lr": 2e-3, "d_lr": 2e-3, "clip": 0.1, "n_critic": 2},
@@ -123,7 +123,7 @@ class Game:
         return loss
 
     def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """What G lowers: the same critic's view of the fakes, the other way round."""
+        """What G lowers: the same discriminator's view of the fakes, the other way round."""
         return self.loss.of_g(self.score(fake), self.score(real) if self.loss.pairs else None)
 
 

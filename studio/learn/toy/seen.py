@@ -1,4 +1,4 @@
-"""What the critic sees under each augmentation: a phantom knee, before and after."""
+"""What the discriminator sees under each augmentation: a phantom knee, before and after."""
 
 from __future__ import annotations
 
