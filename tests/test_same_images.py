@@ -71,13 +71,12 @@ def of_links(model):
 
 def of_a_description(model, patch):
     """The images that a description chooses among."""
-    look = pool.look
+    look, seen = pool.look, []
+    patch.setattr(pool, "look", lambda images: seen.append(images) or look(images))
+    patch.setattr(pool, "_held", {})
     for name, grade in {"own classes": None, "class 2": 2.0, "between classes": 2.5}.items():
-        patch.setattr(pool, "_held", {})
-        patch.setattr(pool, "look", lambda images: seen.append(images) or look(images))
-        seen = []
         pool.pool(model, grade, pool.BLOCK)
-        yield name, np.concatenate(seen)
+        yield name, seen.pop()
 
 
 def of_a_comparison(model):
@@ -158,4 +157,4 @@ if __name__ == "__main__":
     for case in CASES:
         with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
             images[case] = record(made(case, Path(folder), patch))
-    RECORD.write_text(json.dumps({"arithmetic": arithmetic(), "images": images}, indent=None, separators=(",", ":")))
+    RECORD.write_text(json.dumps({"arithmetic": arithmetic(), "images": images}, separators=(",", ":")) + "\n")
