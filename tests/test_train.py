@@ -15,8 +15,9 @@ from PIL import Image
 
 from gan_core import data, losses
 from gan_core.errors import UserError
+from gan_core.latent import latents, own_labels
 from gan_core.presets import PRESETS, configure, fitting
-from gan_core.seeds import latents, own_labels, seed_of
+from gan_core.seeds import seed_of
 from gan_core.train import health
 from gan_core.train.distributed import World
 from gan_core.train.game import Batches, Game, can_fuse

@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError, field_validator, model_validator
 from torch import Tensor
 
+from gan_core import latent as space
 from gan_core.config import Settings
 from gan_core.errors import UserError
+from gan_core.generate import render
+from gan_core.latent import latents, mixtures, own_labels, to_w
 from gan_core.model import Model
-from gan_core.seeds import MAX_SEED, latents, own_labels
-from studio.explore import paths
+from gan_core.seeds import MAX_SEED
+from studio.explore import single
 from studio.explore.directions import MOST_DIRECTIONS, RANGE, Direction
-from studio.explore.space import Space
 
 MAX_FILE_BYTES = 1_000_000
 MOST_SEEDS = 8
@@ -38,7 +40,7 @@ _TOLD = {  # what is wrong, field by field
     "at": f"The place between seeds is a number from 0 to {MOST_SEEDS}.",
     "x": "The place on the plane is two numbers from 0 to 1.",
     "y": "The place on the plane is two numbers from 0 to 1.",
-    "path": f"The path is one of {', '.join(paths.PATHS)}.",
+    "path": f"The path is one of {', '.join(space.PATHS)}.",
     "grade": "The grade is a number.",
 }
 
@@ -51,7 +53,7 @@ class Latent(Settings):
     model: str = Field(pattern=r"^[0-9a-f]{64}$")  # its digest
     seed: _Seed | None = None
     seeds: tuple[_Seed, ...] | None = Field(None, min_length=2, max_length=MOST_SEEDS)
-    path: paths.Path = "spherical"
+    path: space.Path = "spherical"
     at: float | None = Field(None, ge=0, le=MOST_SEEDS)  # on the loop through `seeds` ...
     x: float | None = Field(None, ge=0, le=1)  # ... or on the plane of four of them
     y: float | None = Field(None, ge=0, le=1)
@@ -203,8 +205,8 @@ def start(latent: Latent, model: Model) -> Tensor:
     assert latent.seeds is not None
     corners = latents(latent.seeds, z_dim)
     if latent.at is not None:
-        return paths.loop(corners, torch.tensor([latent.at]), latent.path)
-    return paths.plane(corners, torch.tensor([latent.x]), torch.tensor([latent.y]), latent.path)
+        return space.loop(corners, torch.tensor([latent.at]), latent.path)
+    return space.plane(corners, torch.tensor([latent.x]), torch.tensor([latent.y]), latent.path)
 
 
 def opened(latent: Latent, model: Model) -> Latent:
@@ -218,21 +220,20 @@ def opened(latent: Latent, model: Model) -> Latent:
 def points(
     latent: Latent, model: Model, directions: Sequence[Direction], z: Tensor | None = None
 ) -> tuple[Tensor, Tensor | None]:
-    """(points [N, dim], c [1, num_classes] or None) of a latent, or of `z` [N, z_dim] in place of its start.
+    """(w [N, z_dim], c [1, num_classes] or None) of a latent, or of `z` [N, z_dim] in place of its start.
 
     Raises `UserError` where it moves along a direction that the model does not have.
     """
     if len(latent.moves) > len(directions):
         raise UserError(f"This model has {len(directions)} directions: there is no direction {len(latent.moves)}.")
-    space = Space(model)
     z = start(latent, model) if z is None else z
-    c = space.labels([latent.grade or 0.0])
+    c = mixtures([latent.grade or 0.0], len(model.class_names))
     with torch.inference_mode():
-        offset = torch.tensor(latent.offset) if latent.offset else 0.0
-        p = space.points(z, None if c is None else c.expand(len(z), -1), latent.truncation, offset)
+        offset = torch.tensor(latent.offset) if latent.offset else None
+        w = to_w(model.net, z, None if c is None else c.expand(len(z), -1), latent.truncation, offset)
         for amount, direction in zip(latent.moves, directions, strict=False):
-            p = p + amount * torch.tensor(direction.vector)
-    return p, c
+            w = w + amount * torch.tensor(direction.vector)
+    return w, c
 
 
 def draw(
@@ -242,4 +243,5 @@ def draw(
 
     `directions` are needed where it has moves. Raises `UserError` as `points` does.
     """
-    return Space(model).images(*points(latent, model, directions, z))
+    w, c = points(latent, model, directions, z)
+    return render(model, w, c, single.drawer(model) if len(w) <= single.FEW else None)
