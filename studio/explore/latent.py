@@ -22,7 +22,6 @@ from gan_core import latent as space
 from gan_core.config import Settings
 from gan_core.errors import UserError
 from gan_core.generate import render
-from gan_core.latent import latents, mixtures, own_labels, to_w
 from gan_core.model import Model
 from gan_core.seeds import MAX_SEED
 from studio.explore import single
@@ -188,7 +187,7 @@ def fitting(latent: Latent, model: Model) -> Latent:
         return latent.model_copy(update={"grade": None})
     if latent.grade is None:
         seed = latent.seed if latent.seed is not None else (latent.seeds or (0,))[0]
-        return latent.model_copy(update={"grade": float(own_labels([seed], model.config.class_shares)[0])})
+        return latent.model_copy(update={"grade": float(space.own_labels([seed], model.config.class_shares)[0])})
     if latent.grade > len(names) - 1:
         label = model.config.label_name
         raise UserError(f"This model's {label} goes from {names[0]} to {names[-1]}: the link or file asks for more.")
@@ -201,9 +200,9 @@ def start(latent: Latent, model: Model) -> Tensor:
     if latent.z is not None:
         return torch.tensor(latent.z)[None]
     if latent.seed is not None:
-        return latents([latent.seed], z_dim)
+        return space.latents([latent.seed], z_dim)
     assert latent.seeds is not None
-    corners = latents(latent.seeds, z_dim)
+    corners = space.latents(latent.seeds, z_dim)
     if latent.at is not None:
         return space.loop(corners, torch.tensor([latent.at]), latent.path)
     return space.plane(corners, torch.tensor([latent.x]), torch.tensor([latent.y]), latent.path)
@@ -227,10 +226,10 @@ def points(
     if len(latent.moves) > len(directions):
         raise UserError(f"This model has {len(directions)} directions: there is no direction {len(latent.moves)}.")
     z = start(latent, model) if z is None else z
-    c = mixtures([latent.grade or 0.0], len(model.class_names))
+    c = space.mixtures([latent.grade or 0.0], len(model.class_names))
     with torch.inference_mode():
         offset = torch.tensor(latent.offset) if latent.offset else None
-        w = to_w(model.net, z, None if c is None else c.expand(len(z), -1), latent.truncation, offset)
+        w = space.to_w(model.net, z, None if c is None else c.expand(len(z), -1), latent.truncation, offset)
         for amount, direction in zip(latent.moves, directions, strict=False):
             w = w + amount * torch.tensor(direction.vector)
     return w, c
