@@ -10,12 +10,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from gan_core import latent as space
 from gan_core.errors import UserError
 from gan_core.generate import render_batches
 from gan_core.model import Model
 from studio.explore.directions import Direction
-from studio.explore.latent import Latent, points
+from studio.explore.latent import Latent, on_loop, points
 from studio.runs.media import video
 
 RATE = 25  # frames a second; a GIF, which hardly compresses grain, has every other one
@@ -50,8 +49,7 @@ def loop_film(
         raise UserError("A loop goes through two or more seeds.")
     steps = max(2, min(round(seconds * RATE), MOST_FRAMES // len(latent.seeds)))
     at = loop_times(len(latent.seeds), steps)
-    corners = space.latents(latent.seeds, model.config.net.z_dim)
-    z = space.loop(corners, torch.from_numpy(at).float(), latent.path)
+    z = on_loop(latent, model, torch.from_numpy(at).float())
     batches = render_batches(model, *points(latent, model, directions, z))
     return Film(list(_framed(batches, len(z), progress)), steps / seconds)
 

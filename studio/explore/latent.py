@@ -196,16 +196,25 @@ def fitting(latent: Latent, model: Model) -> Latent:
 
 def start(latent: Latent, model: Model) -> Tensor:
     """z [1, z_dim] of a latent, before anything is done to it."""
-    z_dim = model.config.net.z_dim
     if latent.z is not None:
         return torch.tensor(latent.z)[None]
     if latent.seed is not None:
-        return space.latents([latent.seed], z_dim)
-    assert latent.seeds is not None
-    corners = space.latents(latent.seeds, z_dim)
+        return space.latents([latent.seed], model.config.net.z_dim)
     if latent.at is not None:
-        return space.loop(corners, torch.tensor([latent.at]), latent.path)
-    return space.plane(corners, torch.tensor([latent.x]), torch.tensor([latent.y]), latent.path)
+        return on_loop(latent, model, torch.tensor([latent.at]))
+    return on_plane(latent, model, torch.tensor([latent.x]), torch.tensor([latent.y]))
+
+
+def on_loop(latent: Latent, model: Model, at: Tensor) -> Tensor:
+    """z [M, z_dim] at places `at` [M] of the loop through a latent's seeds."""
+    assert latent.seeds is not None
+    return space.loop(space.latents(latent.seeds, model.config.net.z_dim), at, latent.path)
+
+
+def on_plane(latent: Latent, model: Model, x: Tensor, y: Tensor) -> Tensor:
+    """z [M, z_dim] at `x`, `y` [M] of the plane between a latent's four seeds."""
+    assert latent.seeds is not None
+    return space.plane(space.latents(latent.seeds, model.config.net.z_dim), x, y, latent.path)
 
 
 def opened(latent: Latent, model: Model) -> Latent:

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from gan_core import latent as space
 from gan_core.generate import render_batches
 from gan_core.images import grid
 from gan_core.model import Model
 from studio.explore.directions import RANGE, Direction
-from studio.explore.latent import Latent, points
+from studio.explore.latent import Latent, on_loop, on_plane, points
 
 THUMB = 64  # the largest side of a small picture
 STOPS = 7  # pictures along a direction
@@ -48,8 +47,7 @@ def direction_sheet(latent: Latent, model: Model, directions: Sequence[Direction
 def loop_sheet(latent: Latent, model: Model, directions: Sequence[Direction], steps: int) -> NDArray[np.uint8]:
     """One row: the loop through the latent's seeds in `steps` even steps, its end the first seed again."""
     assert latent.seeds is not None
-    corners = space.latents(latent.seeds, model.config.net.z_dim)
-    z = space.loop(corners, torch.linspace(0, len(corners), steps), latent.path)
+    z = on_loop(latent, model, torch.linspace(0, len(latent.seeds), steps))
     return _sheet(model, *points(latent, model, directions, z), steps)
 
 
@@ -57,8 +55,6 @@ def plane_sheet(
     latent: Latent, model: Model, directions: Sequence[Direction], side: int = 7, thumb: int = THUMB
 ) -> NDArray[np.uint8]:
     """`side` by `side` pictures of the plane between the latent's four seeds, which are its corners."""
-    assert latent.seeds is not None
-    corners = space.latents(latent.seeds, model.config.net.z_dim)
     y, x = torch.meshgrid(torch.linspace(0, 1, side), torch.linspace(0, 1, side), indexing="ij")
-    z = space.plane(corners, x.flatten(), y.flatten(), latent.path)
+    z = on_plane(latent, model, x.flatten(), y.flatten())
     return _sheet(model, *points(latent, model, directions, z), side, thumb)
