@@ -19,7 +19,7 @@ from fuzz_links import visit
 from hypothesis import strategies as st
 
 from gan_core.errors import UserError
-from gan_core.generate import generate, labels
+from gan_core.generate import generate, own_classes
 from gan_core.hub.check import TAKEN, check_model
 from gan_core.hub.store import ORIGIN
 from gan_core.model import CONFIG, TENSORS, find_generator, load_model, read_config
@@ -68,7 +68,7 @@ def _use(folder: Path, role: str = "generator") -> None:
     """What the pages do with a model."""
     model = load_model(folder, role)
     if role == "generator":
-        images, names = generate(model, range(2)), labels(model, range(2))
+        images, names = generate(model, range(2)), own_classes(model, range(2))
         side = model.config.net.resolution
         if images.shape != (2, 1, side, side) or len(names) != 2:
             raise Broken(f"{images.shape} is no two images of {side} x {side} pixels.")

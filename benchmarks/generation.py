@@ -18,10 +18,9 @@ import typer
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from gan_core.latent import latents, mixtures, to_w  # noqa: E402
 from gan_core.model import load_model, shipped_generators  # noqa: E402
-from gan_core.seeds import latents  # noqa: E402
 from studio.explore import single  # noqa: E402
-from studio.explore.space import Space  # noqa: E402
 
 COUNTS = (1, single.FEW, 16, 64)
 
@@ -29,18 +28,19 @@ COUNTS = (1, single.FEW, 16, 64)
 @torch.inference_mode()
 def measure(folder: Path, times: int) -> list[str]:
     """A row of the table for each number of images."""
-    space = Space(load_model(folder))
-    ways = {"PyTorch": space.net.synthesis}
+    model = load_model(folder)
+    ways = {"PyTorch": model.net.synthesis}
     if (folder / single.FILE).is_file():
         ways["ONNX Runtime"] = single.opened(folder / single.FILE)[0]
     rows = []
     for count in COUNTS:
-        p = space.points(latents(range(count), space.model.config.net.z_dim), space.labels([0.0] * count))
+        z, c = latents(range(count), model.config.net.z_dim), mixtures([0.0] * count, len(model.class_names))
+        w = to_w(model.net, z, c)
         taken: dict[str, list[float]] = {way: [] for way in ways}
         for i in range(times + 1):
             for way, draw in ways.items():
                 start = time.perf_counter()
-                draw(p)
+                draw(w)
                 if i:  # the first warms up
                     taken[way].append(1000 * (time.perf_counter() - start))
         by = [f"{statistics.median(taken[way]):,.1f}" if way in taken else "-" for way in ("PyTorch", "ONNX Runtime")]

@@ -40,7 +40,7 @@ def grades(path: Path) -> None:
     from gan_core.model import FLAGSHIP, SHIPPED, load_model
 
     model = load_model(SHIPPED / FLAGSHIP)
-    each = [generate(model, SEEDS, name) for name in model.class_names]
+    each = [generate(model, SEEDS, [i] * len(SEEDS)) for i in range(len(model.class_names))]
     save_png(path, grid(np.stack(each, axis=1).reshape(-1, *each[0].shape[1:]), ACROSS * len(each)))
 
 

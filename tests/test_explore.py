@@ -17,7 +17,6 @@ from gan_core.errors import UserError
 from gan_core.generate import generate
 from gan_core.images import png
 from gan_core.model import ModelConfig, load_model, save_model
-from studio.explore import paths
 from studio.explore.directions import RANGE, Direction, components, directions, find, varimax
 from studio.explore.film import gif, loop_film
 from studio.explore.latent import Latent, draw, dump, from_query, load_latent, opened
@@ -64,9 +63,9 @@ def unit(model, i):
 @pytest.mark.parametrize("truncation", [1.0, 0.6])
 def test_a_seed_s_latent_is_the_image_that_generate_makes(make, kind, truncation):
     model = make(kind)
-    name = model.class_names[1] if model.class_names else None
-    latent = Latent(model=model.digest, seed=7, grade=1.0 if name else None, truncation=truncation)
-    assert np.abs(draw(latent, model).astype(int) - generate(model, [7], name, truncation)).max() <= 1
+    labels = [1] if model.class_names else None
+    latent = Latent(model=model.digest, seed=7, grade=1.0 if labels else None, truncation=truncation)
+    assert np.abs(draw(latent, model).astype(int) - generate(model, [7], labels, truncation)).max() <= 1
 
 
 @pytest.mark.parametrize("kind", ["mapped", "plain-labelled"])
@@ -167,34 +166,6 @@ def test_a_move_along_a_direction_that_is_not_there_gets_words(make):
     model = make("mapped")
     with pytest.raises(UserError, match="directions"):
         draw(Latent(model=model.digest, seed=1, moves=(1.0, 1.0)), model, [unit(model, 0)])
-
-
-def test_spherical_keeps_the_length_and_straight_does_not():
-    a, b = torch.eye(2)[:1] * 2, torch.eye(2)[1:] * 2
-    half = torch.tensor([0.5])
-    assert paths.mix(a, b, half, "spherical").norm() == pytest.approx(2)
-    assert paths.mix(a, b, half, "straight").norm() == pytest.approx(2**0.5)
-
-
-@pytest.mark.parametrize("path", paths.PATHS)
-def test_a_loop_passes_through_its_seeds_and_closes(path):
-    corners = torch.randn(5, 8, generator=torch.Generator().manual_seed(1))
-    at = torch.tensor([0.0, 1, 2, 3, 4, 5])
-    assert torch.allclose(paths.loop(corners, at, path), corners[[0, 1, 2, 3, 4, 0]], atol=1e-5)
-
-
-@pytest.mark.parametrize("path", paths.PATHS)
-def test_a_plane_has_its_seeds_in_its_corners(path):
-    corners = torch.randn(4, 8, generator=torch.Generator().manual_seed(1))
-    x, y = torch.tensor([0.0, 1, 0, 1]), torch.tensor([0.0, 0, 1, 1])
-    assert torch.allclose(paths.plane(corners, x, y, path), corners, atol=1e-5)
-
-
-@pytest.mark.parametrize("path", paths.PATHS)
-def test_between_a_seed_and_itself_or_its_opposite_there_is_no_nan(path):
-    a = torch.ones(1, 4)
-    for b in (a, -a, torch.zeros(1, 4)):
-        assert paths.mix(a, b, torch.tensor([0.3]), path).isfinite().all()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -27,7 +27,7 @@ from serving import free_port
 from gan_core import data, networks
 from gan_core.config import NetConfig
 from gan_core.errors import UserError
-from gan_core.generate import generate, labels
+from gan_core.generate import class_index, generate, own_classes
 from gan_core.model import SHIPPED, ModelConfig, load_model, save_model
 from studio.export import dicom, near, write
 from studio.export.folder import ExportFolder, create_export, delete_export
@@ -102,7 +102,7 @@ def test_each_image_has_a_seed_of_its_own_and_classes_are_balanced(made):
 def test_classes_as_in_training_are_those_of_the_seeds(made):
     model = load_model(made())
     planned = plan(asked("m", 50, classes="training"), model.config, "m")
-    assert [planned.class_name(i) for i in range(50)] == labels(model, range(50))
+    assert [planned.class_name(i) for i in range(50)] == own_classes(model, range(50))
 
 
 def test_one_class_or_numbers_of_each_as_asked(made):
@@ -159,7 +159,7 @@ def test_pictures_are_those_of_the_seed_and_the_class(made, tmp_path):
     model = load_model(folder)
     for row in rows(out)[::7]:
         picture = np.asarray(Image.open(out / row["file"]))
-        same = generate(model, [int(row["seed"])], row["class"], 0.5)[0, 0]
+        same = generate(model, [int(row["seed"])], [class_index(model, row["class"])], 0.5)[0, 0]
         assert np.abs(picture.astype(int) - same).max() <= 1  # another batch may round otherwise
 
 

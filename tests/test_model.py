@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from gan_core import images, networks
 from gan_core.config import NetConfig
 from gan_core.errors import UserError
-from gan_core.generate import class_index, generate, generate_batches, labels
+from gan_core.generate import BATCH, class_index, generate, generate_batches, own_classes
 from gan_core.model import ModelConfig, digest, find_generator, load_model, read_config, save_model
 from gan_core.seeds import MAX_SEED
 
@@ -266,45 +266,62 @@ def test_a_seed_gives_the_same_image_alone_and_in_company(models, name):
 
 
 def test_batches_come_in_order(models):
-    parts = list(generate_batches(models["graded"], range(10), batch=4))
-    assert [len(p) for p in parts] == [4, 4, 2]
-    assert np.abs(np.concatenate(parts).astype(int) - generate(models["graded"], range(10))).max() <= 1
+    parts = list(generate_batches(models["graded"], range(2 * BATCH + 3)))
+    assert [len(p) for p in parts] == [BATCH, BATCH, 3]
+    assert np.array_equal(np.concatenate(parts), generate(models["graded"], range(2 * BATCH + 3)))
 
 
 @pytest.mark.parametrize("name", ["graded", "dcgan"])
 def test_a_class_is_asked_for_by_name(models, name):
     model = models[name]
     assert class_index(model, "severe") == 2
-    assert class_index(model, None) is None
-    mild, severe = (generate(model, range(6), c) for c in ("mild", "severe"))
+    mild, severe = (generate(model, range(6), [c] * 6) for c in (1, 2))
     assert not np.array_equal(mild, severe)
-    own = labels(model, range(6))
+    own = own_classes(model, range(6))
     assert set(own) <= set(GRADES)
-    default = generate(model, range(6))
-    for i, c in enumerate(own):  # unasked, each seed has its own class
-        assert np.abs(generate(model, [i], c)[0] - default[i].astype(int)).max() <= 1
-    assert labels(model, range(3), "mild") == ["mild"] * 3
+    asked = generate(model, range(6), [class_index(model, name) for name in own])
+    assert np.array_equal(asked, generate(model, range(6)))  # unasked, each seed has its own class
+
+
+@pytest.mark.parametrize("name", ["graded", "dcgan"])
+def test_labels_are_indices_or_mixtures_one_for_each_seed(models, name):
+    model, one_hot = models[name], np.eye(3)[[2, 0, 1]]
+    indices = generate(model, range(3), [2, 0, 1])
+    assert np.array_equal(generate(model, range(3), one_hot), indices)
+    assert np.array_equal(generate(model, range(3), torch.tensor(one_hot)), indices)
+    for i, label in enumerate([2, 0, 1]):
+        assert np.abs(generate(model, [i], [label])[0] - indices[i].astype(int)).max() <= 1
+    assert not np.array_equal(generate(model, range(3), np.full((3, 3), 1 / 3)), indices)
+    assert generate(model, [], []).shape == (0, 1, 28, 28)
 
 
 def test_classes_that_are_not_there(models):
     with pytest.raises(UserError, match=r"no class 'grade 9'.* none, mild, severe"):
-        generate(models["graded"], [0], "grade 9")
+        class_index(models["graded"], "grade 9")
     with pytest.raises(UserError, match="without labels"):
-        generate(models["plain"], [0], "mild")
-    assert labels(models["plain"], range(2)) == ["", ""]
+        class_index(models["plain"], "mild")
+    with pytest.raises(UserError, match="without labels"):
+        generate(models["plain"], [0], [1])
+    for wrong in (3, -1, 0.5):
+        with pytest.raises(UserError, match="from 0 to 2"):
+            generate(models["graded"], [0], [wrong])
+    for misshapen in (1, [1], [[1.0, 0.0]] * 2, [[[1]]]):
+        with pytest.raises(ValueError, match="2 seeds need labels"):
+            generate(models["graded"], [0, 1], misshapen)
+    assert own_classes(models["plain"], range(2)) == ["", ""]
 
 
 @pytest.mark.parametrize("name", ["graded", "dcgan"])
 def test_without_truncation_variety_with_it_one_typical_image_a_class(models, name):
-    typical = generate(models[name], range(8), "mild", truncation=0.0).astype(int)
+    typical = generate(models[name], range(8), [1] * 8, truncation=0.0).astype(int)
     assert np.abs(typical - typical[0]).max() <= 1
-    spread = [generate(models[name], range(32), "mild", truncation=t).std(0).mean() for t in (0.0, 0.5, 1.0)]
+    spread = [generate(models[name], range(32), [1] * 32, truncation=t).std(0).mean() for t in (0.0, 0.5, 1.0)]
     assert spread[0] < spread[1] < spread[2]
 
 
 def test_truncation_stays_within_the_class_asked_for(models):
     """Else grade 4 at half the variety would be a knee of a middling grade."""
-    mild, severe = (generate(models["graded"], range(8), c, truncation=0.0).astype(int) for c in ("mild", "severe"))
+    mild, severe = (generate(models["graded"], range(8), [c] * 8, truncation=0.0).astype(int) for c in (1, 2))
     assert np.abs(mild - severe).mean() > 1
 
 

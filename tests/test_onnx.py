@@ -9,10 +9,10 @@ import torch
 from test_model import GRADES, make
 
 from gan_core.errors import UserError
+from gan_core.latent import latents, mixtures, to_w
 from gan_core.model import SHIPPED, load_model
-from gan_core.seeds import latents
 from studio.explore import single
-from studio.explore.space import Space
+from studio.explore.latent import Latent, draw
 from studio.export import onnx as onnx_export
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -57,17 +57,16 @@ def test_a_file_that_draws_something_else_is_not_written(tmp_path, monkeypatch):
 def test_a_shipped_file_belongs_to_its_weights_and_draws_what_they_draw(folder, monkeypatch):
     monkeypatch.setattr(single, "_seconds", lambda draw, _: 1.0 if draw.__name__ == "draw" else 2.0)  # here or not
     single._drawer.cache_clear()
-    space = Space(load_model(folder))
-    c = space.labels([1.5])
-    p = space.points(latents([7, 8], space.model.config.net.z_dim), c.expand(2, -1))
-    by_onnx = single.drawer(space.model)
+    model = load_model(folder)
+    by_onnx = single.drawer(model)
     assert by_onnx
     with torch.inference_mode():
-        np.testing.assert_allclose(by_onnx(p), space.synthesis(p, c), atol=1e-3)
+        w = to_w(model.net, latents([7, 8], model.config.net.z_dim), mixtures([1.5, 1.5], len(model.class_names)))
+        np.testing.assert_allclose(by_onnx(w), model.net.synthesis(w), atol=1e-3)
     drawn = []
-    monkeypatch.setattr(single, "drawer", lambda _: lambda p: drawn.append(len(p)) or by_onnx(p))
-    space.images(p, c)
-    assert drawn == [2]
+    monkeypatch.setattr(single, "drawer", lambda _: lambda w, c: drawn.append(len(w)) or by_onnx(w, c))
+    draw(Latent(model=model.digest, seed=7, grade=1.5), model)
+    assert drawn == [1]
 
 
 @pytest.fixture

@@ -150,10 +150,11 @@ def test_each_choice_and_each_order_is_fresh(made):
 
 
 def test_a_synthetic_image_comes_again_from_its_seed_and_grade(made, model):
-    from gan_core.generate import generate
+    from gan_core.generate import class_index, generate
 
     image = next(i for i in store.shown(made()) if i.synthetic)
-    again = generate(model(*"01234"), [image.seed], image.grade)[0, 0]
+    labelled = model(*"01234")
+    again = generate(labelled, [image.seed], [class_index(labelled, image.grade)])[0, 0]
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(store.png(image.key)))), again)
 
 

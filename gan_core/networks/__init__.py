@@ -43,7 +43,7 @@ def build(config: NetConfig) -> nn.Module:
 
 
 def has_mapping(net: nn.Module) -> bool:
-    """Whether a generator draws from a w: it has `mapping(z, c, truncation)` and `synthesis(w)`."""
+    """Whether a generator has a mapping network, so that its w is another space than z."""
     return isinstance(net, (residual.Generator, style.Generator))
 
 

@@ -23,10 +23,7 @@ def _init(module: nn.Module) -> None:
 
 
 class Generator(nn.Module):
-    """G(z [N, z_dim], c [N] or None, truncation) -> images [N, 1, R, R] in [-1, 1].
-
-    Without a mapping network truncation shortens z itself.
-    """
+    """G(z [N, z_dim], c [N] or None, truncation) -> images [N, 1, R, R] in [-1, 1]."""
 
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
@@ -41,10 +38,17 @@ class Generator(nn.Module):
         self.apply(_init)
 
     def forward(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
-        z = z * truncation
+        return self.synthesis(self.mapping(z, c, truncation), c)
+
+    def mapping(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
+        """w, which without a mapping network is z; truncation shortens it."""
+        return z * truncation
+
+    def synthesis(self, w: Tensor, c: Tensor | None = None) -> Tensor:
+        """w [N, z_dim], c [N] or None -> images [N, 1, R, R] in [-1, 1]."""
         if self.config.num_classes:
-            z = torch.cat([z, label_vector(c, self.config.num_classes).to(z)], dim=1)
-        x = self.first(z).unflatten(1, (-1, self.sizes[0], self.sizes[0]))
+            w = torch.cat([w, label_vector(c, self.config.num_classes).to(w)], dim=1)
+        x = self.first(w).unflatten(1, (-1, self.sizes[0], self.sizes[0]))
         x = self.first_norm(x).relu()
         for up, norm, size in zip(self.ups[:-1], self.norms, self.sizes[1:], strict=False):
             x = norm(crop(up(x), size)).relu()

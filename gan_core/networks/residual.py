@@ -150,8 +150,8 @@ class Generator(nn.Module):
     def forward(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
         return self.synthesis(self.mapping(z, c, truncation))
 
-    def synthesis(self, w: Tensor) -> Tensor:
-        """w [N, z_dim] -> images [N, 1, R, R] in [-1, 1]."""
+    def synthesis(self, w: Tensor, c: Tensor | None = None) -> Tensor:
+        """w [N, z_dim] -> images [N, 1, R, R] in [-1, 1]. What c says is in w."""
         return self.draw(self.features(w))
 
     def features(self, w: Tensor, blocks: int | None = None) -> Tensor:

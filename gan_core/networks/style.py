@@ -87,8 +87,8 @@ class Generator(nn.Module):
     def forward(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
         return self.synthesis(self.mapping(z, c, truncation))
 
-    def synthesis(self, w: Tensor) -> Tensor:
-        """w [N, z_dim] -> images [N, 1, R, R] in [-1, 1]."""
+    def synthesis(self, w: Tensor, c: Tensor | None = None) -> Tensor:
+        """w [N, z_dim] -> images [N, 1, R, R] in [-1, 1]. What c says is in w."""
         x = self.start.expand(w.shape[0], -1, -1, -1).contiguous(memory_format=torch.channels_last)
         image = None
         for block in self.blocks:

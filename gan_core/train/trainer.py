@@ -24,9 +24,9 @@ from gan_core import data, images, networks
 from gan_core.config import TrainConfig, check_data, remarks
 from gan_core.errors import UserError
 from gan_core.files import check_parts, no_room, replacing
+from gan_core.latent import latents, own_labels
 from gan_core.model import Model, ModelConfig, find_generator, load_model, save_model
 from gan_core.presets import configure
-from gan_core.seeds import latents, own_labels
 from gan_core.status import State, ended_by
 from gan_core.train import health
 from gan_core.train.card import model_card

@@ -45,11 +45,13 @@ def generate(
 
     numbers = parse_seeds(seeds)
     loaded = models.load_model(models.find_generator(model))
-    good_call(lambda: class_index(loaded, class_name))
+    labels = None
+    if class_name is not None:
+        labels = [good_call(lambda: class_index(loaded, class_name))] * len(numbers)
     sheet = []
     bar = tqdm(total=len(numbers), unit="img", file=sys.stderr, leave=False, disable=None)
     done = 0
-    for batch in generate_batches(loaded, numbers, class_name, truncation):
+    for batch in generate_batches(loaded, numbers, labels, truncation):
         for image in batch:
             images.save_png(out / f"seed{numbers[done]:04d}.png", image[0])
             done += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from gan_core.data import Dataset, take
 from gan_core.data.names import patients
 from gan_core.errors import UserError
-from gan_core.generate import generate, labels
+from gan_core.generate import class_index, generate, own_classes
 from gan_core.model import Model
 from gan_core.seeds import MAX_SEED
 
@@ -98,8 +97,14 @@ def sides(
     index = np.random.default_rng(0).permutation(index)[:n]  # a data set comes sorted by class
     names = dataset.class_names
     of_reals = tuple(names[i] if names else "" for i in dataset.labels[index])
+    seeds = range(first_seed, first_seed + len(index))
+    labels = [class_index(model, name) for name in of_reals] if shared else None
     return Sides(
-        fake=_fakes(model, first_seed, of_reals if shared else ("",) * len(index), truncation),
+        fake=Side(
+            generate(model, seeds, labels, truncation),
+            of_reals if shared else tuple(own_classes(model, seeds)),
+            tuple(f"seed {s}" for s in seeds),
+        ),
         real=Side(
             take(dataset.images, index),
             of_reals,
@@ -110,16 +115,3 @@ def sides(
         first_seed=first_seed,
         learnt=bool(model.config.data) and dataset.about == model.config.data,
     )
-
-
-def _fakes(model: Model, first_seed: int, wanted: Sequence[str], truncation: float) -> Side:
-    """One for each class wanted; "" leaves the class to the seed."""
-    seeds = np.arange(first_seed, first_seed + len(wanted))
-    side = model.config.net.resolution
-    images = np.empty((len(seeds), 1, side, side), np.uint8)
-    classes = np.empty(len(seeds), object)
-    for name in sorted(set(wanted)):
-        of_class = np.array([w == name for w in wanted])
-        images[of_class] = generate(model, seeds[of_class].tolist(), name or None, truncation)
-        classes[of_class] = labels(model, seeds[of_class].tolist(), name or None)
-    return Side(images, tuple(classes), tuple(f"seed {s}" for s in seeds))

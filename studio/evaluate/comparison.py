@@ -10,11 +10,11 @@ import numpy as np
 from gan_core import data
 from gan_core.errors import UserError
 from gan_core.generate import generate_batches
+from gan_core.latent import own_labels
 from gan_core.metrics.extractors import Extractor
 from gan_core.metrics.features import features
 from gan_core.metrics.sample import Sample
 from gan_core.model import Model
-from gan_core.seeds import own_labels
 from studio.evaluate.folder import EvaluationRequest
 from studio.jobs.folder import Progress
 
@@ -151,7 +151,7 @@ def _fakes(
     n = request.n
     seeds = range(n)
     made: list[np.ndarray] = []
-    for batch in generate_batches(model, seeds, None, request.truncation, batch=32):
+    for batch in generate_batches(model, seeds, truncation=request.truncation):
         made.append(batch)
         progress("Making synthetic images", sum(map(len, made)), n)
     images = np.concatenate(made)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,11 +25,12 @@ from torch import Tensor
 from gan_core.config import Settings
 from gan_core.data.cache import cache_folder, read_note, write_note
 from gan_core.errors import UserError
+from gan_core.generate import render
+from gan_core.latent import latents, own_labels, to_w
 from gan_core.metrics.extractors import Extractor, open_extractor
 from gan_core.model import Model
-from gan_core.seeds import latents, own_labels
+from gan_core.networks import has_mapping
 from studio.explore.measures import WORDS, are_knees, grade, measure
-from studio.explore.space import Space
 
 MOST_DIRECTIONS = 8
 RANGE = 2.0  # a slider's ends, in steps
@@ -142,16 +144,15 @@ def _grader() -> Extractor | None:
 
 def components(model: Model) -> Tensor:
     """The leading principal components [<= 8, dim], each of the length of a standard deviation along it."""
-    space = Space(model)
-    if space.mapped:
+    net: Any = model.net
+    if has_mapping(net):
         z, c = _sample(model, 0, _SAMPLES)
         with torch.inference_mode():
-            own = space.points(z, c)
-            rest = (own - space.centre(z, c)).double()
+            rest = (to_w(net, z, c) - to_w(net, z, c, truncation=0.0)).double()
         values, vectors = torch.linalg.eigh(rest.T @ rest / len(rest))
         scale = values.clamp(min=0).sqrt()
     else:
-        weight = space.net.first.weight[:, : model.config.net.z_dim].double()
+        weight = net.first.weight[:, : model.config.net.z_dim].double()
         values, vectors = torch.linalg.eigh(weight.T @ weight)
         scale = torch.ones_like(values)
     best = values.argsort(descending=True)[:MOST_DIRECTIONS]
@@ -173,16 +174,15 @@ def varimax(effects: Array, rounds: int = 100) -> Array:
 
 
 def _sample(model: Model, first: int, n: int) -> tuple[Tensor, Tensor | None]:
+    """z and c of seeds from `first` on, each of its own class."""
     seeds = range(first, first + n)
     shares = model.config.class_shares
-    c = Space(model).labels(own_labels(seeds, shares).tolist()) if shares else None
-    return latents(seeds, model.config.net.z_dim), c
+    return latents(seeds, model.config.net.z_dim), own_labels(seeds, shares) if shares else None
 
 
 def _images(model: Model, sample: tuple[Tensor, Tensor | None], move: Tensor | float = 0.0) -> NDArray[np.uint8]:
-    space = Space(model)
     with torch.inference_mode():
-        return space.images(space.points(*sample) + move, sample[1])
+        return render(model, to_w(model.net, *sample) + move, sample[1])
 
 
 def _effects(

@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from gan_core.errors import UserError
+from gan_core.generate import render_batches
 from gan_core.model import Model
-from gan_core.seeds import latents
-from studio.explore import paths
 from studio.explore.directions import Direction
-from studio.explore.latent import Latent, points
-from studio.explore.space import Space
+from studio.explore.latent import Latent, on_loop, points
 from studio.runs.media import video
 
 RATE = 25  # frames a second; a GIF, which hardly compresses grain, has every other one
@@ -50,11 +48,16 @@ def loop_film(
     if latent.seeds is None:
         raise UserError("A loop goes through two or more seeds.")
     steps = max(2, min(round(seconds * RATE), MOST_FRAMES // len(latent.seeds)))
-    at = paths.loop_times(len(latent.seeds), steps)
-    corners = latents(latent.seeds, model.config.net.z_dim)
-    z = paths.loop(corners, torch.from_numpy(at).float(), latent.path)
-    p, c = points(latent, model, directions, z)
-    return Film(list(_framed(Space(model).batches(p, c), len(z), progress)), steps / seconds)
+    at = loop_times(len(latent.seeds), steps)
+    z = on_loop(latent, model, torch.from_numpy(at).float())
+    batches = render_batches(model, *points(latent, model, directions, z))
+    return Film(list(_framed(batches, len(z), progress)), steps / seconds)
+
+
+def loop_times(n: int, steps: int) -> NDArray[np.float64]:
+    """`steps` places a leg of a loop through n corners, slow at each corner, so that the motion has no kink there."""
+    t = np.arange(steps) / steps
+    return (np.arange(n)[:, None] + t * t * (3 - 2 * t)).ravel()
 
 
 def _framed(batches: Iterator[NDArray[np.uint8]], total: int, progress: Progress) -> Iterator[NDArray[np.uint8]]:

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError, field_validator, model_validator
 from torch import Tensor
 
+from gan_core import latent as space
 from gan_core.config import Settings
 from gan_core.errors import UserError
+from gan_core.generate import render
 from gan_core.model import Model
-from gan_core.seeds import MAX_SEED, latents, own_labels
-from studio.explore import paths
+from gan_core.seeds import MAX_SEED
+from studio.explore import single
 from studio.explore.directions import MOST_DIRECTIONS, RANGE, Direction
-from studio.explore.space import Space
 
 MAX_FILE_BYTES = 1_000_000
 MOST_SEEDS = 8
@@ -38,7 +39,7 @@ _TOLD = {  # what is wrong, field by field
     "at": f"The place between seeds is a number from 0 to {MOST_SEEDS}.",
     "x": "The place on the plane is two numbers from 0 to 1.",
     "y": "The place on the plane is two numbers from 0 to 1.",
-    "path": f"The path is one of {', '.join(paths.PATHS)}.",
+    "path": f"The path is one of {', '.join(space.PATHS)}.",
     "grade": "The grade is a number.",
 }
 
@@ -51,7 +52,7 @@ class Latent(Settings):
     model: str = Field(pattern=r"^[0-9a-f]{64}$")  # its digest
     seed: _Seed | None = None
     seeds: tuple[_Seed, ...] | None = Field(None, min_length=2, max_length=MOST_SEEDS)
-    path: paths.Path = "spherical"
+    path: space.Path = "spherical"
     at: float | None = Field(None, ge=0, le=MOST_SEEDS)  # on the loop through `seeds` ...
     x: float | None = Field(None, ge=0, le=1)  # ... or on the plane of four of them
     y: float | None = Field(None, ge=0, le=1)
@@ -186,7 +187,7 @@ def fitting(latent: Latent, model: Model) -> Latent:
         return latent.model_copy(update={"grade": None})
     if latent.grade is None:
         seed = latent.seed if latent.seed is not None else (latent.seeds or (0,))[0]
-        return latent.model_copy(update={"grade": float(own_labels([seed], model.config.class_shares)[0])})
+        return latent.model_copy(update={"grade": float(space.own_labels([seed], model.config.class_shares)[0])})
     if latent.grade > len(names) - 1:
         label = model.config.label_name
         raise UserError(f"This model's {label} goes from {names[0]} to {names[-1]}: the link or file asks for more.")
@@ -195,16 +196,25 @@ def fitting(latent: Latent, model: Model) -> Latent:
 
 def start(latent: Latent, model: Model) -> Tensor:
     """z [1, z_dim] of a latent, before anything is done to it."""
-    z_dim = model.config.net.z_dim
     if latent.z is not None:
         return torch.tensor(latent.z)[None]
     if latent.seed is not None:
-        return latents([latent.seed], z_dim)
-    assert latent.seeds is not None
-    corners = latents(latent.seeds, z_dim)
+        return space.latents([latent.seed], model.config.net.z_dim)
     if latent.at is not None:
-        return paths.loop(corners, torch.tensor([latent.at]), latent.path)
-    return paths.plane(corners, torch.tensor([latent.x]), torch.tensor([latent.y]), latent.path)
+        return on_loop(latent, model, torch.tensor([latent.at]))
+    return on_plane(latent, model, torch.tensor([latent.x]), torch.tensor([latent.y]))
+
+
+def on_loop(latent: Latent, model: Model, at: Tensor) -> Tensor:
+    """z [M, z_dim] at places `at` [M] of the loop through a latent's seeds."""
+    assert latent.seeds is not None
+    return space.loop(space.latents(latent.seeds, model.config.net.z_dim), at, latent.path)
+
+
+def on_plane(latent: Latent, model: Model, x: Tensor, y: Tensor) -> Tensor:
+    """z [M, z_dim] at `x`, `y` [M] of the plane between a latent's four seeds."""
+    assert latent.seeds is not None
+    return space.plane(space.latents(latent.seeds, model.config.net.z_dim), x, y, latent.path)
 
 
 def opened(latent: Latent, model: Model) -> Latent:
@@ -218,21 +228,20 @@ def opened(latent: Latent, model: Model) -> Latent:
 def points(
     latent: Latent, model: Model, directions: Sequence[Direction], z: Tensor | None = None
 ) -> tuple[Tensor, Tensor | None]:
-    """(points [N, dim], c [1, num_classes] or None) of a latent, or of `z` [N, z_dim] in place of its start.
+    """(w [N, z_dim], c [1, num_classes] or None) of a latent, or of `z` [N, z_dim] in place of its start.
 
     Raises `UserError` where it moves along a direction that the model does not have.
     """
     if len(latent.moves) > len(directions):
         raise UserError(f"This model has {len(directions)} directions: there is no direction {len(latent.moves)}.")
-    space = Space(model)
     z = start(latent, model) if z is None else z
-    c = space.labels([latent.grade or 0.0])
+    c = space.mixtures([latent.grade or 0.0], len(model.class_names))
     with torch.inference_mode():
-        offset = torch.tensor(latent.offset) if latent.offset else 0.0
-        p = space.points(z, None if c is None else c.expand(len(z), -1), latent.truncation, offset)
+        offset = torch.tensor(latent.offset) if latent.offset else None
+        w = space.to_w(model.net, z, None if c is None else c.expand(len(z), -1), latent.truncation, offset)
         for amount, direction in zip(latent.moves, directions, strict=False):
-            p = p + amount * torch.tensor(direction.vector)
-    return p, c
+            w = w + amount * torch.tensor(direction.vector)
+    return w, c
 
 
 def draw(
@@ -242,4 +251,5 @@ def draw(
 
     `directions` are needed where it has moves. Raises `UserError` as `points` does.
     """
-    return Space(model).images(*points(latent, model, directions, z))
+    w, c = points(latent, model, directions, z)
+    return render(model, w, c, single.drawer(model) if len(w) <= single.FEW else None)

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,11 +21,12 @@ from torch import Tensor
 
 from gan_core.data.cache import cache_folder, read_note, write_note
 from gan_core.errors import UserError
+from gan_core.generate import generate, render
 from gan_core.images import resize, to_float, to_uint8
+from gan_core.latent import latents, mixtures, own_labels, to_w
 from gan_core.model import Model
-from gan_core.seeds import latents, own_labels
+from gan_core.networks import has_mapping
 from studio.explore.latent import Latent, draw
-from studio.explore.space import Space
 from studio.knee.encoder.net import TrainedEncoder, load_encoder
 from studio.knee.extractor import FOLDER
 
@@ -97,12 +99,7 @@ def own_error(model: Model, steps: int = STEPS, progress: Callable[[int, int], N
     path = cache_folder() / "directions" / f"{model.digest}-own{steps}.note"
     with suppress(OSError, ValueError, KeyError, TypeError):
         return float(read_note(path)["error"])
-    space = Space(model)
-    shares = model.config.class_shares
-    z = latents(OWN_SEEDS, model.config.net.z_dim)
-    c = space.labels(own_labels(OWN_SEEDS, shares).tolist()) if shares else None
-    with torch.inference_mode():
-        images = space.images(space.points(z, c), c)
+    images = generate(model, OWN_SEEDS)
     errors = []
     for i, image in enumerate(images):
 
@@ -138,7 +135,9 @@ class _At:
 
 class _Search:
     def __init__(self, model: Model, target: NDArray[np.uint8]) -> None:
-        self.model, self.space = model, Space(model)
+        self.model = model
+        self.net: Any = model.net
+        self.mapped = has_mapping(self.net)
         self.target = to_float(np.array(target))  # a copy, since PyTorch takes no read-only array
         self.encoder = _encoder()
         with torch.no_grad():
@@ -146,9 +145,9 @@ class _Search:
             sample = latents(range(CANDIDATES), model.config.net.z_dim)
             self.candidates = torch.cat([torch.zeros_like(sample[:1]), sample])
             self.labels = self._labels()
-            own = self.space.points(self.candidates, self.labels)
+            self.own = to_w(self.net, self.candidates, self.labels)
         self.chance = math.inf
-        self.scale = own.std(0).mean()  # of the model's points: what an offset is small against
+        self.scale = self.own.std(0).mean()  # of the model's points: what an offset is small against
 
     def _read(self, x: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """The encoder's features of images, and its grade where that is the model's grade too."""
@@ -161,12 +160,11 @@ class _Search:
 
     def _labels(self) -> Tensor | None:
         """c of each candidate: the target's grade where the encoder reads it, else the candidate's own class."""
-        if not self.model.class_names:
+        shares, n = self.model.config.class_shares, len(self.candidates)
+        if not shares:
             return None
-        if self.grade is not None:
-            return self.space.labels(self.grade.tolist() * len(self.candidates))
-        seeds = range(len(self.candidates))
-        return self.space.labels(own_labels(seeds, self.model.config.class_shares).tolist())
+        grades = own_labels(range(n), shares) if self.grade is None else self.grade.expand(n)
+        return mixtures(grades.tolist(), len(shares))
 
     def losses(self, x: Tensor) -> Tensor:
         """[N] of images [N, 1, R, R]."""
@@ -181,7 +179,7 @@ class _Search:
     def starts(self, n: int) -> tuple[Tensor, Tensor | None]:
         """z [n, z_dim] and c of the candidates nearest to the target."""
         c = self.labels
-        images = to_float(self.space.images(self.space.points(self.candidates, c), c))
+        images = to_float(render(self.model, self.own, c))
         squares = (images - self.target).square().mean((1, 2, 3))
         self.chance = float(squares.sqrt().median()) * 127.5
         near = squares.argsort()[:SHORTLIST]
@@ -198,13 +196,13 @@ class _Search:
         show: Callable[[_At, int], None],
     ) -> _At:
         """Steps number `steps` of `total` from each start, each start for itself; the best that each came by."""
-        z, offset = z.clone().requires_grad_(), offset.clone().requires_grad_(self.space.mapped)
+        z, offset = z.clone().requires_grad_(), offset.clone().requires_grad_(self.mapped)
         # Adam's step is about the rate whatever the gradient, so the offset is in units of the points' own spread.
-        adam = torch.optim.Adam([z, offset] if self.space.mapped else [z], lr=RATE, betas=(0.9, 0.99))
+        adam = torch.optim.Adam([z, offset] if self.mapped else [z], lr=RATE, betas=(0.9, 0.99))
         best = _At(z.detach().clone(), offset.detach().clone(), c, torch.full((len(z),), math.inf))
         for i in steps:
             adam.param_groups[0]["lr"] = RATE * min(1.0, 2 * (1 - i / total))
-            losses = self.losses(self.space.synthesis(self.space.points(z, c, offset=offset * self.scale), c))
+            losses = self.losses(self.net.synthesis(to_w(self.net, z, c, offset=offset * self.scale), c))
             best = _better(best, _At(z.detach(), offset.detach(), c, losses.detach()))
             adam.zero_grad()
             (losses.sum() + SMALL * offset.square().mean(1).sum()).backward()
@@ -218,7 +216,7 @@ class _Search:
         latent = Latent(
             model=self.model.digest,
             z=tuple(at.z[i].clamp(-99, 99).tolist()),
-            offset=tuple((at.offset[i] * self.scale).clamp(-99, 99).tolist()) if self.space.mapped else None,
+            offset=tuple((at.offset[i] * self.scale).clamp(-99, 99).tolist()) if self.mapped else None,
             grade=grade,
         )
         image = draw(latent, self.model)  # by way of the latent, so that it is what a file or link brings back

@@ -21,11 +21,11 @@ FILE = "synthesis.onnx"
 FEW = 4  # points, up to which it pays
 TRIES = 5
 
-Draw = Callable[[Tensor], Tensor]
+Draw = Callable[..., Tensor]
 
 
 def drawer(model: Model) -> Draw | None:
-    """What draws points [n <= FEW, dim] as `Space.synthesis` does; None where there is no file, or it is no faster."""
+    """What draws w [n <= FEW, z_dim] as `synthesis` does; None where there is no file, or it is no faster."""
     if model.path.parent != SHIPPED or not (model.path / FILE).is_file():
         return None
     return _drawer(model.path, model.digest, model.net.synthesis)
@@ -54,8 +54,8 @@ def opened(path: Path) -> tuple[Draw, dict[str, str], int]:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the processor is shared with viewers
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
-    def draw(p: Tensor) -> Tensor:
-        return torch.from_numpy(session.run(None, {POINTS: p.numpy()})[0])
+    def draw(w: Tensor, c: Tensor | None = None) -> Tensor:
+        return torch.from_numpy(session.run(None, {POINTS: w.numpy()})[0])
 
     (points,) = session.get_inputs()
     return draw, session.get_modelmeta().custom_metadata_map, points.shape[1]

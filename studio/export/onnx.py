@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from gan_core.errors import UserError
 from gan_core.files import replacing
+from gan_core.latent import latents, own_labels
 from gan_core.model import NOT_FOR_DIAGNOSIS, Model
 from gan_core.networks import has_mapping
-from gan_core.seeds import latents, own_labels
 
 TOLERANCE = 1e-3  # of images in [-1, 1]: an eighth of a gray level
 CHECKED = 10  # seeds

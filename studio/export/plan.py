@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -19,9 +18,9 @@ from gan_core.config import Settings
 from gan_core.data import short_source
 from gan_core.errors import UserError
 from gan_core.grades import KL_GRADE
-from gan_core.images import to_uint8
-from gan_core.model import Model, ModelConfig
-from gan_core.seeds import MAX_SEED, latents, own_labels
+from gan_core.latent import own_labels
+from gan_core.model import ModelConfig
+from gan_core.seeds import MAX_SEED
 
 MOST = 100_000
 BALANCED, AS_TRAINED = "balanced", "training"
@@ -159,13 +158,6 @@ def name_of(model: str, folder: Path) -> str:
     if folder.name == "generator":
         return folder.parent.name
     return f"{folder.parent.name}-best" if folder.name == "generator-best" else folder.name
-
-
-@torch.inference_mode()
-def draw(model: Model, seeds: Sequence[int], classes: NDArray[np.int64], truncation: float) -> NDArray[np.uint8]:
-    """uint8 [len(seeds), 1, R, R], each image of its own class."""
-    c = torch.from_numpy(classes) if model.class_names else None
-    return to_uint8(model.net(latents(seeds, model.config.net.z_dim), c, truncation))
 
 
 def command_line(request: ExportRequest, out: str, *, places: bool = True) -> str:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import streamlit as st
 
 from gan_core import images
 from gan_core.errors import UserError
+from gan_core.generate import generate
 from gan_core.grades import KL_GRADE, short
 from gan_core.model import ModelConfig, read_config
 from gan_core.seeds import MAX_SEED
 from studio import hosting
 from studio.export.folder import create_export
-from studio.export.plan import AS_TRAINED, BALANCED, ExportRequest, Plan, draw, name_of, plan
+from studio.export.plan import AS_TRAINED, BALANCED, ExportRequest, Plan, name_of, plan
 from studio.gallery.ui_lightbox import film, sheet
 from studio.jobs import launch
 from studio.models import ui_models as models
@@ -155,9 +155,9 @@ def _reference() -> tuple[str, bool]:
 
 
 @st.cache_data(max_entries=200, show_spinner="Making the first ones")
-def _png(folder: Path, stamp: int, seed: int, class_index: int, truncation: float) -> bytes:
+def _png(folder: Path, stamp: int, seed: int, label: int, truncation: float) -> bytes:
     model = models.loaded(models.Entry("", folder, stamp))
-    return images.png(draw(model, [seed], np.array([class_index]), truncation)[0, 0])
+    return images.png(generate(model, [seed], [label] if model.class_names else None, truncation)[0, 0])
 
 
 def _preview(entry: models.Entry, config: ModelConfig, planned: Plan, truncation: float) -> None:

@@ -27,10 +27,11 @@ from gan_core import __version__, images
 from gan_core.data import short_source
 from gan_core.errors import UserError, why
 from gan_core.files import check_parts, no_room, read_own, replacing, size_text, sweep, write_text
+from gan_core.generate import generate
 from gan_core.model import Model, find_generator, load_model
 from studio.export import archive, card, dicom
 from studio.export.folder import ABOUT, JOURNAL, MANIFEST, MAX_PICTURE
-from studio.export.plan import DICOM, ExportRequest, Plan, draw, name_of, plan
+from studio.export.plan import DICOM, ExportRequest, Plan, name_of, plan
 from studio.jobs.folder import Progress
 
 if TYPE_CHECKING:
@@ -233,7 +234,8 @@ class Export:
     def _make(self, batch: range, rows: list[Row | None], new: csv.DictWriter) -> list[Row | None]:
         """The rows with those that were missing; None is left for what is left out for being near."""
         part = slice(batch.start, batch.stop)
-        made = draw(self.model, self.plan.seeds[part], self.plan.classes[part], self.request.truncation)
+        labels = self.plan.classes[part] if self.plan.names else None
+        made = generate(self.model, self.plan.seeds[part], labels, self.request.truncation)
         findings = self.check(made) if self.check else [None] * len(batch)
         out: list[Row | None] = []
         for i, row, image, found in zip(batch, rows, made[:, 0], findings, strict=True):

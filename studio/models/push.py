@@ -11,7 +11,7 @@ import numpy as np
 from gan_core import images
 from gan_core.errors import UserError
 from gan_core.files import read_own
-from gan_core.generate import generate_batches
+from gan_core.generate import generate
 from gan_core.hub.check import CRITIC, TAKEN
 from gan_core.hub.client import HubName, api, explained, has_token, hub_name
 from gan_core.hub.store import stored
@@ -136,9 +136,11 @@ def _samples(model: Model) -> bytes:
     """A PNG: a row for each class where there are few, the same seeds in each; else of seeds as they come."""
     side, names = model.config.net.resolution, model.class_names
     columns = min(6, max(2, _PICTURE // side))
-    rows = [(range(columns), name) for name in names] if 0 < len(names) <= 8 else [(range(4 * columns), None)]
-    made = [batch for seeds, name in rows for batch in generate_batches(model, seeds, name)]
-    return images.png(images.grid(np.concatenate(made), columns))
+    if 0 < len(names) <= 8:
+        made = generate(model, [*range(columns)] * len(names), np.arange(len(names)).repeat(columns))
+    else:
+        made = generate(model, range(4 * columns))
+    return images.png(images.grid(made, columns))
 
 
 def _cautions(model: Model, public: bool, critic: bool) -> list[str]:

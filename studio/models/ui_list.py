@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import streamlit as st
 
-from gan_core import generate, images
+from gan_core import images
 from gan_core.errors import UserError
 from gan_core.files import read_own, size_text
+from gan_core.generate import generate
 from gan_core.hub.look import body
 from gan_core.hub.store import remove
 from gan_core.model import CARD, ModelConfig, load_model
@@ -101,7 +101,7 @@ def _remove(name: str) -> None:
 @st.cache_data(max_entries=200, show_spinner=False)
 def _strip(folder: Path, when: float) -> bytes:
     """A PNG: what the first seeds make, side by side."""
-    return images.png(images.grid(np.asarray(generate.generate(load_model(folder), range(STRIP))), STRIP))
+    return images.png(images.grid(generate(load_model(folder), range(STRIP)), STRIP))
 
 
 def _card(folder: Path) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from gan_core import generate, images
+from gan_core import images
+from gan_core.generate import class_index, generate, own_classes
 from gan_core.grades import short
 from gan_core.hub.store import models_root
 from gan_core.model import SHIPPED, TENSORS, Model, load_model, shipped_generators
@@ -70,7 +71,9 @@ def loaded(entry: Entry) -> Model:
 @st.cache_data(max_entries=400, show_spinner=False)
 def _page(folder: Path, stamp: int, first_seed: int, class_name: str | None, truncation: float) -> list[bytes]:
     seeds = range(first_seed, first_seed + PAGE)
-    made = generate.generate(_load(folder, stamp), seeds, class_name, truncation)
+    model = _load(folder, stamp)
+    labels = None if class_name is None else [class_index(model, class_name)] * PAGE
+    made = generate(model, seeds, labels, truncation)
     return [images.png(image[0]) for image in made]
 
 
@@ -83,7 +86,7 @@ def pngs(entry: Entry, first_seed: int, pages: int, class_name: str | None, trun
 def captions(entry: Entry, seeds: range, class_name: str | None) -> list[str]:
     """What is written under each image: its class, where the model has classes, and its seed."""
     model = loaded(entry)
-    names = generate.labels(model, seeds, class_name)
+    names = own_classes(model, seeds) if class_name is None else [class_name] * len(seeds)
     return [
         f"{short(model.config.label_name)} {label} · seed {s}" if label else f"seed {s}"
         for s, label in zip(seeds, names, strict=True)

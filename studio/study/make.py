@@ -12,7 +12,7 @@ from PIL import Image
 
 from gan_core import data
 from gan_core.errors import UserError
-from gan_core.generate import generate, labels
+from gan_core.generate import class_index, generate, own_classes
 from gan_core.model import Model
 from gan_core.seeds import MAX_SEED
 from studio.study import clues
@@ -70,7 +70,9 @@ def make_set(
     seeds = np.unique(rng.integers(0, MAX_SEED, 2 * (len(chosen) + CLUE_POOL)))
     seeds = rng.permutation(seeds)[: len(chosen) + CLUE_POOL]
     fake_seeds, clue_seeds = seeds[: len(chosen)].tolist(), seeds[len(chosen) :].tolist()
-    fake, fake_grades = _fakes(model, fake_seeds, real_grades if shared else None)
+    labels = [class_index(model, grade) for grade in real_grades] if shared else None
+    fake = generate(model, fake_seeds, labels)
+    fake_grades = real_grades if shared else own_classes(model, fake_seeds)
 
     films = []
     for i in range(len(chosen)):
@@ -79,7 +81,7 @@ def make_set(
         films.append(Film(round_, question, False, real_grades[i], None, even_png(real[i, 0])))
         films.append(Film(round_, other, True, fake_grades[i], fake_seeds[i], even_png(fake[i, 0])))
     if rounds == ROUNDS:
-        pool, pool_grades = _fakes(model, clue_seeds, None)
+        pool, pool_grades = generate(model, clue_seeds), own_classes(model, clue_seeds)
         for name, picked in clues.pick(pool).items():
             films += [
                 Film(CLUES, n, True, pool_grades[i], clue_seeds[i], even_png(pool[i, 0]), name)
@@ -109,17 +111,6 @@ def _one_of_each_patient(patients: tuple[str, ...], fits: list[bool], rng: np.ra
     for i in rng.permutation(np.flatnonzero(fits)):
         first.setdefault(patients[i], i)
     return np.fromiter(first.values(), np.intp, len(first))
-
-
-def _fakes(model: Model, seeds: list[int], grades: list[str] | None) -> tuple[NDArray[np.uint8], list[str]]:
-    """An image [N, 1, R, R] of each seed, with the grades asked for or with the seeds' own, and these."""
-    if grades is None:
-        return generate(model, seeds), labels(model, seeds)
-    out = np.empty((len(seeds), 1, *[model.config.net.resolution] * 2), np.uint8)
-    for grade in set(grades):
-        at = [i for i, g in enumerate(grades) if g == grade]
-        out[at] = generate(model, [seeds[i] for i in at], grade)
-    return out, grades
 
 
 def _note(model: Model, loaded: data.Dataset, shared: set[str], rounds: int) -> str:

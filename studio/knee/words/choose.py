@@ -12,14 +12,14 @@ import torch
 from numpy.typing import NDArray
 
 from gan_core.errors import UserError
+from gan_core.generate import render
 from gan_core.grades import KL_GRADE
+from gan_core.latent import latents, mixtures, own_labels, to_w
 from gan_core.metrics.extractors import Extractor, open_extractor
 from gan_core.model import Model
-from gan_core.seeds import latents, own_labels
 from studio.explore.directions import RANGE, Direction
 from studio.explore.latent import Latent, draw
 from studio.explore.measures import grade
-from studio.explore.space import Space
 from studio.knee.words.lexicon import Side
 from studio.knee.words.pool import BLOCK, Array, Measures, Progress, look, pool
 from studio.knee.words.understand import Request, Target
@@ -292,13 +292,12 @@ def _grader() -> Extractor | None:
 
 
 def _images(found: _Candidates, model: Model, directions: Sequence[Direction]) -> NDArray[np.uint8]:
-    space = Space(model)
+    c = mixtures(found.grades.tolist(), len(model.class_names))
     with torch.inference_mode():
-        c = space.labels(found.grades.tolist())
-        p = space.points(latents(found.seeds.tolist(), model.config.net.z_dim), c)
+        w = to_w(model.net, latents(found.seeds.tolist(), model.config.net.z_dim), c)
         if directions:
-            p = p + torch.from_numpy(found.moves).float() @ torch.tensor([d.vector for d in directions])
-        return space.images(p, c)
+            w = w + torch.from_numpy(found.moves).float() @ torch.tensor([d.vector for d in directions])
+        return render(model, w, c)
 
 
 def _knee(found: _Candidates, i: int, off: float, model: Model, directions: Sequence[Direction]) -> Knee:

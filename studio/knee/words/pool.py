@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from gan_core.data.cache import cache_folder, read_note, write_note
+from gan_core.generate import generate
+from gan_core.latent import mixtures
 from gan_core.model import Model
-from gan_core.seeds import latents, own_labels
 from studio.explore.measures import measure
-from studio.explore.space import Space
 from studio.knee.joint_space import MIN_RESOLUTION, side
 
 VERSION = 3
@@ -90,13 +90,8 @@ def _read(path: Path) -> Measures | None:
 
 
 def _drawn(model: Model, grade: float | None, start: int, path: Path) -> Measures:
-    space = Space(model)
-    seeds = range(start, start + BLOCK)
-    z = latents(seeds, model.config.net.z_dim)
-    c = None
-    if shares := model.config.class_shares:
-        c = space.labels(own_labels(seeds, shares).tolist() if grade is None else [grade] * BLOCK)
-    measures = look(space.images(space.points(z, c), c))
+    labels = None if grade is None else mixtures([grade] * BLOCK, len(model.class_names))
+    measures = look(generate(model, range(start, start + BLOCK), labels))
     with suppress(OSError):
         write_note(path, {name: values.tolist() for name, values in measures.items()})
         notes = sorted(path.parent.glob("*.note"), key=lambda p: p.stat().st_mtime_ns)
