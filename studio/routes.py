@@ -13,7 +13,7 @@ _ROUTES: list[Route] = [
     explore_routes.route,
     export_routes.route,
     learn_games.route,
-    runs_routes.route,
+    *runs_routes.routes,
     *study_routes(),
 ]
 
