@@ -42,7 +42,10 @@ def intervals(rows: list[dict[str, Any]], group: str, colours: dict[str, str], x
 
     Those of one `group` stand side by side.
     """
-    figure = go.Figure(layout={"scattermode": "group", "xaxis": {"title": x, "type": "category"}, "yaxis_title": y})
+    low, high = min(row["low"] for row in rows), max(row["high"] for row in rows)
+    room = 0.06 * (high - low) or 1.0
+    layout = {"xaxis": {"title": x, "type": "category"}, "yaxis": {"title": y, "range": [low - room, high + room]}}
+    figure = go.Figure(layout={"scattermode": "group"} | layout)
     for which, colour in colours.items():
         of = [row for row in rows if row["which"] == which]
         figure.add_scatter(

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from gan_core.config import TrainConfig
 from gan_core.errors import UserError
-from studio.runs.offer import Entry
 from gan_core.train.run import Run, Status, number
+from studio.runs.offer import Entry
 
 Axis = Literal["images", "epochs", "minutes", "share"]
 AXES: dict[Axis, str] = {

@@ -1,7 +1,7 @@
 """What the browser of whoever watches trainings asks for.
 
 `GET api/runs/samples?run=KEY&at=IMAGES&rows=N`: a picture of a run's samples.
-`GET api/runs/curves?run=KEY&column=NAME...&along=AXIS&half=H&since=IMAGES&width=N`: what is new in its curves, see `news`.
+`GET api/runs/curves?run=KEY&column=NAME...&along=AXIS&half=H&since=IMAGES&width=N`: the news of its curves, see `news`.
 `GET api/plotly.js?v=VERSION`: what draws them, as the installed package has it.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 import anyio
+import plotly
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -25,6 +25,7 @@ from studio.runs import AXES, Entry, Member
 
 AT_ONCE = 2  # questions answered at the same time, over all viewers
 MOST_COLUMNS = 40
+_PLOTLY = Path(plotly.__file__).with_name("package_data") / "plotly.min.js"
 _limiter = anyio.CapacityLimiter(AT_ONCE)
 
 
@@ -80,11 +81,8 @@ def _route(path: str, of_run: Callable[[Entry, QueryParams], Response]) -> Route
 
 
 async def _plotly(request: Request) -> Response:
-    spec = find_spec("plotly")
-    assert spec and spec.origin
-    path = Path(spec.origin).parent / "package_data" / "plotly.min.js"
     headers = {"Cache-Control": "public, max-age=31536000, immutable"}  # its address has its version
-    return FileResponse(path, media_type="text/javascript", headers=headers)
+    return FileResponse(_PLOTLY, media_type="text/javascript", headers=headers)
 
 
 routes = [

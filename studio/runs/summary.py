@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from studio.runs import media
 from gan_core import networks
 from gan_core.config import NetConfig
 from gan_core.data import short_source
 from gan_core.errors import UserError
+from gan_core.train.run import Run, number
+from studio.runs import media
 from studio.runs.curves import FIGURES
 from studio.runs.member import Member
-from gan_core.train.run import Run, number
 
 
 @dataclass(frozen=True)

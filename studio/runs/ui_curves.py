@@ -35,14 +35,14 @@ def series(
 
 
 def panel(
-    title: str, about: str, curves: list[dict[str, str]], share: bool = False, level: float | None = None, log: bool = False
+    title: str, about: str, curves: list[dict[str, str]], share: bool, level: float | None, log: bool = False
 ) -> dict[str, Any]:
     """A chart. `share`: from 0 to 1, in percent. `level`: a dashed line to compare with."""
     return {"title": title, "about": about, "series": curves, "share": share, "level": level, "log": log}
 
 
 def draw(
-    key: str, runs: Iterable[str], panels: list[dict[str, Any]], axis: Axis = "images", half_life: float = 0, empty: str = ""
+    key: str, runs: Iterable[str], panels: list[dict], axis: Axis = "images", half_life: float = 0, empty: str = ""
 ) -> None:
     """The panels with their curves of these runs. One that has none says `empty`, or with "" is left out.
 

@@ -10,16 +10,15 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from studio import runs as lineup
-from studio.runs import AXES, Axis, Column, Entry, Figure, Member
-from gan_core.train.run import number
 from gan_core.status import ALIVE
+from gan_core.train.run import number
+from studio import runs as lineup
+from studio.jobs.ui_view import LOOK
+from studio.runs import AXES, Axis, Column, Entry, Figure, Member
 from studio.runs import ui_curves as curves
 from studio.runs import ui_samples as runs_samples
-from studio.jobs.ui_view import LOOK
-from studio.ui_links import follow, one_of
 from studio.runs.ui_choice import Mark, legend, marks, said
-from studio.text import plain
+from studio.ui_links import follow, one_of
 
 CURVES, SAMPLES, TABLE, SETTINGS = VIEWS = "Curves", "Samples", "Table", "Settings"
 AT_FIRST = 4  # figures

@@ -144,7 +144,7 @@ def _chart(found: Results, own: Reading | None) -> None:
             line={"color": row["colour"], "width": 4},
             marker={"size": [0, 11, 0], "opacity": 1},
         )
-    figure.update_xaxes(title="share told rightly", range=[0, 1], tickformat=".0%", fixedrange=True)
+    figure.update_xaxes(title="share told rightly", range=[0, 1.02], tickformat=".0%", fixedrange=True)
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False, fixedrange=True)
     said = "The share told rightly by each reader and in published studies; half is guessing"
     show(figure, said, 34 * len(rows) + 76)

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gan_core.errors import UserError
-from studio.runs.media.style import CRITIC, GENERATOR, GRID, INK, MUTED, PLAIN
 from gan_core.train.run import Run
+from studio.runs.media.style import CRITIC, GENERATOR, GRID, INK, MUTED, PLAIN
 
 COLUMNS = 2
 FEW = 40  # up to so many ticks each is marked: a single one would not show as a line
