@@ -68,7 +68,7 @@ def smoothed(x: NDArray, y: NDArray, half_life: float) -> NDArray:
 
 
 def curve(member: Member, column: str, axis: Axis, half_life: float = 0.0) -> tuple[NDArray, NDArray, NDArray]:
-    """A figure along an axis: images seen [N] and x [N], ascending, and y [N], smoothed where `half_life` is above 0."""
+    """A figure along an axis: images seen [N] and x [N], ascending, and y [N], smoothed where `half_life` is not 0."""
     points = [(t["nimg"], v) for t in member.ticks if (v := number(t.get(column))) is not None]
     nimg, y = np.array(points, float).reshape(-1, 2).T
     x = member.along(nimg, axis)
