@@ -2,9 +2,14 @@
 
 import streamlit as st
 
-from studio.ui_routes import routes
+from studio.routes import under
 from studio.ui_start import lifespan, show_error
 
 # An App rather than a script: with a script, Streamlit would take pages/ for its own old kind of pages and a deep link
 # would open outside the frame.
-app = st.App("studio/ui_main.py", routes=routes, lifespan=lifespan, on_script_error=show_error)
+app = st.App(
+    "studio/ui_main.py",
+    routes=under(st.get_option("server.baseUrlPath")),
+    lifespan=lifespan,
+    on_script_error=show_error,
+)

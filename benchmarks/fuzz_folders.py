@@ -204,7 +204,7 @@ def _lined_up(run: Run) -> None:
     member = lineup.read(lineup.find_entry(run.name))
     lineup.table_csv([member])
     lineup.curves_csv([member])
-    lineup.overlaid([member], "d_loss", "minutes", 0.1)
+    lineup.news(member, ["d_loss"], "minutes", 0.1)
     for axis in lineup.AXES:
         lineup.moments(member, axis)
     for nimg in member.samples:

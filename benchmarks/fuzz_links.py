@@ -194,7 +194,7 @@ of_routes = st.one_of(
 
 def check_route(house: House, example: tuple[str, tuple[str, ...], Any]) -> bool:
     from studio.learn import games as learn_games
-    from studio.ui_routes import routes
+    from studio.routes import routes
 
     method, place, sent = example
     secret = furnish(house)

@@ -22,6 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 CORE, APP = "gan_core", "studio"
 PAGES = ("gallery", "explore", "compare", "study", "train", "runs", "evaluate", "models", "export", "learn")
 CHARTS = ("altair", "matplotlib", "plotly", "pyecharts", "bokeh")
+# Streamlit's own elements -> what draws them.
+ELEMENTS = {"altair_chart": "altair", "vega_lite_chart": "altair", "echarts_chart": "echarts", "plotly_chart": "plotly"}
+ELEMENTS |= dict.fromkeys(("area_chart", "bar_chart", "line_chart", "scatter_chart"), "altair")
 
 
 class House:
@@ -118,6 +121,12 @@ class House:
         top = ast.Module([n for n in self.trees[name].body if isinstance(n, ast.Import | ast.ImportFrom)], [])
         return {m for m in self._imports(top) if not name.startswith(f"{m}.") and not m.startswith(f"{name}.")}
 
+    def chart_engines(self) -> list[str]:
+        """What draws charts: imported, or behind an element of Streamlit's."""
+        nodes = [node for tree in self.trees.values() for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+        imported = {c for m in self.files for c in self.third_party(m) & set(CHARTS)}
+        return sorted(imported | {ELEMENTS[node.attr] for node in nodes if node.attr in ELEMENTS})
+
     def with_streamlit(self) -> list[str]:
         """Modules of the application that import streamlit though their names do not say so."""
         return sorted(m for m in self.below(APP) if "streamlit" in self.third_party(m) and ".ui_" not in m)
@@ -156,7 +165,6 @@ def measure(house: House, here: bool) -> list[tuple[str, str]]:
     core = house.below(CORE)
     train = "gan_core.train.trainer"
     reached = house.reached(train) if train in house.files else set()
-    charts = {c for m in house.files for c in house.third_party(m) & set(CHARTS)}
     named = [p for p in PAGES if f"{APP}.{p}" in house.files and house.files[f"{APP}.{p}"].name == "__init__.py"]
     readme = house.root / "README.md"
     return [
@@ -166,7 +174,7 @@ def measure(house: House, here: bool) -> list[tuple[str, str]]:
         ("reached by train, files", f"{len(reached)}"),
         ("all Python outside tests and benchmarks, lines", f"{house.lines(house.files):,}"),
         ("files that run from a folder to a batch", str(to_a_batch()) if here else ""),
-        ("chart engines imported", ", ".join(sorted(charts))),
+        ("chart engines", ", ".join(house.chart_engines())),
         ("upward imports", f"{len(house.upward())}"),
         ("circles", f"{len(house.circles())}"),
         ("packages named as their page", f"{len(named)} of {len(PAGES)}"),

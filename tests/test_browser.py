@@ -159,7 +159,7 @@ def test_train_on_the_phantom_watch_stop_resume_and_open_in_the_gallery(visitor)
     tab.keyboard.press("Control+Enter")
     tab.get_by_role("button", name="Start training").click()
     see(tab, "images a second")
-    tab.locator("[data-testid=stVegaLiteChart]").first.wait_for()
+    tab.locator(".plot .main-svg").first.wait_for()
 
     seen = tab.get_by_text(re.compile(r"[\d,]+ of [\d,]+ images")).filter(visible=True).first
     before = seen.inner_text()

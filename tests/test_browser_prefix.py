@@ -12,6 +12,7 @@ from urllib.request import urlopen
 import pytest
 from browsing import WITH_MODEL
 from conftest import EXPECTED, ROOT
+from made_runs import write_run
 from serving import free_port, serving
 
 from studio.export.folder import create_export
@@ -66,10 +67,11 @@ def proxied(app, location, folder):
     ],
     ids=["itself", "passed on", "taken off"],
 )
-def test_all_that_a_page_asks_for_is_found_below_a_path(browser, tmp_path, monkeypatch, base, location):
+def test_all_that_a_page_asks_for_is_found_below_a_path(browser, tmp_path, tiny, monkeypatch, base, location):
     monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "runs"))
     export = create_export(ExportRequest(model="knee-64", n=2, zip=True))
     run_export(export, lambda *_: None)
+    write_run(tmp_path / "runs" / "00001-a", tiny(), d_loss=float)
     errors, asked = [], set()
     with ExitStack() as stack:
         app = stack.enter_context(serving(tmp_path / "runs", tmp_path / "log", base))
@@ -81,11 +83,13 @@ def test_all_that_a_page_asks_for_is_found_below_a_path(browser, tmp_path, monke
 
         tab.goto(f"{url}/explore?model=knee-64")
         tab.locator("canvas[data-shown]").first.wait_for()
+        tab.goto(f"{url}/runs")
+        tab.locator(".plot .main-svg").first.wait_for()
         tab.goto(f"{url}/gallery?model=knee-64&seed=7")  # the first page by its name
         tab.locator("button.film").first.wait_for()
         assert not tab.get_by_text("Page not found").count()
         tab.go_back()
-        tab.locator("canvas[data-shown]").first.wait_for()
+        tab.locator(".plot .main-svg").first.wait_for()
         tab.goto(f"{url}/export?export={export.name}")
         with tab.expect_download() as download:
             tab.get_by_role("link", name=re.compile("Download")).click()

@@ -46,7 +46,7 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
-from studio.ui_routes import routes
+from studio.routes import routes
 root = Path({root!r})
 for page in sorted(root.glob("pages/*.py")):
     at = AppTest.from_file(root / "studio/ui_main.py", default_timeout=120)

@@ -20,6 +20,10 @@ def test_only_what_is_called_so_is_user_interface():
     assert HOUSE.with_streamlit() == []
 
 
+def test_charts_are_drawn_by_plotly_on_the_screen_and_by_matplotlib_in_files():
+    assert HOUSE.chart_engines() == ["matplotlib", "plotly"]
+
+
 def test_each_page_has_a_package_of_its_name():
     assert {p.stem for p in Path(ROOT / "pages").glob("*.py")} == set(PAGES)
     assert all((ROOT / "studio" / page / "__init__.py").is_file() for page in PAGES)
@@ -41,7 +45,7 @@ def test_a_circle_and_an_upward_import_are_seen(tmp_path):
         "gan_core/a.py": "from gan_core import b\nimport studio.c",
         "gan_core/b.py": "from gan_core.a import x",
         "studio/__init__.py": "",
-        "studio/c.py": "import streamlit",
+        "studio/c.py": "import streamlit as st\nst.echarts_chart({})\nst.line_chart([])",
     }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -49,3 +53,4 @@ def test_a_circle_and_an_upward_import_are_seen(tmp_path):
     assert house.upward() == [("gan_core.a", "studio.c")]
     assert [sorted(c) for c in house.circles()] == [["gan_core.a", "gan_core.b"]]
     assert house.with_streamlit() == ["studio.c"]
+    assert house.chart_engines() == ["altair", "echarts"]

@@ -119,25 +119,25 @@ def test_what_is_no_finite_number_is_none(value):
 
 def test_a_curve_lies_along_images_epochs_minutes_and_the_share_of_the_run(member):
     m = member(total=4000, seen=3000, state="stopped", d_loss=lambda n: n / 1000)
-    x = {axis: lineup.curve(m, "d_loss", axis)[0].tolist() for axis in AXES}
+    x = {axis: lineup.curve(m, "d_loss", axis)[1].tolist() for axis in AXES}
     assert x["images"] == [1000, 2000, 3000]
     assert x["epochs"] == [1, 2, 3]
     assert x["minutes"] == pytest.approx([10 / 60, 20 / 60, 30 / 60])
     assert x["share"] == [0.25, 0.5, 0.75]
-    assert lineup.curve(m, "d_loss", "images")[1].tolist() == [1, 2, 3]
+    assert lineup.curve(m, "d_loss", "images")[2].tolist() == [1, 2, 3]
 
 
 def test_epochs_and_minutes_are_known_from_ticks_alone_and_left_out_where_nothing_tells(tmp_path, member):
     m = member(d_loss=float)
     (m.entry.run.path / "status.json").unlink()
     told = lineup.read(m.entry)
-    assert lineup.curve(told, "d_loss", "epochs")[0].tolist() == [1, 2, 3, 4]
-    assert lineup.curve(told, "d_loss", "minutes")[0][-1] == pytest.approx(40 / 60)
+    assert lineup.curve(told, "d_loss", "epochs")[1].tolist() == [1, 2, 3, 4]
+    assert lineup.curve(told, "d_loss", "minutes")[1][-1] == pytest.approx(40 / 60)
     m.entry.run.stats_path.write_text('{"nimg": 500, "d_loss": 1}\n')
     untold = lineup.read(m.entry)
-    assert lineup.curve(untold, "d_loss", "epochs")[0].size == 0
-    assert lineup.curve(untold, "d_loss", "minutes")[0].size == 0
-    assert lineup.curve(untold, "d_loss", "images")[0].tolist() == [500]
+    assert lineup.curve(untold, "d_loss", "epochs")[1].size == 0
+    assert lineup.curve(untold, "d_loss", "minutes")[1].size == 0
+    assert lineup.curve(untold, "d_loss", "images")[1].tolist() == [500]
 
 
 def test_what_is_no_number_in_a_tick_is_left_out_of_the_curve(member):
@@ -145,7 +145,7 @@ def test_what_is_no_number_in_a_tick_is_left_out_of_the_curve(member):
     lines = [tick(100, d_loss=1.0), tick(200, d_loss="high"), tick(300, d_loss=float("nan")), tick(400, d_loss=10**400)]
     lines += [tick(500), tick(10**30, d_loss=2.0), tick(-5, d_loss=3.0), tick(600, d_loss=4.0)]
     m.entry.run.stats_path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    x, y = lineup.curve(lineup.read(m.entry), "d_loss", "images")
+    _, x, y = lineup.curve(lineup.read(m.entry), "d_loss", "images")
     assert (x.tolist(), y.tolist()) == ([100, 600], [1, 4])
 
 
@@ -162,26 +162,50 @@ def test_smoothing_keeps_a_constant_and_is_the_same_for_twice_the_ticks():
     assert abs(wave[0] - np.sin(10)) > 0.1  # the mean lags: it is not the curve itself
 
 
-def test_overlaid_curves_share_their_places_and_keep_their_own_ends(member):
-    a = member("00001-a", total=4000, d_loss=lambda n: 2 * n)
-    b = member("00002-b", total=3000, d_loss=lambda n: n)
-    b.ticks[1]["nimg"] = 2500
-    (xa, ya), (xb, yb) = lineup.overlaid([a, b], "d_loss", "images")
-    assert xa.tolist() == [1000, 2000, 2500, 3000, 4000]
-    assert ya.tolist() == pytest.approx((2 * xa).tolist())
-    assert xb.tolist() == [1000, 2000, 2500, 3000]
-    assert yb[[0, 2, 3]].tolist() == [1000, 2000, 3000]
+def drawn(had, found):
+    """What a drawing has of a column once it has taken in what is new."""
+    return {
+        column: [*(p for p in had.get(column, []) if p[0] < found["from"]), *points]
+        for column, points in found["curves"].items()
+    }
 
 
-def test_long_runs_are_drawn_with_a_bounded_number_of_points(member):
+def test_long_runs_are_drawn_with_a_bounded_number_of_points_the_last_among_them(member):
     m = member(d_loss=float)
-    m.ticks[:] = [tick(n, d_loss=n / 7) for n in range(1, 5001)]
-    none = member("00002-b")
-    (x, y), (nothing, _) = lineup.overlaid([m, none], "d_loss", "images")
-    assert len(x) <= POINTS + 2
-    assert (x[0], x[-1]) == (1, 5000)
-    assert y == pytest.approx(x / 7)
-    assert nothing.size == 0
+    m.ticks[:] = [tick(n, d_loss=n / 7) | ({"kd_knee": 1.0} if n % 50 == 0 else {}) for n in range(1, 5002)]
+    found = lineup.news(m, ["d_loss", "kd_knee", "unheard_of"], "images")
+    nimg, x, y = np.array(found["curves"]["d_loss"]).T
+    assert POINTS / 2 <= len(x) <= POINTS
+    assert x[-1] == found["last"] == 5001
+    assert len(set(np.diff(x)[:-1])) == 1  # evenly
+    assert y == pytest.approx(x / 7, rel=1e-5)
+    assert nimg.tolist() == x.tolist()
+    assert len(found["curves"]["kd_knee"]) == 100  # a seldom figure loses nothing
+    assert found["curves"]["unheard_of"] == []
+
+
+@pytest.mark.parametrize("half_life", [0.0, 30.0])
+def test_what_is_new_makes_the_drawing_what_it_would_be_if_drawn_anew(member, half_life):
+    m = member(d_loss=float)
+    ticks = [tick(7 * n, d_loss=float(np.sin(n))) | ({"kd_knee": n} if n % 30 == 0 else {}) for n in range(1, 1501)]
+    had, since, width, answered = {}, 0, 0, 0
+    for end in (0, 1, 2, 30, 31, 400, 401, 700, 1500):
+        m.ticks[:] = ticks[:end]
+        columns = ["d_loss", "kd_knee"]
+        found = lineup.news(m, columns, "epochs", half_life, since, width)
+        had, since, width = drawn(had, found), found["last"], found["width"]
+        answered += len(found["curves"]["d_loss"])
+        assert had == lineup.news(m, columns, "epochs", half_life)["curves"]
+    assert answered < 1300  # and not all again at each step
+
+
+def test_a_run_taken_back_is_drawn_anew(member):
+    m = member(d_loss=float)
+    later = lineup.news(m, ["d_loss"], "images")
+    del m.ticks[2:]
+    found = lineup.news(m, ["d_loss"], "images", 0, later["last"], later["width"])
+    assert found["from"] == 0
+    assert found["curves"]["d_loss"] == [(1000, 1000.0, 1000.0), (2000, 2000.0, 2000.0)]
 
 
 def test_only_figures_that_a_run_has_are_offered_each_with_a_name(member):

@@ -10,7 +10,7 @@ from made_evaluation import about, copying, evaluation, figures
 from studio.evaluate.report import report_html
 from studio.evaluate.tables import class_gaps, class_rows, confusions, joint_space_rows, leads, useful_rows
 
-VOID = {"meta", "img", "br", "line", "circle", "polyline"}
+VOID = {"meta", "img", "br"}
 
 
 class Page(HTMLParser):
@@ -18,7 +18,7 @@ class Page(HTMLParser):
 
     def __init__(self, html):
         super().__init__()
-        self.tags, self.open, self.text = [], [], ""
+        self.tags, self.open, self.texts = [], [], []
         self.feed(html)
         assert not self.open
 
@@ -35,7 +35,11 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         if self.open[-1:] != ["style"]:
-            self.text += data
+            self.texts.append(data)
+
+    @property
+    def text(self):
+        return "".join(self.texts)
 
 
 def page(found):
@@ -81,6 +85,29 @@ def test_nothing_is_loaded_from_anywhere_and_nothing_runs():
     assert not re.search(r"https?://|@import|\son[a-z]+=", html)
     links = [v for tag, a in Page(html).tags for k, v in a.items() if k in ("src", "href", "srcset", "data")]
     assert all(v.startswith("data:") for v in links)
+
+
+def test_drawings_are_in_the_pages_colours_and_none_refers_to_another():
+    found = page(figures())
+    drawn = [a["aria-label"] for tag, a in found.tags if tag == "svg"]
+    assert len(drawn) == 6
+    assert drawn.count("joint space, pixels for each KL grade") == 3
+    styles = " ".join(a.get("style", "") for _, a in found.tags)
+    assert "stroke: var(--real)" in styles
+    assert "stroke: var(--fake)" in styles
+    assert not re.search(r"(fill|stroke): #", styles)
+    ids = [a["id"] for _, a in found.tags if "id" in a]
+    asked = {a["xlink:href"].removeprefix("#") for _, a in found.tags if "xlink:href" in a}
+    clips = {match for _, a in found.tags for match in re.findall(r"url\(#(\w+)\)", a.get("clip-path", ""))}
+    assert asked | clips <= set(ids)
+
+
+def test_words_with_dollars_are_no_formulas_in_a_drawing():
+    names = ["0", "1", "2", "3", "$\\frac{1}$"]
+    found = figures() | {"about": about(class_names=names, label_name="$x$ < y")}
+    part = found["jsw"]["narrower"]["per_class"]
+    part[names[-1]] = part.pop("4")
+    assert {"$\\frac{1}$", "$x$ < y"} <= set(page(found).texts)
 
 
 def test_a_report_of_nothing_still_says_what_was_asked():

@@ -269,7 +269,7 @@ def test_each_section_shows_its_figures(section, charts, said):
     at.run()
     assert not at.exception
     assert said in texts(at)
-    assert len(at.get("vega_lite_chart")) + len(at.get("arrow_vega_lite_chart")) == charts
+    assert len(at.get("plotly_chart")) == charts
 
 
 def test_pairs_show_both_images_marked_and_names_as_they_are():

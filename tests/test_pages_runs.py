@@ -3,8 +3,11 @@
 import io
 import json
 import shutil
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
+import plotly
 import pytest
 from made_runs import SIDE, sheet, tick, write_run
 from PIL import Image
@@ -62,14 +65,15 @@ def html(at):
     return " ".join(e.proto.body for e in at.get("html"))
 
 
-def charts(at):
-    return [json.loads(e.proto.spec) for e in at.get("echarts_chart")]
-
-
-def samples(at):
-    (component,) = at.get("bidi_component")
-    proto = component.proto
+def component(at):
+    """What the curves or the samples are drawn from."""
+    (found,) = at.get("bidi_component")
+    proto = found.proto
     return json.loads(proto.mixed.json if proto.HasField("mixed") else proto.json)
+
+
+def charts(at):
+    return component(at)["panels"]
 
 
 def chosen(at):
@@ -182,19 +186,34 @@ def test_each_of_the_most_runs_has_a_mark_of_its_own():
 def test_curves_lie_over_each_other_each_with_its_letter(two):
     at = page()
     critic, distance = charts(at)[:2]
-    assert [s["endLabel"]["formatter"] for s in critic["series"]] == ["A", "B"]
+    assert [s["letter"] for s in critic["series"]] == ["A", "B"]
     assert [s["name"] for s in critic["series"]] == ["A 00002-smooth", "B 00001-plain"]
-    assert len({s["lineStyle"]["color"] for s in critic["series"]}) == 2
+    assert [s["group"] for s in critic["series"]] == ["00002-smooth", "00001-plain"]
+    assert len({s["colour"] for s in critic["series"]}) == 2
     assert [s["name"] for s in distance["series"]] == ["B 00001-plain"]  # the other has no such figure
-    assert distance["series"][0]["markLine"]["data"] == [{"yAxis": 0.0}]
-    assert "Kernel distance" in told(at)
+    assert distance["level"] == 0.0
+    assert "Kernel distance" in distance["title"]
 
 
 def test_a_log_scale_is_for_figures_above_zero(two, tiny):
     write_run(runs_root() / "00003-c", tiny(), d_loss=lambda n: -1.0, kd_knee=lambda n: 0.5)
     at = page(log="true", runs="00001-plain,00003-c")
-    assert [chart["yAxis"]["type"] for chart in charts(at)] == ["value", "log"]
+    assert [chart["log"] for chart in charts(at)] == [False, True]
     assert "Not on a log scale" in told(at)
+
+
+def test_curves_are_asked_for_where_the_route_has_them(two, client):
+    data = component(page(along="Minutes", smoothing="10"))
+    assert list(data["runs"]) == ["00002-smooth", "00001-plain"]
+    asked = dict(parse_qsl(urlsplit(data["runs"]["00001-plain"]).query))
+    assert (asked["along"], float(asked["half"])) == ("minutes", pytest.approx(4 / 60, abs=0.001))
+    found = client.get("/" + data["runs"]["00001-plain"]).json()
+    assert [x for _, x, _ in found["curves"]["d_loss"]] == pytest.approx([1 / 6, 2 / 6, 3 / 6, 4 / 6], abs=1e-4)
+    assert len(found["curves"]["kd_knee"]) == 4
+    script = client.get("/" + data["plotly"])
+    assert script.content == Path(plotly.__file__).with_name("package_data").joinpath("plotly.min.js").read_bytes()
+    assert "immutable" in script.headers["cache-control"]
+    assert data["plotly"].endswith(plotly.__version__)
 
 
 def test_no_figures_yet_is_said(tiny):
@@ -205,20 +224,20 @@ def test_no_figures_yet_is_said(tiny):
 
 def test_samples_are_asked_for_where_the_route_has_them(two):
     at = page(view="Samples", at="0.25")
-    data = samples(at)
+    data = component(at)
     assert data["at"] == 0.25
     assert [run["title"] for run in data["runs"]] == ["00002-smooth", "00001-plain"]
     assert [[m["nimg"] for m in run["moments"]] for run in data["runs"]] == [[0, 2000], [0, 2000, 4000]]
     assert [m["at"] for m in data["runs"][1]["moments"]] == [0, 50, 100]
     assert "ynthetic" in told(at)
-    client = TestClient(Starlette(routes=[runs_routes.route]))
+    client = TestClient(Starlette(routes=runs_routes.routes))
     run = data["runs"][1]
     answer = client.get(f"/{run['address']}&at=2000&v={run['moments'][1]['stamp']}")
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(answer.content))), sheet(20)[:SIDE])
 
 
 def test_samples_in_step_by_images_end_where_the_longest_run_ends(two):
-    data = samples(page(view="Samples", step="Images", samples="All"))
+    data = component(page(view="Samples", step="Images", samples="All"))
     assert (data["end"], data["unit"], data["strips"]) == (4000, "images", False)
     assert [m["at"] for m in data["runs"][0]["moments"]] == [0, 2000]
 
@@ -309,7 +328,7 @@ def test_a_run_with_nothing_readable_in_it_gets_words(two):
 
 @pytest.fixture
 def client():
-    return TestClient(Starlette(routes=[runs_routes.route]))
+    return TestClient(Starlette(routes=runs_routes.routes))
 
 
 def test_the_route_gives_pictures_of_shipped_runs_and_ones_own(client, systems, two):
@@ -341,6 +360,48 @@ def test_the_route_answers_a_wrong_question_in_words(client, two, query, code):
 def test_the_route_follows_no_path(client, two):
     answer = client.get("/api/runs/samples", params={"run": str(two[0].path), "at": 0})
     assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({}, 404),
+        ({"run": "nowhere"}, 404),
+        ({"run": "../runs/00001-plain"}, 404),
+        ({"run": "seeds/../00001-plain"}, 404),
+        ({"run": "00001-plain", "along": "miles"}, 400),
+        ({"run": "00001-plain", "since": "-1"}, 400),
+        ({"run": "00001-plain", "width": "1e3"}, 400),
+        ({"run": "00001-plain", "half": "nan"}, 400),
+        ({"run": "00001-plain", "half": "inf"}, 400),
+        ({"run": "00001-plain", "half": "-1"}, 400),
+        ({"run": "00001-plain", "half": "x"}, 400),
+    ],
+)
+def test_a_wrong_question_for_curves_is_answered_in_words(client, two, query, code):
+    answer = client.get("/api/runs/curves", params=query)
+    assert answer.status_code == code
+    assert answer.json()["error"]
+    assert client.get("/api/runs/curves", params={"run": str(two[0].path)}).status_code == 404
+
+
+def test_the_route_gives_what_is_new_and_says_whether_more_may_come(client, two, shipped, tiny):
+    asked = {"run": "00001-plain", "column": ["d_loss", "unheard_of"]}
+    first = client.get("/api/runs/curves", params=asked).json()
+    assert first["curves"] == {"d_loss": [[n, n, n / 1000] for n in (1000, 2000, 3000, 4000)], "unheard_of": []}
+    assert (first["last"], first["alive"]) == (4000, False)
+    two[0].write_status(Status(state="running").with_process())
+    two[0].add_stats(tick(5000, d_loss=float("nan")))
+    with two[0].stats_path.open("a") as lines:
+        lines.write('{"nimg": 6000, "d_loss": 1e999}\n{"nimg": 6200, "d_loss": 7.0}\n')
+    answer = client.get("/api/runs/curves", params=asked | {"since": first["last"], "width": first["width"]})
+    second = json.loads(answer.text, parse_constant=pytest.fail)
+    begin = second["from"]
+    assert 0 < begin <= 4000
+    assert [n for n, _, _ in second["curves"]["d_loss"]] == [n for n in (4000, 6200) if n >= begin]
+    assert second["alive"]
+    write_run(shipped / "a", tiny(), d_loss=lambda n: 0.5)
+    assert client.get("/api/runs/curves", params={"run": "seeds/a", "column": "d_loss"}).json()["curves"]["d_loss"]
 
 
 def test_the_route_says_that_a_picture_is_damaged(client, two):

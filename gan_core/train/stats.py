@@ -72,10 +72,19 @@ def _of_critic(stat: Stat) -> Stat:
     )
 
 
+def panels_of(critic: bool) -> dict[str, dict[str, Stat]]:
+    """All that may be drawn of a run: titles of panels, each with its statistics, where D is a critic or is not."""
+    return _by_panel({key: _of_critic(stat) if critic else stat for key, stat in STATS.items()})
+
+
 def panels(ticks: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Stat]]:
     """What is drawn of a run: titles of panels, each with the statistics in it."""
+    return _by_panel(known(ticks))
+
+
+def _by_panel(found: Mapping[str, Stat]) -> dict[str, dict[str, Stat]]:
     out: dict[str, dict[str, Stat]] = {}
-    for key, stat in known(ticks).items():
+    for key, stat in found.items():
         if stat.panel:
             out.setdefault(stat.panel, {})[key] = stat
     return out

@@ -14,6 +14,7 @@ from studio.compare.space import Nearness, methods, of_100
 from studio.compare.tones import Tones, finest_in_words, histograms, spectra
 from studio.evaluate import ui_charts as evaluate_charts
 from studio.text import plain
+from studio.ui_charts import show
 
 WHAT_TO_LOOK_FOR = {
     "spectrum": "Left is coarse, such as the shape of the knee; right is fine, such as bone texture. Networks betray "
@@ -47,7 +48,7 @@ def tones(found: Sides) -> None:
             if isinstance(what, UserError):
                 st.info(plain(str(what)))
                 continue
-            st.altair_chart(chart, alt=title)
+            show(chart, title)
             floor = f"Real to other real patients: {what.floor:.2f} {UNITS[name]}." if what.floor is not None else ""
             st.markdown(f"**Synthetic to real: {what.gap:.2f} {UNITS[name]}.** {floor} {what.words}")
             st.caption(WHAT_TO_LOOK_FOR[name])

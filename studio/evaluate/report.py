@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from gan_core.images import grid, png
 from gan_core.model import NOT_FOR_DIAGNOSIS
 from gan_core.status import duration
-from studio.evaluate import svg, tables
+from studio.evaluate import drawings, tables
+from studio.evaluate.drawings import FAKE, REAL
 
 if TYPE_CHECKING:
     from studio.evaluate.evaluate import Evaluation
@@ -83,22 +84,23 @@ def _curves(figures: dict[str, Any]) -> dict[str, Markup]:
     found = figures.get("spectrum", {})
     if found.get("value") is None:
         return {}
-    grays = {name: (np.linspace(0, 255, len(shares)).tolist(), shares) for name, shares in found["histogram"].items()}
-    powers = {name: (found["frequency"], found[name]) for name in ("real", "fake")}
+    sides, grays = (("real", REAL), ("fake", FAKE)), found["histogram"]
+    powers = {colour: (found["frequency"], found[side]) for side, colour in sides}
+    grays = {colour: (np.linspace(0, 255, len(grays[side])).tolist(), grays[side]) for side, colour in sides}
     return {
-        "Detail at each scale (power spectrum)": svg.curves(powers, "cycles per pixel", "power, log10"),
-        "How bright the pixels are": svg.curves(grays, "gray, 0 is black", "share of pixels"),
+        "Detail at each scale (power spectrum)": drawings.curves(powers, "cycles per pixel", "power, log10"),
+        "How bright the pixels are": drawings.curves(grays, "gray, 0 is black", "share of pixels"),
     }
 
 
 def _joint_spaces(figures: dict[str, Any]) -> dict[str, Markup]:
-    css = {tables.FAKE: "fake", tables.REAL: "real"}
+    colours = {tables.FAKE: FAKE, tables.REAL: REAL}
     out = {}
     for part, title in tables.COMPARTMENTS.items():
         if rows := tables.joint_space_rows(figures, part):
-            points = [(r["class"], css[r["which"]], r["mean"], r["low"], r["high"]) for r in rows]
+            points = [(r["class"], colours[r["which"]], r["mean"], r["low"], r["high"]) for r in rows]
             groups = list(dict.fromkeys(r["class"] for r in rows))
-            out[title] = svg.intervals(groups, points, figures["about"]["label_name"], "joint space, pixels")
+            out[title] = drawings.intervals(groups, points, figures["about"]["label_name"], "joint space, pixels")
     return out
 
 
@@ -108,9 +110,9 @@ def _useful(figures: dict[str, Any]) -> Markup | None:
         return None
     found = [(f"{f['fraction']:.0%}", name, f[key]["balanced_accuracy"]) for f in fractions for name, key in _ARMS]
     points = [(group, name, k["value"], k["low"], k["high"]) for group, name, k in found]
-    return svg.intervals(
+    return drawings.intervals(
         [f"{f['fraction']:.0%}" for f in fractions], points, "share of the real images", "balanced accuracy"
     )
 
 
-_ARMS = (("real", "real"), ("fake", "both"))
+_ARMS = ((REAL, "real"), (FAKE, "both"))

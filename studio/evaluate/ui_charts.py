@@ -1,96 +1,68 @@
-"""The charts of an evaluation. Reals and fakes have the same colours in each."""
+"""The charts of an evaluation."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import altair as alt
 import numpy as np
-import pandas as pd
+import plotly.graph_objects as go
 
-from studio.evaluate.tables import FAKE, REAL
-from studio.runs.ui_curves import COLOURS
+from studio.evaluate import tables
+from studio.ui_charts import ACCENT, FAKE, REAL, intervals, lines
 
-COLOUR = alt.Scale(domain=[REAL, FAKE], range=COLOURS[:2])
-LEGEND = alt.Legend(orient="top", padding=0, offset=4)
-SIDES = {"real": REAL, "fake": FAKE}
+COLOURS = {tables.REAL: REAL, tables.FAKE: FAKE}
+SIDES = {"real": tables.REAL, "fake": tables.FAKE}
+DARK = 0.55  # a share from which on a cell is so dark that white is read on it
 
 
-def confusion(counts: list[list[int]], names: list[str], label: str, given: str) -> alt.LayerChart:
+def confusion(counts: list[list[int]], names: list[str], label: str, given: str) -> go.Figure:
     """Counts [K][K], each shaded by its share of its row."""
-    table = pd.DataFrame(
-        [
-            {"given": names[i], "read": names[j], "count": count, "share": count / max(sum(row), 1)}
-            for i, row in enumerate(counts)
-            for j, count in enumerate(row)
-        ]
+    share = np.array([[count / max(sum(row), 1) for count in row] for row in counts])
+    scale = [(0, "rgba(20, 163, 148, 0)"), (1, ACCENT)]
+    cells = {"z": share, "zmin": 0, "zmax": 1, "colorscale": scale, "showscale": False, "xgap": 1, "ygap": 1}
+    said = f"{label} {given} %{{y}}, read as %{{x}}: %{{customdata:,}}, %{{z:.0%}}<extra></extra>"
+    figure = go.Figure(go.Heatmap(x=names, y=names, customdata=counts, hovertemplate=said, **cells))
+    for dark, colour in ((False, None), (True, "white")):
+        at = [(j, i) for i, j in np.ndindex(share.shape) if (share[i, j] > DARK) == dark]
+        figure.add_scatter(
+            x=[names[j] for j, _ in at],
+            y=[names[i] for _, i in at],
+            text=[f"{counts[i][j]:,}" for j, i in at],
+            mode="text",
+            textfont={"size": 14, "color": colour},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    figure.update_xaxes(title=f"{label} read", side="top", type="category", showgrid=False, fixedrange=True)
+    figure.update_yaxes(
+        title=f"{label} {given}", autorange="reversed", type="category", showgrid=False, fixedrange=True
     )
-    base = alt.Chart(table).encode(
-        x=alt.X("read:N", title=f"{label} read", sort=names, axis=alt.Axis(orient="top", labelAngle=0, domain=False)),
-        y=alt.Y("given:N", title=f"{label} {given}", sort=names, axis=alt.Axis(domain=False)),
-        tooltip=["given", "read", "count", alt.Tooltip("share", format=".0%")],
-    )
-    cells = base.mark_rect().encode(
-        color=alt.Color("share:Q", scale=alt.Scale(scheme="teals", domain=[0, 1]), legend=None)
-    )
-    text = base.mark_text(fontSize=14).encode(
-        text=alt.Text("count:Q", format=","),
-        color=alt.condition("datum.share > 0.55", alt.value("white"), alt.value("#172023")),
-    )
-    return (cells + text).properties(height=330)
+    return figure
 
 
-def curves(found: dict[str, Any]) -> dict[str, alt.Chart]:
+def curves(found: dict[str, Any]) -> dict[str, go.Figure]:
     """Of the measure of spectra: the spectra, and the histograms of gray."""
-    powers = {side: (found["frequency"], found[side]) for side in SIDES}
-    grays = {side: (np.linspace(0, 255, len(found["histogram"][side])), found["histogram"][side]) for side in SIDES}
+    grays = found["histogram"]
+    powers = {name: (found["frequency"], found[side], COLOURS[name]) for side, name in SIDES.items()}
+    shares = {name: (np.linspace(0, 255, len(grays[s])), grays[s], COLOURS[name]) for s, name in SIDES.items()}
     return {
-        "Detail at each scale (power spectrum)": _lines(powers, "cycles per pixel", "power, log10"),
-        "How bright the pixels are": _lines(grays, "gray, 0 is black", "share of pixels"),
+        "Detail at each scale (power spectrum)": lines(powers, "cycles per pixel", "power, log10"),
+        "How bright the pixels are": lines(shares, "gray, 0 is black", "share of pixels"),
     }
 
 
-def _lines(lines: dict[str, tuple[Any, Any]], x: str, y: str) -> alt.Chart:
-    table = pd.concat([pd.DataFrame({"x": xs, "y": ys, "which": SIDES[side]}) for side, (xs, ys) in lines.items()])
-    return (
-        alt.Chart(table)
-        .mark_line()
-        .encode(
-            x=alt.X("x:Q", title=x),
-            y=alt.Y("y:Q", title=y, scale=alt.Scale(zero=False)),
-            color=alt.Color("which:N", title=None, scale=COLOUR, legend=LEGEND),
-            tooltip=["which", alt.Tooltip("x", title=x, format=".3f"), alt.Tooltip("y", title=y, format=".4f")],
-        )
-        .properties(height=280)
-    )
-
-
-def joint_space(rows: list[dict[str, Any]], label: str) -> alt.LayerChart:
+def joint_space(rows: list[dict[str, Any]], label: str) -> go.Figure:
     """Mean and 95% interval of each class and side."""
-    return _intervals(pd.DataFrame(rows), "class", label, "joint space, pixels", COLOUR)
+    return intervals(rows, "class", COLOURS, label, "joint space, pixels")
 
 
-def useful(found: dict[str, Any]) -> alt.LayerChart:
+def useful(found: dict[str, Any]) -> go.Figure:
     """Balanced accuracy with and without synthetic images, for each share of the real ones."""
-    arms = {"real alone": "real", "real and synthetic": "both"}
     rows = [
         {"share": f"{f['fraction']:.0%}", "which": name, "mean": k["value"], "low": k["low"], "high": k["high"]}
         for f in found["fractions"]
-        for name, key in arms.items()
+        for name, key in (("real alone", "real"), ("real and synthetic", "both"))
         for k in [f[key]["balanced_accuracy"]]
     ]
-    scale = alt.Scale(domain=list(arms), range=COLOURS[:2])
-    return _intervals(pd.DataFrame(rows), "share", "share of the real images", "balanced accuracy", scale)
-
-
-def _intervals(table: pd.DataFrame, group: str, x: str, y: str, scale: alt.Scale) -> alt.LayerChart:
-    base = alt.Chart(table).encode(
-        x=alt.X(f"{group}:N", title=x, sort=None, axis=alt.Axis(labelAngle=0)),
-        xOffset=alt.XOffset("which:N", sort=scale.domain),
-        color=alt.Color("which:N", title=None, scale=scale, legend=LEGEND),
-        tooltip=[group, "which", *(alt.Tooltip(k, format=".3f") for k in ("mean", "low", "high"))],
-    )
-    bars = base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", title=y, scale=alt.Scale(zero=False)), y2="high:Q")
-    return (bars + base.mark_point(filled=True, size=70, opacity=1).encode(y=alt.Y("mean:Q", title=y))).properties(
-        height=300
-    )
+    colours = {"real alone": REAL, "real and synthetic": FAKE}
+    return intervals(rows, "share", colours, "share of the real images", "balanced accuracy")

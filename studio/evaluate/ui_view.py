@@ -26,6 +26,7 @@ from studio.jobs import launch
 from studio.jobs import ui_view as job_view
 from studio.jobs.deletion import delete_evaluation
 from studio.text import plain
+from studio.ui_charts import show
 
 HERE = Path(__file__).parent
 MOST_BYTES = 50_000_000  # of a report or a sheet of images
@@ -188,14 +189,15 @@ def _grades(figures: dict[str, Any]) -> None:
         for column, (mark, counts) in zip(st.columns(2, gap="large"), found.items(), strict=True):
             with column:
                 st.markdown(f"**{mark.capitalize()}**")
-                st.altair_chart(charts.confusion(counts, names, label, GIVEN[mark]), alt=f"Grades of {mark} images")
+                show(charts.confusion(counts, names, label, GIVEN[mark]), f"Grades of {mark} images", 330)
     if tables.joint_space_rows(figures):
         st.markdown("**Joint space**, mean and 95% interval")
         for column, (part, title) in zip(st.columns(3), tables.COMPARTMENTS.items(), strict=True):
             if rows := tables.joint_space_rows(figures, part):
                 column.caption(title)
                 alt = f"Joint space in pixels for each grade, synthetic and real: {title}"
-                column.altair_chart(charts.joint_space(rows, label), alt=alt)
+                with column:
+                    show(charts.joint_space(rows, label), alt)
         missed = figures["jsw"].get("not_found", {})
         if missed:
             st.caption(
@@ -237,7 +239,7 @@ def _film(image: np.ndarray, mark: str, name: str) -> str:
 
 def _useful(found: dict[str, Any]) -> None:
     st.markdown("\n".join(f"- {plain(f['verdict'])}" for f in found["fractions"]))
-    st.altair_chart(charts.useful(found), alt="Balanced accuracy with and without synthetic images")
+    show(charts.useful(found), "Balanced accuracy with and without synthetic images")
     st.dataframe(tables.useful_rows({"useful": found}), hide_index=True)
 
 
@@ -245,4 +247,4 @@ def _curves(found: dict[str, Any]) -> None:
     for column, (title, chart) in zip(st.columns(2, gap="large"), charts.curves(found).items(), strict=True):
         with column:
             st.markdown(f"**{title}**")
-            st.altair_chart(chart, alt=title)
+            show(chart, title)

@@ -11,10 +11,9 @@ import streamlit as st
 from gan_core.losses import LOSSES
 from studio.learn.toy.apart import slide
 from studio.learn.toy.record import scene
-from studio.runs.ui_curves import COLOURS
+from studio.ui_charts import FAKE, REAL
 
 _HERE = Path(__file__).parent
-REAL, FAKE = COLOURS[:2]
 _MARKS = f'style="--real: {REAL}; --fake: {FAKE}"'
 
 

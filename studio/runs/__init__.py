@@ -1,8 +1,8 @@
 """Several runs beside each other: curves, samples in step, a table, and the settings in which they differ."""
 
-from studio.runs.curves import POINTS, curve, overlaid, reach, smoothed
+from studio.runs.curves import POINTS, curve, news, reach, smoothed
 from studio.runs.differences import settings
-from studio.runs.member import AXES, Axis, Member, mixed, read
+from studio.runs.member import AXES, Axis, Member, mixed, read, ticks_of
 from studio.runs.offer import MOST, PREFIX, Entry, entries, find_entry, first_choice, groups, shipped_runs
 from studio.runs.samples import moments, sheet
 from studio.runs.summary import Column, table
@@ -25,7 +25,7 @@ __all__ = [
     "groups",
     "mixed",
     "moments",
-    "overlaid",
+    "news",
     "reach",
     "read",
     "settings",
@@ -34,4 +34,5 @@ __all__ = [
     "smoothed",
     "table",
     "table_csv",
+    "ticks_of",
 ]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.runs.member import Axis, Member
 from gan_core.train.run import number
+from studio.runs.member import Axis, Member
 
-POINTS = 400  # of curves as they are drawn
+POINTS = 400  # of a curve as it is drawn
 
 
 def smoothed(x: NDArray, y: NDArray, half_life: float) -> NDArray:
@@ -27,33 +28,37 @@ def smoothed(x: NDArray, y: NDArray, half_life: float) -> NDArray:
     return out
 
 
-def curve(member: Member, column: str, axis: Axis, half_life: float = 0.0) -> tuple[NDArray, NDArray]:
-    """A figure along an axis: x [N], ascending, and y [N], smoothed where `half_life` is above 0."""
+def curve(member: Member, column: str, axis: Axis, half_life: float = 0.0) -> tuple[NDArray, NDArray, NDArray]:
+    """A figure along an axis: images seen [N] and x [N], ascending, and y [N], smoothed where `half_life` is not 0."""
     points = [(t["nimg"], v) for t in member.ticks if (v := number(t.get(column))) is not None]
     nimg, y = np.array(points, float).reshape(-1, 2).T
     x = member.along(nimg, axis)
-    x, y = x[np.isfinite(x)], y[np.isfinite(x)]
-    return x, smoothed(x, y, half_life) if half_life > 0 else y
+    nimg, x, y = (values[np.isfinite(x)] for values in (nimg, x, y))
+    return nimg, x, smoothed(x, y, half_life) if half_life > 0 else y
 
 
-def overlaid(
-    members: Sequence[Member], column: str, axis: Axis, half_life: float = 0.0
-) -> list[tuple[NDArray, NDArray]]:
-    """Each run's `curve` at places that all runs share, so that values can be read side by side.
+def news(
+    member: Member, columns: Sequence[str], axis: Axis, half_life: float = 0.0, since: int = 0, width: int = 0
+) -> dict[str, Any]:
+    """What a drawing lacks that has the curves up to `since` images seen, thinned to one point in `width` images.
 
-    These are the ticks of all runs, or where there are more than `POINTS` so many at equal distances; between ticks a
-    value is interpolated. Of its ends each run keeps its own.
+    Of each stretch of `width` images, which is a power of two, the last point stands: at most `POINTS` of a curve, the
+    last among them, and those that are drawn stay as the run goes on. In the answer "curves" has the points (images
+    seen, x, y) of each column; they take the place of all that the drawing has at "from" images and after. That is
+    everything where the curves are thinned otherwise by now, or the run was taken back to an earlier state.
     """
-    curves = [curve(m, column, axis, half_life) for m in members]
-    shared = np.unique(np.concatenate([np.empty(0), *(x for x, _ in curves)]))
-    if len(shared) > POINTS:
-        shared = np.linspace(shared[0], shared[-1], POINTS)
-    return [_at(shared, x, y) if len(x) else (x, y) for x, y in curves]
-
-
-def _at(places: NDArray, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
-    own = np.unique([x[0], *places[(places > x[0]) & (places < x[-1])], x[-1]])
-    return own, np.interp(own, x, y)
+    last = member.ticks[-1]["nimg"] if member.ticks else 0
+    now = 1 << (last // POINTS).bit_length()
+    begin = since // now * now if width == now and since <= last else 0
+    curves = {}
+    for column in columns:
+        nimg, x, y = curve(member, column, axis, half_life)
+        kept = (nimg >= begin) & (np.diff(nimg // now, append=np.inf) > 0)
+        curves[column] = [
+            (int(n), round(float(a), 4), float(f"{b:.6g}"))
+            for n, a, b in zip(nimg[kept], x[kept], y[kept], strict=True)
+        ]
+    return {"from": begin, "last": last, "width": now, "curves": curves}
 
 
 def reach(members: Sequence[Member], axis: Axis) -> float:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from gan_core.config import TrainConfig
 from gan_core.errors import UserError
-from studio.runs.offer import Entry
 from gan_core.train.run import Run, Status, number
+from studio.runs.offer import Entry
 
 Axis = Literal["images", "epochs", "minutes", "share"]
 AXES: dict[Axis, str] = {
@@ -79,14 +79,27 @@ class Member:
         return np.interp(x, seen, seconds) / 60 if len(seen) > 1 else np.full(x.shape, math.nan)
 
 
-def read(entry: Entry, ticks: Callable[[Run], list[dict[str, Any]]] = Run.stats) -> Member:
-    """The run as it stands now; `ticks` reads its statistics."""
+def read(entry: Entry) -> Member:
+    """The run as it stands now."""
     try:
         config = entry.run.config()
     except UserError:
         config = None
-    in_order = sorted(ticks(entry.run), key=lambda t: t["nimg"])
-    return Member(entry, config, entry.run.status(), in_order, entry.run.samples())
+    return Member(entry, config, entry.run.status(), ticks_of(entry.run), entry.run.samples())
+
+
+def ticks_of(run: Run) -> list[dict[str, Any]]:
+    """The run's ticks in order, read again only when there are more; shared by all viewers and never changed."""
+    try:
+        stat = run.stats_path.stat()
+    except OSError:
+        return []
+    return _ticks(run, (stat.st_mtime_ns, stat.st_size))
+
+
+@lru_cache(maxsize=64)
+def _ticks(run: Run, stamp: tuple[int, int]) -> list[dict[str, Any]]:
+    return sorted(run.stats(), key=lambda t: t["nimg"])
 
 
 def mixed(members: Sequence[Member]) -> bool:

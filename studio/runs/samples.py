@@ -6,9 +6,9 @@ import numpy as np
 
 from gan_core import images
 from gan_core.errors import UserError
+from gan_core.train.run import Run, number
 from studio.runs.member import Axis, Member
 from studio.runs.offer import read_result
-from gan_core.train.run import Run, number
 
 MAX_SHEET = 1600  # pixels of the longer side of a picture of samples as it is shown
 

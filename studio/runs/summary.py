@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from studio.runs import media
 from gan_core import networks
 from gan_core.config import NetConfig
 from gan_core.data import short_source
 from gan_core.errors import UserError
-from studio.runs.member import Member
 from gan_core.train.run import Run, number
 from gan_core.train.stats import STATS, Stat
+from studio.runs import media
+from studio.runs.member import Member
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
+from gan_core.train.run import number
 from studio.runs.differences import settings
 from studio.runs.member import Member
 from studio.runs.summary import Row, table
-from gan_core.train.run import number
 from studio.study.table import defused
 
 

@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from studio.runs import MOST, Entry, Member, first_choice, groups
 from gan_core.status import ALIVE
 from studio.jobs.ui_view import LOOK
-from studio.ui_links import says_anew
+from studio.runs import MOST, Entry, Member, first_choice, groups
 from studio.text import plain
+from studio.ui_links import says_anew
 
 KEY = "runs"  # of the choice in the session, and its name in the link
 # Told apart by at least 30 CIE76 units, to normal sight and with each kind of colour blindness (Machado 2009), and by a

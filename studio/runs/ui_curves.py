@@ -1,58 +1,70 @@
-"""The live curves of a training. Altair keeps its node at each update, so that zoom and hover stay."""
+"""Curves of trainings, drawn in the browser, which asks for what is new: zoom and hidden series stay as they grow."""
 
 from __future__ import annotations
 
-import altair as alt
-import pandas as pd
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import plotly
 import streamlit as st
 
+from gan_core.losses import LOSSES
 from gan_core.train import stats
-from gan_core.train.stats import Stat
+from gan_core.train.run import Run
+from studio.runs.member import AXES, Axis
+from studio.ui_charts import FAKE, PLAIN, REAL
 
-POINTS = 400
-FEW = 12  # up to so many points each is marked: a single one would not show as a line
-COLOURS = [
-    "#2b8fc4",
-    "#d9772b",
-    "#7a9a01",
-]  # critic or reals, generator or fakes, class: as in the picture to take away
-SHARE = alt.Scale(domain=[0, 1])
-
-
-def _thinned(table: pd.DataFrame) -> pd.DataFrame:
-    """At most about `POINTS` of its rows, the last among them."""
-    each = -(-len(table) // POINTS)
-    return table.iloc[::-1].iloc[:: max(1, each)].iloc[::-1]
+_HERE = Path(__file__).parent
+_COLOURS = {"D": REAL, "G": FAKE}  # as in the picture to take away
+_CURVES = st.components.v2.component(
+    "runs_curves",
+    html='<div class="curves"><div class="bar"></div><div class="panels"></div><p></p></div>',
+    css=(_HERE / "runs_curves.css").read_text(encoding="utf-8"),
+    js=(_HERE / "runs_curves.js").read_text(encoding="utf-8"),
+)
 
 
-def _chart(table: pd.DataFrame, shown: dict[str, Stat]) -> alt.Chart:
-    names = {key: stat.label or stat.title for key, stat in shown.items()}
-    present = _thinned(table.dropna(subset=list(names), how="all"))
-    long = present.melt("nimg", list(names), "figure", "value").dropna()
-    long["figure"] = long["figure"].map(names)
-    return (
-        alt.Chart(long)
-        .mark_line(point=len(present) <= FEW)
-        .encode(
-            x=alt.X("nimg:Q", title=None, axis=alt.Axis(format="~s", tickCount=5)),
-            y=alt.Y("value:Q", title=None, scale=SHARE if next(iter(shown.values())).share else alt.Scale(zero=False)),
-            color=alt.Color(
-                "figure:N",
-                title=None,
-                scale=alt.Scale(domain=list(names.values()), range=COLOURS[: len(names)]),
-                legend=alt.Legend(orient="top", padding=0, offset=4) if len(names) > 1 else None,
-            ),
-            tooltip=["figure", alt.Tooltip("nimg", title="images", format=","), alt.Tooltip("value", format=".3f")],
-        )
-        .properties(height=250, padding=0)
-    )
+def series(
+    run: str, column: str, name: str, colour: str, group: str, letter: str = "", dash: Sequence[int] = ()
+) -> dict[str, str]:
+    """A curve of a panel. A click on its name hides all of its `group`; its `letter` stands at its end."""
+    line = {"colour": colour, "dash": ",".join(f"{pixels}px" for pixels in dash) or "solid"}
+    return {"run": run, "column": column, "name": name, "group": group, "letter": letter} | line
 
 
-def draw(ticks: list[dict], key: str) -> None:
-    """One small chart for each panel that has figures, two in a row."""
-    table = pd.DataFrame(ticks)
-    columns = st.columns(2)
-    for i, (title, shown) in enumerate(stats.panels(ticks).items()):
-        with columns[i % 2]:
-            st.markdown(f"**{title}**", help="Against the number of images shown to the discriminator.")
-            st.altair_chart(_chart(table, shown), key=f"{key}-{title}", alt=title)
+def panel(
+    title: str, about: str, curves: list[dict[str, str]], share: bool, level: float | None, log: bool = False
+) -> dict[str, Any]:
+    """A chart. `share`: from 0 to 1, in percent. `level`: a dashed line to compare with."""
+    return {"title": title, "about": about, "series": curves, "share": share, "level": level, "log": log}
+
+
+def draw(
+    key: str, runs: Iterable[str], panels: list[dict], axis: Axis = "images", half_life: float = 0, empty: str = ""
+) -> None:
+    """The panels with their curves of these runs. One that has none says `empty`, or with "" is left out.
+
+    Zoom and what is hidden are kept as long as there is a drawing of this `key`.
+    """
+    columns = list(dict.fromkeys(s["column"] for p in panels for s in p["series"]))
+    query = {"along": axis, "half": f"{half_life:.2g}", "column": columns}  # rounded: it seldom changes as a run grows
+    addresses = {run: "api/runs/curves?" + urlencode({"run": run} | query, doseq=True) for run in runs}
+    data = {"plotly": f"api/plotly.js?v={plotly.__version__}", "runs": addresses, "panels": panels}
+    _CURVES(key=key, data=data | {"axis": AXES[axis], "whole": axis == "images", "empty": empty})
+
+
+def of_run(run: Run) -> None:
+    """All curves of one run."""
+    critic = LOSSES[run.config().loss].critic
+    panels = []
+    for title, shown in stats.panels_of(critic).items():
+        first = next(iter(shown.values()))
+        curves = [
+            series(run.name, key, stat.label or stat.title, _COLOURS.get(stat.of, PLAIN), key)
+            for key, stat in shown.items()
+        ]
+        about = f"Against the number of images shown to the {'critic' if critic else 'discriminator'}."
+        panels.append(panel(title, about, curves, first.share, first.level))
+    draw(f"curves-{run.name}", [run.name], panels)

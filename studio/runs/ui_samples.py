@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from gan_core.train.run import number
 from studio import runs as lineup
 from studio.runs import Axis, Member
-from gan_core.train.run import number
 from studio.runs.ui_choice import Mark
 
 _HERE = Path(__file__).parent

@@ -10,21 +10,19 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from studio import runs as lineup
-from studio.runs import AXES, Axis, Column, Entry, Member
-from gan_core.train import stats
-from gan_core.train.run import Run
-from gan_core.train.stats import Stat
 from gan_core.status import ALIVE
-from studio.runs import ui_samples as runs_samples
+from gan_core.train import stats
+from gan_core.train.run import number
+from gan_core.train.stats import Stat
+from studio import runs as lineup
 from studio.jobs.ui_view import LOOK
-from studio.ui_links import follow, one_of
+from studio.runs import AXES, Axis, Column, Entry, Member
+from studio.runs import ui_curves as curves
+from studio.runs import ui_samples as runs_samples
 from studio.runs.ui_choice import Mark, legend, marks, said
-from studio.text import plain
+from studio.ui_links import follow, one_of
 
 CURVES, SAMPLES, TABLE, SETTINGS = VIEWS = "Curves", "Samples", "Table", "Settings"
-FEW = 3  # up to so many points each is marked: a single one would not show as a line
-FEW_NAMES = 8  # more runs than that are called by their letters alone under the pointer
 AT_FIRST = 4  # figures
 FORMER = {  # titles in older links
     "Critic's loss": "D loss",
@@ -54,7 +52,7 @@ def show(chosen: list[Entry]) -> None:
     def live() -> None:
         if alive != _alive(chosen):
             st.rerun(scope="app")  # one has begun or ended
-        members = [lineup.read(entry, _ticks) for entry in chosen]
+        members = [lineup.read(entry) for entry in chosen]
         legend(members, marked)
         if lineup.mixed(members):
             st.caption(
@@ -70,20 +68,6 @@ def show(chosen: list[Entry]) -> None:
 
 def _alive(chosen: list[Entry]) -> set[str]:
     return {entry.key for entry in chosen if entry.run.status().state in ALIVE}
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _ticks_of(run: Run, stamp: tuple[int, int]) -> list[dict[str, Any]]:
-    return run.stats()
-
-
-def _ticks(run: Run) -> list[dict[str, Any]]:
-    """The run's ticks, read again only when there are more; shared by all viewers and never changed."""
-    try:
-        stat = run.stats_path.stat()
-    except OSError:
-        return []
-    return _ticks_of(run, (stat.st_mtime_ns, stat.st_size))
 
 
 def _views(members: list[Member], marked: Marks) -> None:
@@ -142,86 +126,26 @@ def _curves(members: list[Member], marked: Marks) -> None:
     if not picked:
         st.info("Choose a figure above, and its curves stand here.")
         return
-    longest = lineup.reach(members, axis)
     shown = [known[title] for title in titles if title in picked]
-    for i in range(0, len(shown), 2):
-        pair = shown[i : i + 2]
-        for column, (key, stat) in zip(st.columns(min(2, len(shown)), gap="medium"), pair, strict=False):
-            with column:
-                _chart(key, stat, members, marked, axis, share / 100 * longest, log)
+    panels = [_panel(key, stat, members, marked, log) for key, stat in shown]
+    half_life = share / 100 * lineup.reach(members, axis)
+    none = "None of these runs has it along this axis."
+    curves.draw("runs_curves", [m.key for m in members], panels, axis, half_life, none)
+    if flat := [s.title for (_, s), p in zip(shown, panels, strict=True) if log and not (p["log"] or s.share)]:
+        st.caption(f"Not on a log scale, since some values are not above zero: {', '.join(flat)}.")
 
 
-def _chart(
-    key: str, stat: Stat, members: list[Member], marked: Marks, axis: Axis, half_life: float, log: bool
-) -> None:
-    """The statistic's curves, each ending in its run's letter; a line under the pointer comes to the front."""
-    scale = 100 if stat.share else 1
-    series: list[dict[str, Any]] = []
-    tables: list[dict[str, pd.DataFrame]] = []
-    for m, (x, y) in zip(members, lineup.overlaid(members, key, axis, half_life), strict=True):
-        if len(x):
-            name = marked[m.key].letter if len(members) > FEW_NAMES else f"{marked[m.key].letter} {m.title}"
-            series.append(_line(name, marked[m.key], len(tables), len(x)))
-            tables.append({"source": pd.DataFrame({"x": x, "y": y * scale})})
-    st.markdown(f"**{stat.title}**", help=plain(stat.meaning))
-    if not series:
-        st.info("None of these runs has it along this axis.")
-        return
-    logarithmic = log and not stat.share and all((t["source"].y > 0).all() for t in tables)
-    if stat.level is not None and not (logarithmic and stat.level <= 0):
-        series[0]["markLine"] = {
-            "silent": True,
-            "symbol": "none",
-            "label": {"show": False},
-            "lineStyle": {"color": "#889988", "type": [2, 4], "width": 1},
-            "data": [{"yAxis": stat.level * scale}],
-        }
-    spec = {
-        "animation": False,
-        "dataset": tables,
-        "grid": {"left": 8, "right": 26, "top": 12, "bottom": 30, "containLabel": True},
-        "tooltip": {
-            "trigger": "axis",
-            "order": "valueDesc",
-            "confine": True,
-            "extraCssText": "column-count: 3" if len(series) > FEW_NAMES else "",
-            "valueFormatter": "%.0f%%" if stat.share else "%.4g",
-        },
-        "xAxis": {"type": "value", "name": AXES[axis], "nameLocation": "middle", "nameGap": 28, "min": 0}
-        | {
-            "axisLabel": {"alignMaxLabel": "right"},
-            "axisPointer": {"label": {"precision": 0 if axis == "images" else 1}},
-        },
-        "yAxis": {
-            "type": "log" if logarithmic else "value",
-            "scale": True,
-            "boundaryGap": [0, 0] if stat.share or logarithmic else ["4%", "4%"],
-            "axisLabel": {"formatter": "{value}%"} if stat.share else {},
-        },
-        "series": series,
-    }
-    names = ", ".join(f"{marked[m.key].letter} {m.title}" for m in members)
-    alt = f"{stat.title} along {AXES[axis]} of {names}"
-    st.echarts_chart(spec, height=300, key=f"curve-{key}", renderer="svg", alt=alt)
-    if log and not logarithmic and not stat.share:
-        st.caption("Not on a log scale: some values are not above zero.")
-
-
-def _line(name: str, mark: Mark, index: int, points: int) -> dict[str, Any]:
-    return {
-        "type": "line",
-        "name": name,
-        "datasetIndex": index,
-        "encode": {"x": "x", "y": "y", "tooltip": ["y"]},
-        "showSymbol": points <= FEW,
-        "symbolSize": 5,
-        "itemStyle": {"color": mark.colour},
-        "lineStyle": {"color": mark.colour, "width": 2, "type": list(mark.dash) or "solid"},
-        "endLabel": {"show": True, "formatter": mark.letter, "color": mark.colour, "fontWeight": "bold"},
-        "labelLayout": {"moveOverlap": "shiftY"},
-        "emphasis": {"focus": "series", "lineStyle": {"width": 3}},
-        "triggerLineEvent": True,
-    }
+def _panel(key: str, stat: Stat, members: list[Member], marked: Marks, log: bool) -> dict[str, Any]:
+    """The statistic's curves, each ending in its run's letter."""
+    values = {m.key: [v for t in m.ticks if (v := number(t.get(key))) is not None] for m in members}
+    lines = []
+    for m in members:
+        mark = marked[m.key]
+        if values[m.key]:
+            name = f"{mark.letter} {m.title}"
+            lines.append(curves.series(m.key, key, name, mark.colour, m.key, mark.letter, mark.dash))
+    logarithmic = log and not stat.share and all(v > 0 for known in values.values() for v in known)
+    return curves.panel(stat.title, stat.meaning, lines, stat.share, stat.level, logarithmic)
 
 
 # -- samples ----------------------------------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-import altair as alt
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from gan_core.grades import KL_GRADE
@@ -20,9 +20,9 @@ from studio.study.store import Shown, Study
 from studio.study.table import to_csv
 from studio.study.ui_start import go_to, link, title_of
 from studio.text import plain
+from studio.ui_charts import ACCENT, PLAIN, show
 
 HERE = Path(__file__).parent
-ACCENT, OTHERS = "#14a394", "#8a989c"
 
 
 def of_study(study: Study) -> None:
@@ -123,23 +123,31 @@ def _chart(found: Results, own: Reading | None) -> None:
         if e := r.score.accuracy:
             mine = own is not None and r.reader == own.reader
             who = f"{'You' if mine else r.reader}{rounds[r.study.round]}"
-            rows.append({"who": who, "value": e.value, "low": e.low, "high": e.high, "which": "here"})
+            rows.append({"who": who, "value": e.value, "low": e.low, "high": e.high, "colour": ACCENT})
     for p in PUBLISHED:
         if p.low is not None and p.high is not None:
             value = p.low if p.low == p.high else None
-            rows.append({"who": p.who, "value": value, "low": p.low, "high": p.high, "which": "published"})
+            rows.append({"who": p.who, "value": value, "low": p.low, "high": p.high, "colour": PLAIN})
     st.subheader("Beside published studies")
-    base = alt.Chart(pd.DataFrame(rows)).encode(
-        y=alt.Y("who:N", title=None, sort=None, axis=alt.Axis(labelLimit=260, domain=False, ticks=False)),
-        color=alt.Color("which:N", scale=alt.Scale(domain=["here", "published"], range=[ACCENT, OTHERS]), legend=None),
-        tooltip=["who", *(alt.Tooltip(f"{k}:Q", format=".0%") for k in ("value", "low", "high"))],
-    )
-    x = alt.X("low:Q", title="share told rightly", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%"))
-    lines = base.mark_rule(strokeWidth=4, opacity=0.55, strokeCap="round").encode(x=x, x2="high:Q")
-    points = base.mark_point(filled=True, size=110, opacity=1).encode(x="value:Q")
-    chance = alt.Chart(pd.DataFrame({"x": [0.5]})).mark_rule(strokeDash=[5, 4], color=OTHERS).encode(x="x:Q")
-    chart = (chance + lines + points).properties(height=34 * len(rows) + 40)
-    st.altair_chart(chart, alt="The share told rightly by each reader and in published studies; half is guessing")
+    figure = go.Figure(layout={"showlegend": False})
+    figure.add_vline(0.5, line={"dash": "dash", "color": PLAIN, "width": 1})
+    for row in rows:
+        ends = (row["low"], row["high"])
+        said = f"{row['who']}: " + (f"{row['value']:.0%}, " if row["value"] is not None else "") + "{:.0%} to {:.0%}"
+        figure.add_scatter(
+            x=[ends[0], row["value"], ends[1]],
+            y=[row["who"]] * 3,
+            text=said.format(*ends),
+            hoverinfo="text",
+            connectgaps=True,
+            mode="lines+markers",
+            line={"color": row["colour"], "width": 4},
+            marker={"size": [0, 11, 0], "opacity": 1},
+        )
+    figure.update_xaxes(title="share told rightly", range=[0, 1.02], tickformat=".0%", fixedrange=True)
+    figure.update_yaxes(type="category", autorange="reversed", showgrid=False, fixedrange=True)
+    said = "The share told rightly by each reader and in published studies; half is guessing"
+    show(figure, said, 34 * len(rows) + 76)
     st.caption(
         "Dashed: guessing. Here: the share right and its 95% interval; published: as its authors give it. "
         + " ".join(f"{p.what} ([{plain(p.source)}]({p.link}))" for p in PUBLISHED)

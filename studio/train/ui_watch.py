@@ -127,10 +127,6 @@ def _draw(run: Run, status: Status) -> None:
     with left:
         _samples(run)
     with right:
-        ticks = run.stats()
-        if ticks:
-            curves.draw(ticks, key=run.name)
-        elif status.state in ALIVE:
-            st.info("The curves begin soon.")
+        curves.of_run(run)
     with st.expander("Log", icon=":material/notes:"):
         st.code(log_tail(run.log_path) or "Nothing was logged.", language=None, height=240)

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from gan_core import networks
 from gan_core.config import NetConfig
-from studio.runs.media.style import CRITIC, GENERATOR, INK, MUTED
 from gan_core.model import read_config
 from gan_core.networks.common import PixelNorm
 from gan_core.networks.style import StyledConv
 from gan_core.train.run import Run
+from studio.runs.media.style import CRITIC, GENERATOR, INK, MUTED
 
 Shape = tuple[int, ...]  # of one image's share: (channels, height, width) or (features,)
 

@@ -1,7 +1,6 @@
 """What the server answers beside the pages: pictures and figures that a component asks for without a rerun."""
 
 from starlette.routing import BaseRoute, Route
-from streamlit import config
 
 from studio.explore import routes as explore_routes
 from studio.export import routes as export_routes
@@ -9,11 +8,11 @@ from studio.learn import games as learn_games
 from studio.runs import routes as runs_routes
 from studio.study.routes import study_routes
 
-_ROUTES: list[Route] = [
+routes: list[Route] = [
     explore_routes.route,
     export_routes.route,
     learn_games.route,
-    runs_routes.route,
+    *runs_routes.routes,
     *study_routes(),
 ]
 
@@ -24,8 +23,5 @@ def under(base: str) -> list[BaseRoute]:
     At the root they stay for a proxy that takes `base` off. Pages ask by addresses relative to their own.
     """
     prefix = base.strip("/")
-    below = [Route(f"/{prefix}{r.path}", r.endpoint, methods=sorted(r.methods or ())) for r in _ROUTES if prefix]
-    return [*_ROUTES, *below]
-
-
-routes = under(config.get_option("server.baseUrlPath"))
+    below = [Route(f"/{prefix}{r.path}", r.endpoint, methods=sorted(r.methods or ())) for r in routes if prefix]
+    return [*routes, *below]
