@@ -161,6 +161,14 @@ of_routes = st.one_of(
     ),
     st.tuples(
         st.just("GET"),
+        st.just(("runs", "curves")),
+        _of_links(
+            {"run": [RUN, "seeds/x"], "column": ["d_loss", "kd_knee"], "along": ["images", "minutes", "share"]}
+            | {"half": ["0", "9.5", "1e300"], "since": ["0", "50", "999"], "width": ["0", "1", "16"]}
+        ),
+    ),
+    st.tuples(
+        st.just("GET"),
         st.just(("toy",)),
         _of_links({"game": ["dcgan", "wgan"], "target": ["grid", "ring"], "seed": ["0", "1"]}),
     ),

@@ -404,6 +404,12 @@ def test_the_route_gives_what_is_new_and_says_whether_more_may_come(client, two,
     assert client.get("/api/runs/curves", params={"run": "seeds/a", "column": "d_loss"}).json()["curves"]["d_loss"]
 
 
+def test_figures_near_the_largest_number_are_no_error_when_smoothed(client, tiny):
+    write_run(runs_root() / "00001-a", tiny(), d_loss=lambda n: 1.7e308)
+    found = client.get("/api/runs/curves", params={"run": "00001-a", "column": "d_loss", "half": "1e6"}).json()
+    assert found["curves"]["d_loss"] == [[1000, 1000, 1.7e308]]
+
+
 def test_the_route_says_that_a_picture_is_damaged(client, two):
     two[0].sample_path(0).write_bytes(b"not a picture")
     answer = client.get("/api/runs/samples", params={"run": "00001-plain", "at": 0})

@@ -53,7 +53,7 @@ def news(
     curves = {}
     for column in columns:
         nimg, x, y = curve(member, column, axis, half_life)
-        kept = (nimg >= begin) & (np.diff(nimg // now, append=np.inf) > 0)
+        kept = (nimg >= begin) & (np.diff(nimg // now, append=np.inf) > 0) & np.isfinite(y)  # sums may overflow
         curves[column] = [
             (int(n), round(float(a), 4), float(f"{b:.6g}"))
             for n, a, b in zip(nimg[kept], x[kept], y[kept], strict=True)

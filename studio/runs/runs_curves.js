@@ -250,13 +250,14 @@ export default function ({ data, parentElement }) {
       const left = MARGIN.l + state.at * (plot.clientWidth - MARGIN.l - MARGIN.r)
       Object.assign(line.style, { left: `${left}px`, top: `${MARGIN.t}px`, height: `${state.height - MARGIN.t - MARGIN.b}px` })
       const rows = found.sort(([, a], [, b]) => b - a).map(([s, y]) => {
-        const row = element("div", {}, element("span", { textContent: s.name }), element("span", { textContent: inWords(y, panel) }))
+        const row = element("div", {}, element("span", { textContent: s.name === panel.title ? "" : s.name }), element("span", { textContent: inWords(y, panel) }))
         row.style.setProperty("--colour", s.colour)
         return row
       })
       said.replaceChildren(element("small", { textContent: place(x) }), ...rows)
-      const beside = state.at < 0.5 ? { left: `${left + 8}px`, right: "auto" } : { left: "auto", right: `${plot.clientWidth - left + 8}px` }
-      Object.assign(said.style, beside, { columnCount: found.length > MANY ? 2 : "auto" })
+      const right = plot.clientWidth - left
+      const beside = state.at < 0.5 ? { left: `${left + 8}px`, right: "auto" } : { left: "auto", right: `${right + 8}px` }
+      Object.assign(said.style, beside, { maxWidth: `${Math.max(left, right) - 8}px`, columnCount: found.length > MANY ? 2 : "auto" })
     }
   }
 
