@@ -58,7 +58,7 @@ def zoom(tab, plot):
 
 @pytest.mark.parametrize(
     ("path", "panels", "hidden", "kept"),
-    [("/runs", 3, "B", "A 00002-live"), ("/train?run=00002-live", 2, "generator G", "critic D")],
+    [("/runs", 3, "B", "A 00002-live"), ("/train?run=00002-live", 2, "generator", "discriminator")],
     ids=["runs", "train"],
 )
 def test_zoom_and_what_is_hidden_stay_as_the_curves_grow(at_work, visitor, path, panels, hidden, kept):
