@@ -67,7 +67,7 @@ def _table(members: list[tuple[EvaluationFolder, dict[str, Any]]], key: str) -> 
     rows: list[dict[str, Any]] = []
     columns: dict[str, Any] = {
         "evaluation": st.column_config.TextColumn(pinned=True),
-        "looks": st.column_config.NumberColumn(
+        "images seen": st.column_config.NumberColumn(
             format="localized", help="Images that the discriminator had been shown."
         ),
         "variety": st.column_config.NumberColumn(help="Below 1, images come closer to the average one (truncation)."),
@@ -85,7 +85,7 @@ def _table(members: list[tuple[EvaluationFolder, dict[str, Any]]], key: str) -> 
             columns[lead.title] = st.column_config.NumberColumn(format=shape, help=tables.BETTER[lead.better])
             columns[f"{lead.title}, floor"] = st.column_config.NumberColumn("floor", format=shape, help=lead.title)
         made = datetime.fromtimestamp(evaluation.status().updated, UTC)
-        rows.append(row | {"looks": about["images_seen"], "variety": about["truncation"], "made": made})
+        rows.append(row | {"images seen": about["images_seen"], "variety": about["truncation"], "made": made})
     event = st.dataframe(
         pd.DataFrame(rows),
         hide_index=True,

@@ -57,7 +57,7 @@ class Player {
     this.status = element("p", { className: "status", role: "status", textContent: "The game is being set up; the first frames take a few seconds." })
     this.moment = element("output", { className: "moment" })
     const box = (label) => element("input", { type: "checkbox", checked: true, ariaLabel: label, onchange: () => this.draw() })
-    this.field = box("Show what the critic believes")
+    this.field = box("Show what the discriminator believes")
     this.arrows = box("Show the arrows")
     this.views = this.data.games.map((game) => {
       const view = {
@@ -86,8 +86,8 @@ class Player {
       element("div", { className: "bar legend" },
         element("span", { className: "real", textContent: "real points" }),
         element("span", { className: "fake", textContent: "fakes" }),
-        label(this.field, "ground: blue where the critic says real, orange where it says fake"),
-        label(this.arrows, "arrows: where the critic would send a fake")))
+        label(this.field, "ground: blue where the discriminator says real, orange where it says fake"),
+        label(this.arrows, "arrows: where the discriminator would send a fake")))
     this.root.onkeydown = (e) => this.key(e)
   }
 
@@ -185,7 +185,7 @@ class Player {
     const { modes } = this.scene
     view.found.textContent = `${frame.covered} of ${modes}`
     const number = (x) => (x === null ? "–" : x.toFixed(2))
-    view.rest.textContent = ` ${this.scene.clumps} found · ${Math.round(100 * frame.good)}% of fakes on one · loss: critic ${number(frame.d_loss)}, generator ${number(frame.g_loss)}`
+    view.rest.textContent = ` ${this.scene.clumps} found · ${Math.round(100 * frame.good)}% of fakes on one · loss: discriminator ${number(frame.d_loss)}, generator ${number(frame.g_loss)}`
     view.canvas.ariaLabel = `${view.game.title} after ${frame.step} steps: ${frame.covered} of ${modes} ${this.scene.clumps} found`
     this.plane(view.canvas, frame, next, this.at - i)
     this.curve(view.curve, frames, i)

@@ -74,7 +74,7 @@ def _found(found: Found) -> None:
         left, right = st.columns([2, 3], gap="large")
         with left:
             st.markdown(f"**{plain(str(found.name))}**")
-            st.caption(f"{facts(found.config)} · {found.config.images_seen:,} looks")
+            st.caption(f"{facts(found.config)} · {found.config.images_seen:,} images seen")
             st.markdown(f"Licence: **{plain(found.licence or 'not stated')}**  \nCommit: `{found.commit[:12]}`")
             if not found.licence:
                 st.warning("Ask its owner before you use what it makes.", icon=":material/gavel:")
