@@ -34,6 +34,7 @@ def test_desktop_one_window_for_both_sides_a_pair_enlarged_and_the_slider_by_mou
     for side in ("real", "synthetic"):
         eventually(lambda s=side: filters(tab, f".films .cmp-{s} img") == ["brightness(1) contrast(1) invert(1)"])
     tab.wait_for_url(re.compile("light=100-100-1"))
+    tab.locator('[data-test-script-state="notRunning"]').wait_for()  # a page drawn anew would close the pair
 
     films.nth(1).click()
     box = tab.locator("dialog[open]")
