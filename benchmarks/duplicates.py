@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gan_core.data.layout import Place
+from gan_core.data.source import File
 from studio.data.checks import SIDE, Seen
 
 TWINS = 200
@@ -66,7 +66,7 @@ def main(folder: Path) -> None:
         raise SystemExit(f"{folder} holds {len(files)} PNG files; at least {TWINS} are needed.")
     seen = Seen()
     for path in files:
-        seen.add(str(path.relative_to(folder)), _square(Image.open(path).convert("L")), Place())
+        seen.add(str(path.relative_to(folder)), _square(Image.open(path).convert("L")), File(""))
     pairs = len(files) * (len(files) - 1) // 2
     print(f"{_near(seen)} of {pairs:,} pairs of different films count as the same or nearly the same")
     chosen = np.random.default_rng(0).choice(len(files), TWINS, replace=False)
@@ -74,8 +74,8 @@ def main(folder: Path) -> None:
         found = 0
         for i in chosen:
             image, two = Image.open(files[i]).convert("L"), Seen()
-            two.add("a", _square(image), Place())
-            two.add("b", _square(change(image)), Place())
+            two.add("a", _square(image), File(""))
+            two.add("b", _square(change(image)), File(""))
             found += _near(two)
         print(f"{what}: {found} of {TWINS} found")
 

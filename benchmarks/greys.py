@@ -36,8 +36,7 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gan_core.data.decode import HEAD, frames
-from gan_core.data.limits import Unusable
+from gan_core.data.decode import HEAD, Unusable, frames
 from studio.data import dicom, tiff
 
 MOST = 1.5  # greys of 255 between two means

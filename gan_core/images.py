@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from gan_core.data.limits import MAX_PIXELS
+from gan_core.data.decode import MAX_PIXELS
 from gan_core.files import check_own, replacing
 
 

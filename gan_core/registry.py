@@ -1,4 +1,4 @@
-"""What is found by name and loaded when it is first asked for: sources of images, and extractors of features.
+"""What is found by name and loaded when it is first asked for: who opens sources, decoders, and feature extractors.
 
 A value is "module:function". The core has those of its own; an application adds its own by an entry.
 """
@@ -9,14 +9,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-# name -> function(text after the colon, cache folder, options) -> gan_core.data.source.Source
-SOURCES: dict[str, str] = {
-    "digits": "gan_core.data.made:digits_source",
-    "mnist": "gan_core.data.made:mnist_source",
-    "fashion-mnist": "gan_core.data.made:fashion_mnist_source",
-}
-# ending of a file -> function(name, path, options) -> gan_core.data.files.Columns: files that hold images in rows
-CONTAINERS: dict[str, str] = {}
+OPEN = ""  # function(source, cache folder) -> gan_core.data.source.Source; "" for folders of pictures alone
 # module with claims(head, name) and frames(file, name, resolution) -> the packages whose versions its images hang on;
 # the first that claims a file reads it, and Pillow reads the rest
 DECODERS: dict[str, tuple[str, ...]] = {}

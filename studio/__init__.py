@@ -6,8 +6,7 @@ images, the Hub's data sets, phantoms, the knee encoder.
 
 from gan_core import registry
 
-registry.SOURCES |= {"phantom": "studio.knee.phantom.source:phantom_source", "hf": "studio.data.hub:hub_source"}
-registry.CONTAINERS |= {".parquet": "studio.data.parquet:list_parquet", ".npz": "studio.data.arrays:list_npz"}
+registry.OPEN = "studio.data.sources:open_source"
 registry.DECODERS |= {
     "studio.data.dicom": ("pydicom", "imagecodecs"),
     "studio.data.tiff": ("tifffile", "imagecodecs"),

@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from gan_core.data import absolute_source, split_options
 from gan_core.errors import UserError
+from studio.data.options import split_options
+from studio.data.sources import absolute_source
 
 FOLDERS_ENV = "KNEE_GAN_FOLDERS"
 MINUTES_ENV = "KNEE_GAN_TRAIN_MINUTES"

@@ -12,10 +12,12 @@ import numpy as np
 import streamlit as st
 
 from gan_core import data, images
-from gan_core.data.pixels import Fit
+from gan_core.data.decode import Fit
 from gan_core.errors import UserError
 from studio import uploads
 from studio.data import survey
+from studio.data.options import Question, with_options
+from studio.data.sources import absolute_source, is_named
 from studio.hosting import check_labels, folders_offered
 from studio.text import plain
 
@@ -61,7 +63,7 @@ def answered(source: str, key: str) -> str:
     said = _answers(source, key)
     if not said:
         return source
-    read = data.absolute_source(data.with_options(source, **said))
+    read = absolute_source(with_options(source, **said))
     check_labels(read)
     return read
 
@@ -82,7 +84,7 @@ def _say(source: str, key: str, option: str, widget: str) -> None:
         said[option] = value.strip()
 
 
-def question(error: data.Question, source: str, key: str) -> None:
+def question(error: Question, source: str, key: str) -> None:
     """Asks what only a person can say, and reads the images anew as answered."""
     st.info(plain(error.ask))
     with st.container(horizontal=True):
@@ -144,12 +146,12 @@ def told(said: Sequence[str]) -> None:
 def understood(source: str, key: str) -> str:
     """Looks at all images and shows what they were taken for: the source, read as the person says; "" while it cannot
     be used or something is to be answered. What is made by the program needs no such look."""
-    if not source or (data.is_named(source) and not source.startswith("hf:")):
+    if not source or (is_named(source) and not source.startswith("hf:")):
         return source
     try:
         asked = answered(source, key)
         found = _inspected(asked)
-    except data.Question as error:
+    except Question as error:
         question(error, source, key)
         return ""
     except UserError as error:

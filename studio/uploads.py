@@ -14,11 +14,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
 
-from gan_core.data import split_options
 from gan_core.data.cache import OWN_CACHE
 from gan_core.errors import UserError, why
 from gan_core.files import staging
 from gan_core.train.run import Run, list_runs, runs_root
+from studio.data.options import split_options
 from studio.evaluate.folder import EvaluationFolder
 
 UPLOADS, FILES = "uploads", "upload"

@@ -40,8 +40,7 @@ from pydicom.uid import (
 from test_data_dicom import dicom
 
 from gan_core.data import cache, decode
-from gan_core.data.decode import HEAD, frames, is_picture, unread
-from gan_core.data.limits import MAX_PIXELS, Unusable
+from gan_core.data.decode import HEAD, MAX_PIXELS, Unusable, frames, is_picture, unread
 
 CASES = ROOT.parent / "shared" / "cases"
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="the cases of ../shared are not here")

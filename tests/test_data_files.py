@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_core.data import limits, load
+from gan_core.data import load
 from gan_core.errors import UserError
+from studio.data import archives
 from studio.data.survey import inspect
 
 
@@ -262,13 +263,13 @@ def test_zip_with_a_link_is_refused(tmp_path):
 def test_zip_past_the_stated_limit_is_refused(tmp_path, monkeypatch):
     source = make_zip(tmp_path / "a.zip", {"a.png": png(), "b.bin": bytes(200_000)})
     load(source, 8)
-    monkeypatch.setattr(limits, "MAX_ZIP_BYTES", 100_000)
+    monkeypatch.setattr(archives, "MAX_ZIP_BYTES", 100_000)
     with pytest.raises(UserError, match="would expand to"):
         load(source, 8)
 
 
 def test_zip_that_expands_out_of_all_proportion_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(limits, "MAX_ZIP_RATIO_BYTES", 2**20)
+    monkeypatch.setattr(archives, "MAX_ZIP_RATIO_BYTES", 2**20)
     with pytest.raises(UserError, match="100 times"):
         load(make_zip(tmp_path / "a.zip", {"a.png": png(), "b.bin": bytes(4 * 2**20)}), 8)
 
@@ -300,7 +301,7 @@ def test_a_broken_zip_is_a_clear_error_and_a_broken_member_is_skipped(tmp_path):
 
 
 def test_a_file_larger_than_the_limit_is_skipped(tmp_path, monkeypatch):
-    monkeypatch.setattr(limits, "MAX_FILE_BYTES", 2**20)
+    monkeypatch.setattr("gan_core.data.source.MAX_FILE_BYTES", 2**20)
     source = make(tmp_path, {"a.png": png(), "b.png": b"\x89PNG\r\n\x1a\n" + bytes(2**20)})
     assert reasons(load(source, 8)) == {"b.png": "larger than 1 MiB"}
 

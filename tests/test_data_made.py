@@ -6,9 +6,9 @@ import struct
 import numpy as np
 import pytest
 
-from gan_core import registry
 from gan_core.data import load
 from gan_core.errors import UserError
+from studio.data.sources import SOURCES
 from studio.data.survey import inspect
 from studio.knee.phantom import phantom
 
@@ -103,4 +103,4 @@ def test_without_a_network_a_download_is_a_clear_error(monkeypatch, kind, capsys
 def test_every_named_source_is_named_in_the_error_for_a_misspelt_one():
     with pytest.raises(UserError) as e:
         load("fantom", 28)
-    assert all(name in str(e.value) for name in registry.SOURCES)
+    assert all(name in str(e.value) for name in SOURCES)

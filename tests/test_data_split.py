@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gan_core.data import split_by_patient
-from gan_core.data.names import patient, patients
+from gan_core.data.dataset import patient, patients
 from gan_core.errors import UserError
 
 KNEES = [f"{grade}/90{i:05d}{side}.png" for i in range(100) for side, grade in (("L", i % 5), ("R", i % 3))]

@@ -13,10 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from gan_core.data import Question, load, names, split_options, with_options
-from gan_core.data.names import patient
+from gan_core.data import load
+from gan_core.data.dataset import patient
 from gan_core.errors import UserError
 from gan_core.grades import called, grade, grades, is_kl
+from studio.data import archives, names
+from studio.data.options import Question, split_options, with_options
 from studio.data.survey import inspect, sheet
 
 CASES = Path(__file__).resolve().parents[2] / "shared" / "cases"
@@ -362,14 +364,12 @@ def test_a_tar_equals_its_folder(tmp_path, name, mode):
 
 
 def test_a_tar_that_leads_outside_is_damaged_or_expands_too_far_is_refused(tmp_path, monkeypatch):
-    from gan_core.data import limits
-
     with pytest.raises(UserError, match="leads outside"):
         load(tar_of(tmp_path / "a.tar", {"../a.png": picture(1)}), 16)
     (tmp_path / "b.tar.gz").write_bytes(gzip.compress(b"x" * 2000)[:-9])
     with pytest.raises(UserError, match="not a readable tar"):
         load(str(tmp_path / "b.tar.gz"), 16)
-    monkeypatch.setattr(limits, "MAX_ZIP_BYTES", 100_000)
+    monkeypatch.setattr(archives, "MAX_ZIP_BYTES", 100_000)
     with pytest.raises(UserError, match="expands past"):
         load(tar_of(tmp_path / "c.tar.gz", {"a.png": picture(1), "b.bin": bytes(200_000)}, "w:gz"), 16)
     linked = tar_of(tmp_path / "d.tar", {"0/a.png": picture(1), "1/b.png": picture(2), "1/c.png": "/etc/hostname"})

@@ -19,7 +19,7 @@ from fuzz_zips import Film, Member, dicom
 from hypothesis import HealthCheck, given, settings
 from test_model import make
 
-from gan_core.data import limits, load
+from gan_core.data import decode, load
 from gan_core.errors import UserError
 from gan_core.model import load_model
 from gan_core.train import health
@@ -159,11 +159,11 @@ def test_large_images_are_decoded_one_after_the_other():
     entered = threading.Event()
 
     def second():
-        with limits.room(1):
+        with decode.room(1):
             entered.set()
 
     thread = threading.Thread(target=second)
-    with limits.room(limits.MAX_PIXELS):
+    with decode.room(decode.MAX_PIXELS):
         thread.start()
         assert not entered.wait(0.2)
     assert entered.wait(5)

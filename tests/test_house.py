@@ -32,10 +32,12 @@ def test_each_page_has_a_package_of_its_name():
 def test_names_in_the_registry_lead_somewhere():
     import studio  # noqa: F401  it adds its own
     from gan_core import registry
+    from studio.data.sources import CONTAINERS, SOURCES
     from studio.evaluate.metrics import METRICS
 
     metrics = [metric.compute for metric in METRICS.values()]
-    for entry in (*registry.SOURCES.values(), *registry.EXTRACTORS.values(), *metrics):
+    opened = (registry.OPEN, registry.UNREAD, *SOURCES.values(), *CONTAINERS.values())
+    for entry in (*opened, *registry.EXTRACTORS.values(), *metrics):
         assert callable(registry.resolve(entry))
 
 

@@ -387,7 +387,7 @@ def test_a_model_folder_comes_as_a_zip(files, tmp_path, root, call):
 
 
 def test_a_zip_that_leads_outside_or_lies_is_refused(files, tmp_path, monkeypatch):
-    monkeypatch.setattr("gan_core.data.limits.MAX_ZIP_RATIO_BYTES", 1_000_000)
+    monkeypatch.setattr("studio.data.archives.MAX_ZIP_RATIO_BYTES", 1_000_000)
     model = {n: files[n] for n in ("config.json", "model.safetensors")}
     link = zipfile.ZipInfo("model.safetensors")
     link.external_attr = 0o120777 << 16

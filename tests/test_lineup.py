@@ -10,7 +10,7 @@ from made_runs import SIDE, sheet, tick, write_run
 from PIL import Image
 
 from gan_core import images, model
-from gan_core.data.limits import MAX_PIXELS
+from gan_core.data.decode import MAX_PIXELS
 from gan_core.errors import UserError
 from gan_core.networks import count_parameters
 from gan_core.train import stats

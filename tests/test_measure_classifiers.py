@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, cohen_kappa_score, confusion_matrix, roc_auc_score
 
-from gan_core.data.names import patient
+from gan_core.data.dataset import patient
 from gan_core.errors import UserError
 from gan_core.metrics.estimate import auc, wilson
 from gan_core.metrics.sample import Sample

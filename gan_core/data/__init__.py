@@ -1,22 +1,21 @@
-"""From a source (folder, archive, DICOM, table, named set, phantom, Hub) to uint8 images, labels and patients."""
+"""From a folder of pictures, or whatever an application opens, to uint8 images, their labels and whose they are."""
 
-from gan_core.data.dataset import Dataset, Skipped, take
-from gan_core.data.load import absolute_source, is_named, load, short_source, stem
-from gan_core.data.options import Options, Question, split_options, with_options
-from gan_core.data.split import split_by_patient
+from importlib import import_module
+from typing import Any
 
-__all__ = [
-    "Dataset",
-    "Options",
-    "Question",
-    "Skipped",
-    "absolute_source",
-    "is_named",
-    "load",
-    "short_source",
-    "split_by_patient",
-    "split_options",
-    "stem",
-    "take",
-    "with_options",
-]
+# Loaded when first used: what trains on a `Dataset` needs nothing of what reads files.
+_PUBLIC = {
+    "Dataset": "dataset",
+    "Skipped": "dataset",
+    "split_by_patient": "dataset",
+    "take": "dataset",
+    "load": "cache",
+    "short_source": "source",
+}
+__all__ = [*_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)

@@ -1,4 +1,6 @@
-"""Decoded images on disk, found again by content: `<key>.npy` with the images, `<key>.note` with all else.
+"""From a source to a `Dataset`, decoded once: on disk `<key>.npy` with the images, `<key>.note` with all else.
+
+The key is of the content, so that what was moved or touched is found again, and what was changed is not.
 
 Files are written to a temporary name and renamed, so that a reader never sees half of one and two processes that
 build the same cache at once only do the same work twice. Damage is found by size and checksum, and rebuilt.
@@ -16,7 +18,7 @@ import shutil
 import sys
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,15 +26,15 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from gan_core.data.decode import decoders
-from gan_core.data.layout import about_patients
-from gan_core.data.names import natural
-from gan_core.data.options import split_options
-from gan_core.data.pixels import Fit
-from gan_core.data.source import Source, in_order
+from gan_core.data.dataset import Dataset, Skipped, about_patients
+from gan_core.data.decode import Fit, decoders
+from gan_core.data.source import Source, in_order, natural, open_source, slug
+from gan_core.errors import UserError
 from gan_core.files import replacing, write_text
 
 Progress = Callable[[int, int], None]
+
+MAX_RESOLUTION = 4096
 
 VERSION = 3  # to be raised when the same file decodes to other pixels, or is understood otherwise, than before
 MEMORY_SHARE = 1 / 8  # of the memory available; beyond it the array is a memory map
@@ -44,6 +46,99 @@ _CONTAINER_LIMITS = (
 _SETTLED_NS = 2 * 10**9  # a file changed more recently may change again within its time stamp's grain
 OWN_CACHE = ".decoded"  # a folder beside a source, for what is decoded of it
 _STALE_SECONDS = 24 * 3600.0
+
+
+def load(
+    source: str,
+    resolution: int,
+    *,
+    fit: Fit = "crop",
+    progress: Progress | None = None,
+    cache_dir: Path | None = None,
+    memory_share: float = MEMORY_SHARE,
+) -> Dataset:
+    """All images of a source as squares of `resolution` pixels: decoded in parallel once, then from the cache.
+
+    `progress` is called with (files done, files in all) while decoding. An array past `memory_share` of the
+    available memory is a read-only memory map of the cache file. Without a writable cache all is held in memory.
+
+    Raises:
+        UserError: if the source is missing or refused, holds no usable image, or is too large for the memory.
+    """
+    if not 1 <= resolution <= MAX_RESOLUTION:
+        raise UserError(f"The resolution is {resolution}; use 1 to {MAX_RESOLUTION} pixels.")
+    if fit not in ("crop", "pad"):
+        raise UserError(f"fit is {fit!r}; use crop or pad.")
+    folder = cache_dir or cache_folder_of(source)
+    opened = open_source(source, folder)
+    known_by = fingerprint(content_digest(opened, folder), resolution, fit)
+    images, about = fetch(folder, key(known_by), memory_share) or _decode(
+        opened, resolution, fit, progress, folder, key(known_by), memory_share
+    )
+    names = tuple(about["class_names"])
+    index = {"": 0} | {name: i for i, name in enumerate(names)}
+    return Dataset(
+        images=images,
+        labels=np.array([index[label] for label in about["labels"]], np.int64),
+        class_names=names,
+        files=tuple(about["files"]),
+        skipped=skipped(opened, about),
+        name="-".join(filter(None, (opened.name, slug(about["split"]) if about["split"] else ""))),
+        fingerprint=known_by,
+        patients=tuple(about["patients"]),
+        label_name=about["label_name"],
+        said=tuple(about["said"]),
+        splits=tuple(about["splits"]),
+        checksum=about["crc32"],
+    )
+
+
+def _decode(
+    opened: Source,
+    resolution: int,
+    fit: Fit,
+    progress: Progress | None,
+    folder: Path,
+    key: str,
+    memory_share: float,
+) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    """Images and description, through the cache where it can be written and in memory where it cannot."""
+    try:
+        about = store(folder, key, opened, resolution, fit, progress)
+    except OSError:
+        about = None
+    if about and not about["files"]:
+        raise nothing(opened, about)
+    if found := fetch(folder, key, memory_share):
+        return found
+    if len(opened) * resolution**2 > available_memory():
+        raise UserError(
+            f"{len(opened)} images of {resolution}x{resolution} do not fit into the memory, and the cache folder "
+            f"{folder} cannot be written or is full; set KNEE_GAN_CACHE to a folder with room for them."
+        )
+    memory = io.BytesIO()
+    about = build(opened, resolution, fit, memory, progress)
+    if not about["files"]:
+        raise nothing(opened, about)
+    return np.frombuffer(memory.getbuffer(), np.uint8).reshape(-1, 1, resolution, resolution), about
+
+
+def skipped(opened: Source, about: dict[str, Any]) -> tuple[Skipped, ...]:
+    """What of a source gave no image: passed over unopened, or as its description has it."""
+    return (*opened.skipped, *(Skipped(*pair) for pair in about["skipped"]))
+
+
+def nothing(opened: Source, about: dict[str, Any]) -> UserError:
+    """What to say of a source without a usable image."""
+    left = skipped(opened, about)
+    if not left:
+        return UserError(f"{opened.name} holds no files; give a folder or zip of images.")
+    first = "; ".join(f"{s.file}: {s.reason}" for s in left[:3])
+    count = f"{len(left):,} files were" if len(left) > 1 else "1 file was"
+    return UserError(f"{opened.name} holds no usable image; {count} skipped ({first}).")
+
+
+# -- where it is kept, and by what name -------------------------------------------------------------------------------
 
 
 def cache_folder() -> Path:
@@ -63,7 +158,7 @@ def cache_folder_of(source: str) -> Path:
     """Where the images of a source are kept once decoded: beside it where a folder `OWN_CACHE` lies there, so that they
     go with it; else where all are."""
     with contextlib.suppress(OSError, RuntimeError, ValueError):  # no path at all
-        path = Path(split_options(source)[0]).resolve()
+        path = Path(source.rpartition("?")[0] or source).resolve()  # without what is said of how it is read
         for near in path.parents[:2]:
             if (near / OWN_CACHE).is_dir():
                 return near / OWN_CACHE
@@ -129,6 +224,9 @@ def key(fingerprint: str) -> str:
     return _sha256(f"{VERSION}|{fingerprint}|{decoders()}")
 
 
+# -- what is kept -----------------------------------------------------------------------------------------------------
+
+
 def write_note(path: Path, note: dict[str, Any]) -> None:
     """Keep something for JSON, under its checksum."""
     body = json.dumps(note)
@@ -149,38 +247,41 @@ def read_note(path: Path) -> dict[str, Any]:
 
 def build(source: Source, resolution: int, fit: Fit, out: BinaryIO, progress: Progress | None) -> dict[str, Any]:
     """Write every image's pixels to `out`, one after the other; returns what else there is to know, for JSON."""
-    about: dict[str, Any] = {"resolution": resolution}
     columns: dict[str, list[str]] = {"labels": [], "files": [], "patients": []}
     known_from: set[str] = set()
     skipped: list[tuple[str, str]] = []
     checksum = 0
     for done, item in enumerate(source.items(resolution, fit), 1):
-        for i, image in enumerate(item.images):
+        for name, image in zip(item.names, item.images, strict=True):
             pixels = image.tobytes()
             out.write(pixels)
             checksum = zlib.crc32(pixels, checksum)
-            columns["labels"].append(item.place.label)
-            columns["files"].append(f"{item.name}#{i}" if len(item.images) > 1 else item.name)
-            columns["patients"].append(item.place.patient)
-            known_from.add(item.place.patient_from)
-        if item.reason:
-            skipped.append((item.name, item.reason))
+            columns["labels"].append(item.file.label or "")
+            columns["files"].append(name)
+            columns["patients"].append(item.file.patient)
+            known_from.add(item.file.patient_from)
+        if item.file.reason:
+            skipped.append((item.file.name, item.file.reason))
         if progress:
             progress(done, len(source))
     layout = source.layout
-    order = layout.class_order
-    seen = set(columns["labels"]) - {""}
-    about |= {
+    return {
+        "resolution": resolution,
         "crc32": checksum,
         **columns,
         "skipped": skipped,
-        "class_names": order if seen and seen <= set(order) else sorted(seen, key=natural),
+        "class_names": in_class_order(columns["labels"], layout.class_order),
         "label_name": layout.label_name,
         "split": layout.split,
         "splits": layout.splits,
         "said": [*layout.said, about_patients(columns["patients"], known_from)],
     }
-    return about
+
+
+def in_class_order(labels: Iterable[str], order: Sequence[str]) -> list[str]:
+    """The classes of these labels ("" is none): all of `order` where that has them, else in natural order."""
+    seen = set(labels) - {""}
+    return list(order) if seen and seen <= set(order) else sorted(seen, key=natural)
 
 
 def store(

@@ -1,15 +1,21 @@
-"""What a source becomes."""
+"""What a source becomes, whose its images are, and parts of it that share no patient."""
 
 from __future__ import annotations
 
 import mmap
+import re
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_core.data.names import patients
+from gan_core.errors import UserError
 from gan_core.grades import KL_GRADE, called, grades
+
+_SIDE = re.compile(r"(?P<patient>.*\d)[ _-]?(?:L|R|LEFT|RIGHT)(?:[ _-].*)?", re.IGNORECASE)
+_COHORT = re.compile(r"(?P<patient>9\d{6}|M[BI]\d{5})(?!\d).*", re.IGNORECASE)  # of the OAI and of MOST
 
 
 @dataclass(frozen=True)
@@ -68,3 +74,55 @@ def take(images: NDArray[np.uint8], index: NDArray[np.integer]) -> NDArray[np.ui
     if isinstance(images.base, mmap.mmap) and hasattr(images.base, "madvise"):  # not on Windows
         images.base.madvise(mmap.MADV_DONTNEED)
     return batch
+
+
+# -- patients ---------------------------------------------------------------------------------------------------------
+
+
+def patient(file: str) -> str:
+    """Whose a file is, as far as its name says: "patient 9000099" of 9000099L.png, 9000099_R.png, MB00002_LEFT.dcm or
+    9000099/V00/001; else the file stands alone. Slices of one file ("scan.dcm#3") belong together."""
+    file = re.sub(r"#\d+$", "", file)
+    path = PurePosixPath(file)
+    if found := _COHORT.fullmatch(path.stem) or _SIDE.fullmatch(path.stem):
+        return f"patient {found['patient']}"
+    folder = next((part for part in reversed(path.parts[:-1]) if _COHORT.fullmatch(part)), None)
+    return f"patient {folder}" if folder else f"file {file}"
+
+
+def patients(files: Iterable[str]) -> tuple[str, ...]:
+    """`patient` of each."""
+    return tuple(map(patient, files))
+
+
+def about_patients(owners: Sequence[str], known_from: Collection[str]) -> str:
+    """What is known of whose the images are, in a sentence. `known_from` is where from, of all of them."""
+    known = [owner for owner in owners if owner.startswith("patient ")]
+    if not known:
+        return "No patients are known: each file counts as a patient of its own."
+    alone = len(owners) - len(known)
+    rest = f"; {alone:,} images name none and count as patients of their own" if alone else ""
+    return f"Patients: {len(set(known)):,}, from {' and '.join(sorted(filter(None, known_from)))}{rest}."
+
+
+def split_by_patient(
+    patients: Sequence[str], fraction: float, seed: int = 0
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of images in two parts, (rest, held out), each ascending; the second has `fraction` of the patients.
+
+    `patients` says whose each image is. The parts depend on them and the seed, not on the order of the images. Each
+    part has at least one patient.
+
+    Raises:
+        UserError: if the fraction is not between 0 and 1, or there are fewer than two patients.
+    """
+    if not 0 < fraction < 1:
+        raise UserError(f"A split needs a fraction between 0 and 1, not {fraction}.")
+    whose = np.array(patients)
+    different = np.unique(whose)
+    if len(different) < 2:
+        raise UserError(f"{len(patients)} images of {len(different)} patient cannot be split by patient; add more.")
+    held = np.clip(round(fraction * len(different)), 1, len(different) - 1)
+    chosen = np.random.default_rng(seed).permutation(different)[:held]
+    inside = np.isin(whose, chosen)
+    return np.flatnonzero(~inside), np.flatnonzero(inside)

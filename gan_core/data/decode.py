@@ -1,20 +1,30 @@
-"""One file's bytes to gray images, trusting nothing that the file says of itself."""
+"""One file's bytes to squares of gray values, trusting nothing that the file says of itself."""
 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from types import ModuleType
-from typing import BinaryIO
+from typing import IO, Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from gan_core import registry
-from gan_core.data.limits import MAX_PIXELS, Unusable, pixel_limit, room
-from gan_core.data.pixels import UPRIGHT, Frame, gray
+
+Fit = Literal["crop", "pad"]
+
+# What a file may ask for.
+MAX_PIXELS = 64_000_000  # of one image: 8000 x 8000; the largest mammograms have 28 million
+MAX_IMAGE_BYTES = 4 * MAX_PIXELS  # of one image's values
+MAX_SLICES = 10_000  # of one file
+MAX_FILE_BYTES = 512 * 2**20
 
 # Only these: other formats of Pillow's start outside programs (EPS) or are never a data set.
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM", "JPEG2000", "AVIF")
@@ -29,6 +39,62 @@ MAGIC = (
     b"\0\0\0\x0cjP  \r\n",
     b"\xff\x4f\xff\x51",
 )
+_DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # by the orientation of EXIF and TIFF
+
+
+class Frame(NamedTuple):
+    """An image of a file, decoded."""
+
+    image: Image.Image  # "L" or "F", 0..255
+    size: tuple[int, int]  # width and height as stored, the right way up
+    depth: int  # bits of a value as stored: 8, 10, 12, 16, 32, 64; 1 for black and white
+    patient: str = ""  # as a DICOM file says; "" where unknown
+
+
+class Unusable(Exception):
+    """A file that yields no image; its text is the reason, for people."""
+
+
+def pixel_limit(width: int | None = None, height: int | None = None) -> str:
+    """The reason given for an image that is too large."""
+    asks = f"{width} x {height} pixels" if width else "far too many pixels"
+    return f"it claims {asks}; at most {MAX_PIXELS // 10**6} million are read"
+
+
+_change = threading.Condition()
+_taken = 0  # pixels of all images being decoded
+
+
+@contextmanager
+def room(pixels: int, each: int = 2) -> Iterator[None]:
+    """Waits until all images that are being decoded, this one among them, have at most MAX_PIXELS: a pixel takes up to
+    22 bytes meanwhile, and as many images are decoded at once as there are cores.
+
+    Pixels of more bytes `each` than 3, all their channels together, count as more: those of 8 bytes take up to 32.
+    """
+    global _taken
+    pixels = min(MAX_PIXELS, pixels * max(1, each // 2))
+    with _change:
+        _change.wait_for(lambda: _taken + pixels <= MAX_PIXELS)
+        _taken += pixels
+    try:
+        yield
+    finally:
+        with _change:
+            _taken -= pixels
+            _change.notify_all()
+
+
+# -- a file -----------------------------------------------------------------------------------------------------------
 
 
 @cache
@@ -63,7 +129,7 @@ def decoders() -> str:
     return ", ".join(f"{name} {version(name)}" for name in sorted(set(packages)))
 
 
-def frames(file: BinaryIO, name: str, resolution: int) -> Iterator[Frame]:
+def frames(file: IO[bytes], name: str, resolution: int) -> Iterator[Frame]:
     """The images in a file, one at a time.
 
     Files of slices give each of these, other formats their first image. A JPEG of more than four times `resolution` may
@@ -92,7 +158,7 @@ def frames(file: BinaryIO, name: str, resolution: int) -> Iterator[Frame]:
         raise Unusable(f"damaged: {why[:200] or 'it cannot be decoded'}") from e
 
 
-def pictures(file: BinaryIO, resolution: int) -> Iterator[Frame]:
+def pictures(file: IO[bytes], resolution: int) -> Iterator[Frame]:
     """The first picture in a file, by Pillow."""
     with Image.open(file, formats=_FORMATS) as image:
         width, height = image.size
@@ -116,3 +182,69 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # broken metadata around a whole picture
         return 1
+
+
+# -- its pixels -------------------------------------------------------------------------------------------------------
+
+
+def gray(image: Image.Image) -> Image.Image:
+    """One channel of brightness 0..255: mode "L" for 8-bit images, "F" for deeper ones.
+
+    Deeper images are scaled by their own range. Colour becomes luma; transparency lies on black.
+    """
+    if image.mode in _DEEP_MODES:
+        return Image.fromarray(stretch(np.asarray(image)))
+    if image.mode == "L" and "transparency" not in image.info:
+        return image
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
+        return Image.alpha_composite(black, rgba).convert("L")
+    return image.convert("RGB").convert("L")
+
+
+def stretch(values: NDArray, low: float | None = None, high: float | None = None) -> NDArray[np.float32]:
+    """Values scaled so that `low` (default: their least) is 0 and `high` (their greatest) is 255, clipped beyond.
+
+    Values that are not finite become 0, and so does an image of one value only.
+    """
+    values = np.asarray(values)
+    if values.dtype.kind == "f":
+        finite = np.isfinite(values)
+        if not finite.all():
+            values = np.where(finite, values, values[finite].min() if finite.any() else 0)
+    low = float(values.min()) if low is None else low
+    high = float(values.max()) if high is None else high
+    if not 0 < high - low < np.inf:
+        return np.zeros(values.shape, np.float32)
+    exact = np.float32 if values.itemsize <= 2 or values.dtype == np.float32 else np.float64  # holds every value
+    out = np.subtract(values, exact(low), dtype=exact)
+    out *= exact(255 / (high - low))
+    return np.clip(out, 0, 255, out=out).astype(np.float32, copy=False)
+
+
+def square(image: Image.Image, resolution: int, fit: Fit) -> NDArray[np.uint8]:
+    """A gray image ("L" or "F", 0..255) of any aspect as uint8 [R, R], through one antialiased Lanczos resize.
+
+    "crop" keeps the centre and fills the square; "pad" keeps everything, on black.
+    """
+    width, height = image.size
+    if fit == "crop":
+        side = min(width, height)
+        left, top = (width - side) // 2, (height - side) // 2
+        if width != height:  # before the resize, which would let what lies outside bleed in
+            image = image.crop((left, top, left + side, top + side))
+        size = (resolution, resolution)
+    else:
+        scale = resolution / max(width, height)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
+    pixels = np.asarray(small)
+    if pixels.dtype != np.uint8:
+        pixels = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    if size == (resolution, resolution):
+        return pixels
+    canvas = np.zeros((resolution, resolution), np.uint8)
+    left, top = (resolution - size[0]) // 2, (resolution - size[1]) // 2
+    canvas[top : top + size[1], left : left + size[0]] = pixels
+    return canvas

@@ -1,42 +1,90 @@
-"""A source of images behind one interface, whatever it is made of, and the images that come from it in order."""
+"""Where images come from: the interface of every source, and the plainest of them, a folder with a folder a class.
+
+An application opens more than that (`registry.OPEN`): archives, tables, what has no folder at all.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import Protocol, TypeVar
+from typing import IO, Protocol, TypeVar
+from urllib.parse import quote, unquote
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_core.data import limits, tables
-from gan_core.data.dataset import Skipped
-from gan_core.data.decode import HEAD, frames, is_picture, unread
-from gan_core.data.files import Entry
-from gan_core.data.layout import File, Layout, Place, understand
-from gan_core.data.options import Options
-from gan_core.data.pixels import Fit, square
-from gan_core.errors import UserError
+from gan_core import registry
+from gan_core.data.dataset import Skipped, patient
+from gan_core.data.decode import HEAD, MAX_FILE_BYTES, Fit, Unusable, frames, is_picture, square, unread
+from gan_core.errors import UserError, readable
 
 T = TypeVar("T")
 R = TypeVar("R")
+_SILENT = frozenset({"__MACOSX", "Thumbs.db", "thumbs.db", "desktop.ini"})
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that may hold images, or a made image, and all that is known of it without its pixels."""
+
+    name: str  # relative to its source, with "/"
+    open: Callable[[], IO[bytes]] = BytesIO  # at its beginning; to be read from there on
+    size: int | None = None  # bytes, as declared; None where nothing says
+    path: Path | None = None  # where it lies, of a file on the disk
+    folders: tuple[str, ...] | None = None  # that it counts as lying in; None for those of its name
+    label: str | None = None  # its class, "" for none; None where nothing has said yet
+    split: str = ""
+    patient: str = ""  # "patient 9000099", or "file a.png" for one that stands alone
+    patient_from: str = ""  # in words; "" for one that stands alone
+    reason: str = ""  # why no image comes of it
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The folders that it counts as lying in, the outermost first."""
+        return PurePosixPath(self.name).parts[:-1] if self.folders is None else self.folders
+
+    def whole(self) -> IO[bytes]:
+        """Its bytes, to go back and forth in: on the disk, or in memory, of which a declared size that is a lie fills
+        no more than was declared."""
+        stream = self.open()
+        if self.path or isinstance(stream, BytesIO):
+            return stream
+        with stream:
+            return BytesIO(stream.read(-1 if self.size is None else self.size))
 
 
 @dataclass(frozen=True)
 class Item:
-    """What one file, or one made image, came to: images, or a reason why not."""
+    """What one file came to: images, or in `file.reason` why not."""
 
-    name: str
-    place: Place = Place()  # noqa: RUF009  (it is frozen)
+    file: File
     images: Sequence[NDArray[np.uint8]] = ()  # each [R, R]
     sizes: Sequence[tuple[int, int]] = ()  # each image's width and height as stored
     depth: int = 8  # bits a value as stored
-    reason: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each image is called: as its file, "#3" behind it of the fourth of several."""
+        several = len(self.images) > 1
+        return tuple(f"{self.file.name}#{i}" if several else self.file.name for i in range(len(self.images)))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What is known of all images together."""
+
+    label_name: str = "class"  # what a class is: "KL grade", a column's name; "" where 0 to 4 may be grades
+    class_order: tuple[str, ...] = ()  # every class, in the order of the labels; () for natural order
+    split: str = ""  # the one that is used; "" for all images
+    splits: tuple[str, ...] = ()  # all that there are
+    said: tuple[str, ...] = ()  # how the source was understood, in sentences
 
 
 class Source(Protocol):
@@ -52,7 +100,7 @@ class Source(Protocol):
 
     @property
     def layout(self) -> Layout:
-        """What is known of the images as a whole; of sources of files also of each."""
+        """What is known of all images together."""
 
     @property
     def files(self) -> tuple[tuple[str, Path], ...]:
@@ -65,152 +113,203 @@ class Source(Protocol):
     def __len__(self) -> int:
         """How many items come, at most."""
 
-    def items(self, resolution: int, fit: Fit) -> Iterator[Item]:
-        """Each item in a fixed order, decoded in parallel, with few held at a time."""
-
-    def survey(self, resolution: int) -> Iterator[Item]:
-        """Each item of every split; images only where their sizes alone do not tell of them."""
-
-    def some(self, names: Collection[str], resolution: int) -> Iterator[Item]:
-        """The items of these names, whole; none of a source that finds nothing odd in its own images."""
+    def items(self, resolution: int, fit: Fit, survey: bool = False) -> Iterator[Item]:
+        """Each item in a fixed order, decoded in parallel, with few held at a time; for a survey those of every split,
+        and images only where their sizes alone do not tell of them."""
 
 
 @dataclass(frozen=True)
 class FileSource:
-    """Image and DICOM files of a folder, an archive or a repository."""
+    """Image files, the class of each the outermost folder that it lies in."""
 
     name: str
-    entries: Sequence[Entry]
+    listed: Callable[[], Sequence[File]]  # asked once, and not where all is in the cache
     files: tuple[tuple[str, Path], ...]
     skipped: tuple[Skipped, ...] = ()
-    options: Options = Options()  # noqa: RUF009  (it is frozen)
-    class_order: tuple[str, ...] = ()  # of a container that names its classes
-    column: str = ""  # that they stand in
-    recipe: str = "files"
+    recipe: str = "class folders"
 
     def __len__(self) -> int:
-        return len(self.entries)
+        return len(self.listing)
+
+    @cached_property
+    def listing(self) -> Sequence[File]:
+        return self.listed()
 
     @property
     def layout(self) -> Layout:
-        return self._jobs[1]
+        return self.known[1]
 
-    def items(self, resolution: int, fit: Fit) -> Iterator[Item]:
-        split = self.layout.split
-        jobs = [job for job in self._jobs[0] if job[1] or not split or job[2].split == split]
-        return self._each(jobs, resolution, fit)
-
-    def survey(self, resolution: int) -> Iterator[Item]:
-        return self._each(self._jobs[0], resolution, "crop")
-
-    def some(self, names: Collection[str], resolution: int) -> Iterator[Item]:
-        jobs = [(entry, "", Place()) for entry in self.entries if entry.name in names]
-        return self._each(jobs, resolution, "pad")
+    @property
+    def owned(self) -> bool:
+        """Whether a file may say in itself whose it is."""
+        return True
 
     @cached_property
-    def _jobs(self) -> tuple[list[tuple[Entry, str, Place]], Layout]:
-        """Every entry that is no table of labels, why it is passed over unopened, and what is known of it."""
-        reasons = list(in_order(_sniff, self.entries))
-        pictures = [e for e, reason in zip(self.entries, reasons, strict=True) if not reason]
-        found, sure, unread = self._tables(reasons)
-        files = [File(e.name, e.parents, e.label, e.split, e.patient) for e in pictures]
-        layout = understand(files, found, sure, self.options, self.class_order, self.column)
-        layout = replace(layout, said=(*layout.said, *unread))
-        places = iter(layout.places)
-        jobs = [
-            (e, reason, Place() if reason else next(places))
-            for e, reason in zip(self.entries, reasons, strict=True)
-            if e.name not in layout.tables
-        ]
-        return jobs, layout
+    def known(self) -> tuple[list[File], Layout]:
+        """Every file with what is known of it, and what is known of all."""
+        files = self.sniffed()
+        classes = {f.parents[0] for f in files if f.parents and not f.reason}
+        if len(classes) < 2:
+            classes = set()
 
-    def _tables(self, reasons: Sequence[str]) -> tuple[dict[str, list[dict[str, str]]], frozenset[str], list[str]]:
-        """The rows of the tables that may hold labels, by name, which of them certainly are such tables, and what is to
-        be said of those that are not used.
+        def place(file: File) -> File:
+            if file.reason:
+                return file
+            whose = patient(file.name)
+            known_from = "the names of the files" if whose.startswith("patient ") else ""
+            alone = "lies beside the class folders, not in one" if classes and not file.parents else ""
+            label = file.parents[0] if classes and file.parents else ""
+            return replace(file, label=label, patient=whose, patient_from=known_from, reason=alone)
 
-        Raises:
-            UserError: if the one that was asked for cannot be read.
-        """
-        asked = self.options.labels
-        if asked == "none":
-            return {}, frozenset(), []
-        if asked:
-            return {asked: _asked_table(asked)}, frozenset({asked}), []
-        texts = {e.name: e for e, why in zip(self.entries, reasons, strict=True) if why and _is_table(e.name)}
-        named = [name for name in texts if PurePosixPath(name).name.lower() in tables.TABLES]
-        chosen = named or (list(texts) if len(texts) == 1 else [])
-        found: dict[str, list[dict[str, str]]] = {}
-        csvs = [name for name in texts if name.lower().endswith((".csv", ".tsv"))]
-        unread = []
-        if csvs and not chosen:
-            listed = ", ".join(csvs[:4]) + (f" and {len(csvs) - 4:,} more" if len(csvs) > 4 else "")
-            unread.append(
-                f"Tables lie beside the images: {listed}. Where one holds their classes, name it with --labels."
-            )
-        for name in chosen:
-            try:
-                with texts[name].open_whole() as file:
-                    found[name] = tables.read_rows(file.read(tables.MAX_TABLE_BYTES), name)
-            except (UserError, OSError, limits.Unusable) as e:  # it stays among the files that are no images
-                if name in named:
-                    unread.append(f"The labels are not read: {e}")
-        return found, frozenset(named), unread
+        said = (f"Classes: {', '.join(sorted(classes, key=natural))}, from the folders.",) if classes else ()
+        return [place(f) for f in files], Layout("" if classes and classes <= set("01234") else "class", said=said)
 
-    def _each(self, jobs: Sequence[tuple[Entry, str, Place]], resolution: int, fit: Fit) -> Iterator[Item]:
-        def decode(job: tuple[Entry, str, Place]) -> Item:
-            entry, reason, place = job
-            if reason or place.left_out:
-                return Item(entry.name, place, reason=reason or place.left_out)
+    def sniffed(self) -> list[File]:
+        """Every file, with the reason why it is passed over where it does not claim to be a picture."""
+        reasons = in_order(_sniff, self.listing)
+        return [replace(f, reason=why) if why else f for f, why in zip(self.listing, reasons, strict=True)]
+
+    def items(self, resolution: int, fit: Fit, survey: bool = False) -> Iterator[Item]:
+        files, layout = self.known
+        return self.decoded(
+            [f for f in files if survey or not layout.split or f.split == layout.split], resolution, fit
+        )
+
+    def decoded(self, files: Iterable[File], resolution: int, fit: Fit) -> Iterator[Item]:
+        """The items of these files, in their order."""
+
+        def decode(file: File) -> Item:
+            if file.reason:
+                return Item(file)
             images, sizes, depth, owner = [], [], 0, ""
             try:
-                with entry.open() as file:
-                    for frame in frames(file, entry.name, resolution):
+                with file.whole() as content:
+                    for frame in frames(content, file.name, resolution):
                         sizes.append(frame.size)
                         images.append(square(frame.image, resolution, fit))
                         depth, owner = max(depth, frame.depth), owner or frame.patient
-            except limits.Unusable as e:
-                return Item(entry.name, place, reason=str(e))
+            except Unusable as e:
+                return Item(replace(file, reason=str(e)))
             except Exception as e:  # a zip's decompressor, a disk
-                return Item(entry.name, place, reason=f"cannot be read: {e}")
-            return Item(entry.name, self._owned(place, owner), images, sizes, depth)
+                return Item(replace(file, reason=f"cannot be read: {e}"))
+            if owner and self.owned:
+                file = replace(file, patient=f"patient {owner}", patient_from="DICOM's PatientID")
+            return Item(file, images, sizes, depth)
 
-        return in_order(decode, jobs)
-
-    def _owned(self, place: Place, patient_id: str) -> Place:
-        """The file itself says whose it is, unless a person has said how that is known."""
-        if self.options.patients or not patient_id or patient_id.casefold() in _NOBODY:
-            return place
-        return replace(place, patient=f"patient {patient_id}", patient_from="DICOM's PatientID")
+        return in_order(decode, files)
 
 
-_NOBODY = frozenset({"anonymous", "anonymized", "anonymised", "anon", "unknown", "none", "0", "patient", "xxx"})
+def open_source(source: str, cache_dir: Path) -> Source:
+    """What a source's text names: whatever the application opens or, without one, a folder of pictures.
+
+    Raises:
+        UserError: if it names nothing, or what it names cannot be read.
+    """
+    if registry.OPEN:
+        return registry.resolve(registry.OPEN)(source, cache_dir)
+    path = Path(source)
+    if not path.is_dir():
+        raise UserError(f"There is no folder {source[:200]!r}; give a folder of pictures.")
+    path = path.resolve()
+    found, skipped = list_folder(path)
+    paths = tuple((f.name, f.path) for f in found if f.path)
+    return FileSource(slug(path.name), lambda: found, paths, tuple(skipped))
 
 
-def _asked_table(path: str) -> list[dict[str, str]]:
+def short_source(source: str) -> str:
+    """`source` as it may be shown to others: of a path on this machine, also after kinds (`knee:/a/b`), two parts, and
+    of one among its options (`?labels=/a/b.csv`) the name."""
+    base, mark, asked = source.rpartition("?")
+    if not re.match(r"\w+=", asked):
+        base, mark, asked = source, "", ""
+    asked = "&".join(_short_option(option) for option in asked.split("&"))
+    for start in (0, *(i + 1 for i, letter in enumerate(base) if letter == ":")):
+        if (path := Path(base[start:])).is_absolute():
+            base = base[:start] + "/".join(path.parts[-2:])
+            break
+    return base + mark + asked
+
+
+def _short_option(option: str) -> str:
+    key, _, value = option.partition("=")
+    path = Path(unquote(value))
+    return f"{key}={quote(path.name, safe=' ')}" if path.is_absolute() else option
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+
+def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """A sorting key by which 2 comes before 10."""
+    parts = re.split(r"([0-9]+)", name)
+    return [(1, 0, p) if i % 2 == 0 else (0, int(p), "") for i, p in enumerate(parts) if p], name
+
+
+def slug(text: str) -> str:
+    """A short name in lower-case letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].rstrip("-") or "images"
+
+
+def on_disk(name: str, path: Path) -> File:
+    """A file that lies on the disk."""
+    return File(name, lambda: path.open("rb"), path.stat().st_size, path)
+
+
+def is_silent(name: str) -> bool:
+    """Whether a file is of the operating system's making and passed over without a word."""
+    return any(part.startswith(".") or part in _SILENT for part in name.split("/"))
+
+
+def list_folder(root: Path, also: Sequence[Path] = ()) -> tuple[list[File], list[Skipped]]:
+    """All files below a folder, in natural order. Links to folders, and those that lead neither into it nor into one
+    of the folders `also`, are skipped."""
+    files: list[File] = []
+    skipped: list[Skipped] = []
+    inside_of = (root.resolve(), *also)
+
+    def visit(folder: str, inside: str) -> None:
+        try:
+            found = list(os.scandir(folder))
+        except OSError as e:
+            skipped.append(Skipped(inside.rstrip("/") or ".", f"cannot be opened: {e.strerror}"))
+            return
+        for item in found:
+            name = inside + readable(item.name)
+            if is_silent(item.name):
+                continue
+            if item.is_dir(follow_symlinks=False):
+                visit(item.path, f"{name}/")
+            elif item.is_symlink() and (reason := _bad_link(Path(item.path), inside_of)):
+                skipped.append(Skipped(name, reason))
+            elif not item.is_file():
+                skipped.append(Skipped(name, "not a regular file"))
+            else:
+                files.append(on_disk(name, Path(item.path)))
+
+    visit(str(inside_of[0]), "")
+    return sorted(files, key=lambda f: natural(f.name)), skipped
+
+
+def _bad_link(path: Path, inside_of: Iterable[Path]) -> str | None:
     try:
-        with Path(path).expanduser().open("rb") as file:
-            return tables.read_rows(file.read(tables.MAX_TABLE_BYTES), path)
-    except (OSError, RuntimeError, ValueError) as e:
-        raise UserError(f"The table of labels {path!r} cannot be opened ({getattr(e, 'strerror', None) or e}).") from e
+        target = path.resolve(strict=True)
+    except (OSError, RuntimeError):
+        return "a link that leads nowhere"
+    if not any(target.is_relative_to(root) for root in inside_of):
+        return "a link that leads outside the folder"
+    return "a link to a folder" if target.is_dir() else None
 
 
-def _is_table(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in tables.SUFFIXES
-
-
-def _sniff(entry: Entry) -> str:
-    """Why an entry is passed over without decoding; "" for one that claims to be a picture."""
-    if entry.size == 0:
+def _sniff(file: File) -> str:
+    """Why a file is passed over without decoding; "" for one that claims to be a picture."""
+    if file.size == 0:
         return "empty file"
-    if entry.size is not None and entry.size > limits.MAX_FILE_BYTES:
-        return f"larger than {limits.MAX_FILE_BYTES // 2**20} MiB"
+    if file.size is not None and file.size > MAX_FILE_BYTES:
+        return f"larger than {MAX_FILE_BYTES // 2**20} MiB"
     try:
-        with entry.open() as file:
-            head = file.read(HEAD)
-            if is_picture(head, entry.name):
-                return ""
-            archive = head[:4] == b"PK\3\4" and not entry.name.lower().endswith(".npz")
-            return "a zip inside the source; name it as a source itself" if archive else unread(head, entry.name)
+        with file.open() as content:
+            head = content.read(HEAD)
+        return "" if is_picture(head, file.name) else unread(head, file.name)
     except Exception as e:  # as in decoding
         return f"cannot be read: {e}"
 

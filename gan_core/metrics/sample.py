@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_core.data.names import patients
+from gan_core.data.dataset import patients
 
 
 @dataclass(frozen=True)

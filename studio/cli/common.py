@@ -60,7 +60,8 @@ def good_call(make: Callable[[], Any]) -> Any:
 
 def read_as(source: str, labels: str, read: list[str] | None) -> str:
     """A source read as --labels and --read say, its paths made absolute. Raises `typer.BadParameter` for wrong ones."""
-    from gan_core.data import Options, absolute_source, with_options
+    from studio.data.options import Options, with_options
+    from studio.data.sources import absolute_source
 
     said = {"labels": labels} if labels else {}
     for part in read or []:

@@ -37,9 +37,9 @@ def evaluate(
     again: Annotated[Path | None, typer.Option(help="Do what an evaluation's folder asks for.", hidden=True)] = None,
 ) -> None:
     """Measure a model: is it good, diverse, new and useful? Each figure beside that of real against real."""
-    from gan_core.data import absolute_source
     from gan_core.files import write_text
     from gan_core.model import find_generator
+    from studio.data.sources import absolute_source
     from studio.evaluate.card import put_report, report_markdown
     from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, command_line, create_evaluation
     from studio.evaluate.metrics import METRICS, lines

@@ -90,8 +90,8 @@ def train(
 
 def _place(config: Any, out: Path | None, new: bool) -> Any:
     """The run directory for `config`: the one asked for, the unfinished one of the same settings, or a new one."""
-    from gan_core import data as data_module
     from gan_core.train import run as runs
+    from studio.data.sources import stem
 
     if out is None:
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
@@ -99,7 +99,7 @@ def _place(config: Any, out: Path | None, new: bool) -> Any:
         unfinished = None if new else runs.find_unfinished(config)
         if unfinished:
             print(f"Going on with {unfinished.path} (--new starts another).", file=sys.stderr)
-        return unfinished or runs.create_run(config, data_module.stem(config.data))
+        return unfinished or runs.create_run(config, stem(config.data))
     run = runs.Run(out)
     if int(os.environ.get("RANK", "0")) > 0:
         return run  # the first process looks and writes

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_core.data import Dataset, take
-from gan_core.data.names import patients
+from gan_core.data.dataset import Dataset, patients, take
 from gan_core.errors import UserError
 from gan_core.generate import class_index, generate, own_classes
 from gan_core.model import Model

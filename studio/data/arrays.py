@@ -14,11 +14,13 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_core.data import limits, tables
-from gan_core.data.files import Columns, Entry
-from gan_core.data.names import SPLITS
-from gan_core.data.options import Options
+from gan_core.data.source import File
 from gan_core.errors import UserError
+from studio.data import tables
+from studio.data.archives import expands_too_far
+from studio.data.names import SPLITS
+from studio.data.options import Options
+from studio.data.tables import Columns
 
 _LABELS = ("labels", "label", "y", "targets", "target", "grades", "grade", "kl", "arr 1")
 _PATIENTS = ("patients", "patient", "patient ids", "subjects")
@@ -80,7 +82,7 @@ def list_npz(name: str, path: Path, options: Options = Options()) -> Columns:  #
             head, rest = last, first
         of_split = head.lower() if head.lower() in SPLITS and rest else ""
         splits.setdefault(of_split, {})[rest if of_split else key] = array
-    entries: list[Entry] = []
+    files: list[File] = []
     column = ""
     for split, group in splits.items():
         pictures = [key for key, a in group.items() if _is_pictures(a)]
@@ -94,10 +96,9 @@ def list_npz(name: str, path: Path, options: Options = Options()) -> Columns:  #
         labels = _column(group.get(column), images.count)
         owners = _column(group.get(tables.find(group, _PATIENTS)), images.count)
         for i in range(images.count):
-            entries.append(
-                Entry(
+            files.append(
+                File(
                     "/".join(filter(None, (name, split, f"{chosen}-{i}"))),
-                    None,
                     partial(images.image, i),
                     folders=(),
                     label=labels[i] if labels else None,
@@ -105,10 +106,10 @@ def list_npz(name: str, path: Path, options: Options = Options()) -> Columns:  #
                     patient=f"patient {owners[i]}" if owners and owners[i] else "",
                 )
             )
-    if not entries:
+    if not files:
         listed = ", ".join(f"{key} {list(a.shape)}" for key, a in list(arrays.items())[:8])
         raise UserError(f"{name} holds no array of images [N, height, width]: it holds {listed or 'nothing'}.")
-    return Columns(entries, (), column)
+    return Columns(files, (), column)
 
 
 def _arrays(name: str, path: Path) -> dict[str, _Array]:
@@ -138,9 +139,7 @@ def _arrays(name: str, path: Path) -> dict[str, _Array]:
                 )
     except Exception as e:  # of a damaged archive `zipfile` raises anything
         raise UserError(f"{name} is not a readable archive of arrays ({e}).") from e
-    if total > limits.MAX_ZIP_BYTES or (
-        total > limits.MAX_ZIP_RATIO_BYTES and total > limits.MAX_ZIP_RATIO * path.stat().st_size
-    ):
+    if expands_too_far(total, path):
         raise UserError(f"{name} would expand to {total / 2**30:.1f} GiB, which is too much.")
     return found
 

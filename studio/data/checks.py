@@ -16,7 +16,7 @@ import scipy.fft
 from numpy.typing import NDArray
 from PIL import Image
 
-from gan_core.data.layout import Place
+from gan_core.data.source import File
 
 SIDE = 64  # pixels of the squares that are looked at
 _SMALL = 32  # of those that are compared
@@ -34,14 +34,14 @@ class Seen:
 
     def __init__(self) -> None:
         self.names: list[str] = []
-        self.places: list[Place] = []
+        self.files: list[File] = []
         self._digests: list[bytes] = []
         self._small: list[NDArray[np.uint8]] = []
 
-    def add(self, name: str, image: NDArray[np.uint8], place: Place) -> None:
+    def add(self, name: str, image: NDArray[np.uint8], file: File) -> None:
         """Takes an image [SIDE, SIDE] in."""
         self.names.append(name)
-        self.places.append(place)
+        self.files.append(file)
         self._digests.append(hashlib.blake2b(image.tobytes(), digest_size=16).digest())
         small = Image.fromarray(image).resize((_SMALL, _SMALL), Image.Resampling.BOX)
         self._small.append(np.asarray(small))
@@ -59,9 +59,9 @@ class Seen:
             _finding("same", same, "the same image as another", "the same images as others"),
             _finding("near", near, "nearly the same image as another", "nearly the same images as others"),
         ]
-        apart = [g for g in (*same, *near) if len({self.places[i].split for i in g}) > 1]
+        apart = [g for g in (*same, *near) if len({self.files[i].split for i in g}) > 1]
         out.append(_finding("across", apart, "image stands in two splits", "images stand in two splits"))
-        mixed = [g for g in same if len({self.places[i].label for i in g}) > 1]
+        mixed = [g for g in same if len({self.files[i].label for i in g}) > 1]
         out.append(_finding("classes", mixed, "image stands in two classes", "images stand in two classes"))
         flat, dark, bright = (spread >= _BLANK) & (spread < _FLAT), mean < _DARK, mean > _BRIGHT
         out.append(_finding("blank", _each(blank), "image is blank", "images are blank"))

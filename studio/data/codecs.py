@@ -12,7 +12,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_core.data.limits import MAX_PIXELS, Unusable, pixel_limit
+from gan_core.data.decode import MAX_PIXELS, Unusable, pixel_limit
 
 J2K = b"\xff\x4f\xff\x51"
 JP2 = b"\0\0\0\x0cjP  \r\n"

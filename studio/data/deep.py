@@ -14,13 +14,40 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gan_core.data.decode import pictures
-from gan_core.data.limits import MAX_PIXELS, Unusable, pixel_limit, room
-from gan_core.data.pixels import Frame, brightness
+from gan_core.data.decode import MAX_PIXELS, Frame, Unusable, pictures, pixel_limit, room, stretch
 from studio.data import codecs
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {2: 3, 4: 2, 6: 4}  # of a PNG, by its kind of colour
+
+
+def brightness(values: NDArray, bits: int, alpha: NDArray | None = None, inverse: bool = False) -> Image.Image:
+    """`gray` of an array [H, W] or, of red, green and blue, [H, W, 3], whose values have `bits` bits.
+
+    Unsigned values of at most 8 bits keep their brightness; deeper, signed and floating ones are scaled by the range of
+    what is to be seen. `alpha` [H, W] is 0..1; `inverse` is for values of which the least is white.
+    """
+    shallow = bits <= 8 and values.dtype.kind in "ub"
+    values = luma(values) if values.ndim == 3 else values
+    low, high = 0.0, 2.0**bits - 1
+    if not shallow:
+        seen = values if alpha is None else values[alpha > 0]
+        seen = seen[np.isfinite(seen)] if seen.dtype.kind == "f" else seen
+        low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
+    shown = stretch(values, low, high)
+    if inverse:
+        np.subtract(255, shown, out=shown)
+    if alpha is not None:
+        shown *= alpha
+    return Image.fromarray(np.rint(shown).astype(np.uint8) if shallow else shown)
+
+
+def luma(values: NDArray) -> NDArray[np.float32]:
+    """Brightness of colours [H, W, 3 or more] (red, green, blue, what comes then is left out), in their own range."""
+    out: NDArray[np.float32] = np.multiply(values[..., 0], 0.299, dtype=np.float32)
+    for channel, weight in ((1, 0.587), (2, 0.114)):
+        out += np.multiply(values[..., channel], weight, dtype=np.float32)
+    return out
 
 
 def claims(head: bytes, name: str) -> bool:

@@ -31,19 +31,20 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from gan_core.data.decode import MAGIC
-from gan_core.data.limits import (
+from gan_core.data.decode import (
+    MAGIC,
     MAX_FILE_BYTES,
     MAX_IMAGE_BYTES,
     MAX_PIXELS,
     MAX_SLICES,
-    MAX_STACK_PIXELS,
+    Frame,
     Unusable,
     pixel_limit,
     room,
+    stretch,
 )
-from gan_core.data.pixels import Frame, luma, stretch
 from studio.data import codecs
+from studio.data.deep import luma
 from studio.data.tiff import MAGIC as TIFF
 
 _SUFFIXES = (".dcm", ".dicom")
@@ -57,6 +58,8 @@ _FIRST = {
     2: (0x0000, 0x0001, 0x0002, 0x0003, 0x0010),
     8: (0x0000, 0x0001, 0x0005, 0x0006, 0x0008, 0x0012, 0x0013, 0x0014, 0x0016, 0x0018, 0x0020, 0x0060),
 }  # elements that a file without a preamble begins with, by group
+MAX_STACK_PIXELS = 1_000_000_000  # of all slices of one file
+_NOBODY = frozenset({"anonymous", "anonymized", "anonymised", "anon", "unknown", "none", "0", "patient", "xxx"})
 _VRS = (b"UL", b"OB", b"UI", b"CS", b"SQ", b"DA", b"TM", b"LO", b"RET")
 
 
@@ -114,6 +117,7 @@ def frames(file: BinaryIO, name: str, resolution: int) -> Iterator[Frame]:
         raise Unusable(f"it claims {count} slices of {columns} x {rows} pixels, which is too many")
     _complete(ds)
     patient = str(ds.get("PatientID") or "").strip()
+    patient = "" if patient.casefold() in _NOBODY else patient
     depth = int(ds.BitsStored) if "PixelData" in ds else 32 if "FloatPixelData" in ds else 64
     stored = partial(_compressed if ds.file_meta.TransferSyntaxUID in _JPEG else _native, ds, count)
     each = ds.SamplesPerPixel * max(ds.BitsAllocated, 8) // 8 if "PixelData" in ds else depth // 8

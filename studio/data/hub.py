@@ -7,19 +7,20 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from gan_core.data import tables
-from gan_core.data.files import Entry, is_silent, list_zip, on_disk
-from gan_core.data.names import SPLITS, natural, slug
-from gan_core.data.options import ALL, Options
-from gan_core.data.source import FileSource, in_order
+from gan_core.data.source import in_order, is_silent, natural, on_disk, slug
 from gan_core.errors import UserError
 from gan_core.files import write_text
 from gan_core.hub.client import RemoteFile, Unreachable, api, explained, is_sound, remote_files
+from studio.data import tables
+from studio.data.archives import list_zip
+from studio.data.names import SPLITS
+from studio.data.options import ALL, Options
 from studio.data.parquet import list_parquet
+from studio.data.sources import UnderstoodFiles
 
 MAX_HUB_BYTES = 8 * 2**30  # of all files downloaded for one source
 _PICTURES = frozenset(
@@ -35,7 +36,7 @@ class _Listing:
     files: list[RemoteFile]
 
 
-def hub_source(text: str, folder: Path, options: Options = Options()) -> FileSource:  # noqa: B008  (it is frozen)
+def hub_source(text: str, folder: Path, options: Options = Options()) -> UnderstoodFiles:  # noqa: B008  (it is frozen)
     """The data set `owner/name[@revision][:split]`, downloaded into Hugging Face's own cache.
 
     Without a split it is the one called train, or everything where none is called so. What it holds is noted in
@@ -66,27 +67,27 @@ def hub_source(text: str, folder: Path, options: Options = Options()) -> FileSou
     downloads = in_order(partial(_download, repo, listing.commit), chosen)
     paths = tuple((f.name, path) for f, path in zip(chosen, downloads, strict=True))
     columns = [list_parquet(name, path, options) for name, path in paths if _suffix(name) == ".parquet"]
-    with_images = next((c for c in columns if c.entries), None)
-    found = [entry for c in columns for entry in c.entries]
+    with_images = next((c for c in columns if c.files), tables.Columns([]))
+    found = [file for c in columns for file in c.files]
     if not found:  # where there are tables of images, other files are only their previews
         for name, path in paths:
             if _suffix(name) == ".zip":
-                found += [_inside(name, e) for e in list_zip(path)]
+                found += [replace(f, name=f"{name}/{f.name}", folders=f.parents) for f in list_zip(path)]
             else:
-                found.append(on_disk(name, path, path.stat().st_size))
-    entries = {e.name: e for e in found}
-    picked = set(entries if everything else pick(entries, split)) | set(labels)
-    names = sorted(picked & entries.keys(), key=natural)
+                found.append(on_disk(name, path))
+    files = {f.name: f for f in found}
+    picked = set(files if everything else pick(files, split)) | set(labels)
+    names = sorted(picked & files.keys(), key=natural)
     if not names:
         what = f"no images of a split {split!r}" if split else "no image files, zips or parquet tables with images"
         raise UserError(f"{repo} has {what}; look at its files on huggingface.co/datasets/{repo}.")
-    return FileSource(
+    return UnderstoodFiles(
         slug(repo),
-        [entries[n] for n in names],
+        lambda: [files[name] for name in names],
         paths,
         options=options.model_copy(update={"split": ALL}),  # it has been picked
-        class_order=with_images.class_order if with_images else (),
-        column=with_images.column if with_images else "",
+        class_order=with_images.class_order,
+        column=with_images.column,
         recipe=f"hub {ALL if everything else split or ''}{options.recipe}",
     )
 
@@ -113,10 +114,6 @@ def _synonym(split: str) -> str:
 
 def _suffix(name: str) -> str:
     return PurePosixPath(name).suffix.lower()
-
-
-def _inside(archive: str, entry: Entry) -> Entry:
-    return Entry(f"{archive}/{entry.name}", entry.size, entry.open, folders=entry.parents)
 
 
 def _listing(repo: str, revision: str | None, folder: Path) -> _Listing:

@@ -8,12 +8,13 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from gan_core.data import tables
-from gan_core.data.files import Columns, Entry
-from gan_core.data.limits import MAX_FILE_BYTES, Unusable
-from gan_core.data.names import known_split
-from gan_core.data.options import Options
+from gan_core.data.decode import MAX_FILE_BYTES, Unusable
+from gan_core.data.source import File
 from gan_core.errors import UserError
+from studio.data import tables
+from studio.data.names import known_split
+from studio.data.options import Options
+from studio.data.tables import Columns
 
 
 def list_parquet(name: str, path: Path, options: Options = Options()) -> Columns:  # noqa: B008  (it is frozen)
@@ -61,10 +62,9 @@ def list_parquet(name: str, path: Path, options: Options = Options()) -> Columns
     split, patient = tables.split_column(plain), tables.patient_column(plain)
     of_file = known_split(PurePosixPath(name).stem)
     places = [(group, row) for group in range(about.num_row_groups) for row in range(about.row_group(group).num_rows)]
-    entries = [
-        Entry(
+    files = [
+        File(
             f"{name}/{i}",
-            None,
             partial(read, *place),
             folders=PurePosixPath(name).parts[:-1],
             label=row[label] if label else None,
@@ -73,7 +73,7 @@ def list_parquet(name: str, path: Path, options: Options = Options()) -> Columns
         )
         for i, (place, row) in enumerate(zip(places, rows, strict=True))
     ]
-    return Columns(entries, said.get(label, ()), label)
+    return Columns(files, said.get(label, ()), label)
 
 
 def _read(table: Any, columns: list[str]) -> list[dict[str, Any]]:

@@ -13,11 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gan_core.data import cache
-from gan_core.data.dataset import Skipped
-from gan_core.data.layout import about_patients
-from gan_core.data.load import nothing, open_source, skipped
-from gan_core.data.names import natural
-from gan_core.data.source import Source
+from gan_core.data.dataset import Skipped, about_patients
+from gan_core.data.source import FileSource, Source, open_source
 from studio.data import checks
 
 LISTED = 20  # files named of a group
@@ -47,7 +44,7 @@ def inspect(source: str, *, progress: cache.Progress | None = None, cache_dir: P
         report = _survey(opened, progress)
         with contextlib.suppress(OSError):
             cache.write_note(note, report)
-    left = skipped(opened, report)
+    left = cache.skipped(opened, report)
     return {**report, "skipped": [asdict(s) for s in left], "left_out": _grouped(left)}
 
 
@@ -61,31 +58,28 @@ def _survey(opened: Source, progress: cache.Progress | None) -> dict[str, Any]:
     left: list[tuple[str, str]] = []
     seen = checks.Seen()
     split = opened.layout.split
-    for done, item in enumerate(opened.survey(checks.SIDE), 1):
-        count = len(item.sizes)
-        if item.place.split:
-            splits[item.place.split] += count
-        if item.reason:
-            left.append((item.name, item.reason))
-        elif not split or item.place.split == split:
-            if item.place.label:
-                classes[item.place.label] += count
+    for done, item in enumerate(opened.items(checks.SIDE, "crop", survey=True), 1):
+        count, file = len(item.sizes), item.file
+        if file.split:
+            splits[file.split] += count
+        if file.reason:
+            left.append((file.name, file.reason))
+        elif not split or file.split == split:
+            if file.label:
+                classes[file.label] += count
             sizes.update(f"{width}x{height}" if width else "any" for width, height in item.sizes)
             depths[str(item.depth)] += count
-            owners += [item.place.patient] * count
-            known_from.add(item.place.patient_from)
-        for i, image in enumerate(item.images):
-            seen.add(f"{item.name}#{i}" if count > 1 else item.name, image, item.place)
+            owners += [file.patient] * count
+            known_from.add(file.patient_from)
+        for name, image in zip(item.names, item.images, strict=True):
+            seen.add(name, image, file)
         if progress:
             progress(done, len(opened))
     if not sizes:
-        raise nothing(opened, {"skipped": left})
-    order = (
-        opened.layout.class_order if set(classes) <= set(opened.layout.class_order) else sorted(classes, key=natural)
-    )
+        raise cache.nothing(opened, {"skipped": left})
     return {
         "count": sizes.total(),
-        "classes": {name: classes[name] for name in (order if classes else ())},
+        "classes": {name: classes[name] for name in cache.in_class_order(classes, opened.layout.class_order)},
         "label_name": opened.layout.label_name,
         "split": split,
         "splits": dict(splits),
@@ -110,10 +104,10 @@ def sheet(source: str, finding: dict[str, Any], *, side: int = 128, cache_dir: P
     rows += [alone[i : i + SHEET_COLUMNS] for i in range(0, len(alone), SHEET_COLUMNS)]
     wanted = {name for row in rows for name in row}
     opened = open_source(source, cache_dir or cache.cache_folder_of(source))
-    found = {}
-    for item in opened.some({re.sub(r"#\d+$", "", name) for name in wanted} | wanted, side):
-        for i, image in enumerate(item.images):
-            found[f"{item.name}#{i}" if len(item.images) > 1 else item.name] = image
+    assert isinstance(opened, FileSource), "nothing is odd about images that are made"
+    of = {re.sub(r"#\d+$", "", name) for name in wanted} | wanted
+    items = opened.decoded([f for f in opened.listing if f.name in of], side, "pad")
+    found = {name: image for item in items for name, image in zip(item.names, item.images, strict=True)}
     black = np.zeros((side, side), np.uint8)
     columns = max(map(len, rows))
     padded = [[found.get(name, black) for name in row] + [black] * (columns - len(row)) for row in rows]

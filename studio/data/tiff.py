@@ -12,9 +12,18 @@ from numpy.typing import NDArray
 from PIL import Image
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffPage
 
-from gan_core.data.limits import MAX_IMAGE_BYTES, MAX_PIXELS, MAX_SLICES, Unusable, pixel_limit, room
-from gan_core.data.pixels import UPRIGHT, Frame, brightness, luma
+from gan_core.data.decode import (
+    MAX_IMAGE_BYTES,
+    MAX_PIXELS,
+    MAX_SLICES,
+    UPRIGHT,
+    Frame,
+    Unusable,
+    pixel_limit,
+    room,
+)
 from studio.data import codecs
+from studio.data.deep import brightness, luma
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Those whose decoders are given the size that must come out of them ...

@@ -11,8 +11,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from gan_core.config import Settings
-from gan_core.data import short_source, split_options
+from gan_core.data import short_source
 from gan_core.files import read_own, write_text
+from studio.data.options import split_options
 from studio.jobs.folder import JobFolder, JobStatus
 
 MAX_FIGURES = 20_000_000  # bytes of an evaluation's figures

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_core.data.split import split_by_patient
+from gan_core.data.dataset import split_by_patient
 from gan_core.errors import UserError
 from gan_core.metrics.estimate import auc
 from gan_core.metrics.sample import Sample

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from gan_core import images
-from gan_core.data.pixels import Fit
+from gan_core.data.decode import Fit
 from gan_core.errors import UserError
 from gan_core.model import Model
 from studio.explore import ui_models as explore_models

@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_core.data.decode import frames
-from gan_core.data.limits import MAX_FILE_BYTES, Unusable
-from gan_core.data.pixels import Fit, square
+from gan_core.data.decode import MAX_FILE_BYTES, Fit, Unusable, frames, square
 from gan_core.errors import UserError
 
 

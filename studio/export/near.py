@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gan_core import data
-from gan_core.data.pixels import Fit
+from gan_core.data.decode import Fit
 from gan_core.errors import UserError
 from gan_core.metrics.extractors import open_extractor
 from gan_core.metrics.features import features

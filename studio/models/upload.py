@@ -5,12 +5,12 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from gan_core.data.files import list_zip
-from gan_core.data.names import slug
+from gan_core.data.source import slug
 from gan_core.errors import UserError, why
 from gan_core.hub.check import CRITIC, TAKEN, called, check_model, check_sizes
 from gan_core.hub.store import Origin, Stored, keep, staging
 from gan_core.model import CONFIG, TENSORS, digest
+from studio.data.archives import list_zip
 
 _CHUNK = 2**20
 

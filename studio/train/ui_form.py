@@ -7,13 +7,14 @@ from typing import Any
 import streamlit as st
 
 from gan_core.config import TrainConfig, check_data, remarks
-from gan_core.data import Question, is_named, stem
-from gan_core.data.pixels import Fit
+from gan_core.data.decode import Fit
 from gan_core.errors import UserError
 from gan_core.grades import called
 from gan_core.presets import ADDITIONS, PRESETS, configure, fitting, parse_settings
 from studio import ui_sources as sources
 from studio import uploads
+from studio.data.options import Question
+from studio.data.sources import is_named, stem
 from studio.hosting import OFF, folders_offered, train_minutes, visitor_source
 from studio.jobs import launch
 from studio.text import plain

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gan_core.data.dataset import Skipped
-from gan_core.data.layout import Layout, Place
-from gan_core.data.options import Options
-from gan_core.data.pixels import Fit
-from gan_core.data.source import Item
+from gan_core.data.decode import Fit
+from gan_core.data.source import File, Item, Layout
 from gan_core.errors import UserError
 from gan_core.grades import KL_GRADE
+from studio.data.options import Options
 from studio.knee.phantom import PhantomParams, phantom, sample_params
 
 PHANTOMS = 2000  # where no number is given
@@ -36,7 +35,7 @@ class PhantomSource:
 
     count: int
     name: str = "phantom"
-    layout: Layout = Layout((), KL_GRADE, tuple("01234"))  # noqa: RUF009  (it is frozen)
+    layout: Layout = Layout(KL_GRADE, tuple("01234"))  # noqa: RUF009  (it is frozen)
     skipped: tuple[Skipped, ...] = ()
 
     files: tuple[tuple[str, Path], ...] = ()
@@ -48,22 +47,18 @@ class PhantomSource:
     def __len__(self) -> int:
         return self.count
 
-    def items(self, resolution: int, fit: Fit) -> Iterator[Item]:
+    def items(self, resolution: int, fit: Fit, survey: bool = False) -> Iterator[Item]:
+        if survey:
+            yield from (self._item(sample_params(seed), (), (0, 0)) for seed in range(self.count))
+            return
         for first in range(0, self.count, _CHUNK):
             images, params = phantom(min(_CHUNK, self.count - first), resolution, first_seed=first)
             for image, knee in zip(images, params, strict=True):
                 yield self._item(knee, [image[0]], (resolution, resolution))
 
-    def some(self, names: Collection[str], resolution: int) -> Iterator[Item]:
-        return iter(())
-
-    def survey(self, resolution: int) -> Iterator[Item]:
-        for seed in range(self.count):
-            yield self._item(sample_params(seed), (), (0, 0))
-
     def _item(self, knee: PhantomParams, images: Sequence[NDArray[np.uint8]], size: tuple[int, int]) -> Item:
-        place = Place(str(knee.kl_grade), patient=f"patient phantom{knee.seed:06d}", patient_from="the program")
-        return Item(f"phantom{knee.seed:06d}{knee.side}", place, images, [size])
+        name, whose = f"phantom{knee.seed:06d}{knee.side}", f"patient phantom{knee.seed:06d}"
+        return Item(File(name, label=str(knee.kl_grade), patient=whose, patient_from="the program"), images, [size])
 
 
 def phantom_source(count: str, folder: Path, options: Options) -> PhantomSource:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from gan_core.data.names import natural
-from gan_core.data.options import Question
+from gan_core.data.source import File, natural
 from gan_core.errors import UserError
 from gan_core.grades import plain
+from studio.data.options import Question
 
 MAX_TABLE_BYTES = 64 * 2**20
 TABLES = frozenset(
@@ -49,6 +49,15 @@ _MOST_CLASSES = 100
 _MOST_COLUMNS, MOST_CELLS = 10_000, 8_000_000  # of a table; the OAI's have 6 million values
 _IMAGE = ("image", "img", "radiograph", "xray", "x ray", "film", "picture", "scan", "pixels")
 _NO_IMAGE = ("mask", "annotation", "segmentation", "seg", "label", "heatmap", "attention", "saliency", "thumbnail")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Images of a container with columns, and what these say of them."""
+
+    files: list[File]
+    class_order: tuple[str, ...] = ()  # of a column that names its classes
+    column: str = ""  # that the classes stand in; "" for none
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
-from pathlib import PurePosixPath
+from collections.abc import Collection
 
 SPLITS = {
     **dict.fromkeys(("train", "training", "trn"), "train"),
@@ -13,8 +12,6 @@ SPLITS = {
 }  # every name that is known, and what it is
 
 _SPLIT_FOLDER = re.compile(r"(?:\d+[ _.-]+)?(.*?)[ _.-]?(?:set|data|split|images|imgs)?", re.IGNORECASE)
-_SIDE = re.compile(r"(?P<patient>.*\d)[ _-]?(?:L|R|LEFT|RIGHT)(?:[ _-].*)?", re.IGNORECASE)
-_COHORT = re.compile(r"(?P<patient>9\d{6}|M[BI]\d{5})(?!\d).*", re.IGNORECASE)  # of the OAI and of MOST
 _PATIENT_FOLDER = re.compile(
     r"9\d{6}|M[BI]\d{5}|\d{7,}|(?:patient|pat|subject|subj|sub|case|person)[ _-]?\d+|[ps]\d{3,}", re.IGNORECASE
 )
@@ -27,17 +24,6 @@ _IMAGES = frozenset({"images", "image", "imgs", "img", "xrays", "xray", "radiogr
 _MASKS = frozenset({"masks", "mask", "annotations", "annotation", "segmentations", "segmentation", "seg", "labels"})
 
 
-def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
-    """A sorting key by which 2 comes before 10."""
-    parts = re.split(r"([0-9]+)", name)
-    return [(1, 0, p) if i % 2 == 0 else (0, int(p), "") for i, p in enumerate(parts) if p], name
-
-
-def slug(text: str) -> str:
-    """A short name in lower-case letters, digits and dashes."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].rstrip("-") or "images"
-
-
 def split_of(folder: str) -> str:
     """What a whole name says of a split: "train" of Train, train_set, 1_training; "" of any other."""
     found = _SPLIT_FOLDER.fullmatch(folder)
@@ -47,22 +33,6 @@ def split_of(folder: str) -> str:
 def known_split(name: str) -> str:
     """What a folder's or a file's name says of its split, by its beginning: "train", "val", "test"; else ""."""
     return split_of(name) or SPLITS.get(re.split(r"[-_.]", name.casefold())[0], "")
-
-
-def patient(file: str) -> str:
-    """Whose a file is, as far as its name says: "patient 9000099" of 9000099L.png, 9000099_R.png, MB00002_LEFT.dcm or
-    9000099/V00/001; else the file stands alone. Slices of one file ("scan.dcm#3") belong together."""
-    file = re.sub(r"#\d+$", "", file)
-    path = PurePosixPath(file)
-    if found := _COHORT.fullmatch(path.stem) or _SIDE.fullmatch(path.stem):
-        return f"patient {found['patient']}"
-    folder = next((part for part in reversed(path.parts[:-1]) if _COHORT.fullmatch(part)), None)
-    return f"patient {folder}" if folder else f"file {file}"
-
-
-def patients(files: Iterable[str]) -> tuple[str, ...]:
-    """`patient` of each."""
-    return tuple(map(patient, files))
 
 
 def pattern(text: str) -> re.Pattern[str]:

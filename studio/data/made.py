@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gan_core.data.dataset import Skipped
-from gan_core.data.layout import Layout, Place
-from gan_core.data.options import Options
-from gan_core.data.pixels import Fit, square
-from gan_core.data.source import Item, in_order
+from gan_core.data.decode import Fit, square
+from gan_core.data.source import File, Item, Layout, in_order
 from gan_core.errors import UserError
+from studio.data.options import Options
 
 _IDX = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
 _CLASSES = {
@@ -49,27 +48,16 @@ class ArraySource:
 
     @property
     def layout(self) -> Layout:
-        return Layout((), self.label_name, self.class_order)
+        return Layout(self.label_name, self.class_order)
 
-    def items(self, resolution: int, fit: Fit) -> Iterator[Item]:
+    def items(self, resolution: int, fit: Fit, survey: bool = False) -> Iterator[Item]:
         images, labels = self.read()
 
         def scale(i: int) -> Item:
-            image = square(Image.fromarray(images[i]), resolution, fit)
-            return Item(str(i), self._place(i, labels), [image], [self.size])
+            made = [] if survey else [square(Image.fromarray(images[i]), resolution, fit)]
+            return Item(File(str(i), label=self.class_order[labels[i]], patient=f"file {i}"), made, [self.size])
 
         return in_order(scale, range(len(images)))
-
-    def some(self, names: Collection[str], resolution: int) -> Iterator[Item]:
-        return iter(())
-
-    def survey(self, resolution: int) -> Iterator[Item]:
-        labels = self.read()[1]
-        for i in range(len(labels)):
-            yield Item(str(i), self._place(i, labels), (), [self.size])
-
-    def _place(self, i: int, labels: NDArray[np.integer]) -> Place:
-        return Place(self.class_order[labels[i]], patient=f"file {i}")
 
 
 def digits_source(rest: str, folder: Path, options: Options) -> ArraySource:

@@ -7,53 +7,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from statistics import median
 
-from gan_core.data import names, tables
-from gan_core.data.names import natural
-from gan_core.data.options import ALL, NONE, Options, Question
+from gan_core.data.dataset import patient
+from gan_core.data.source import File, Layout, natural
 from gan_core.errors import UserError
 from gan_core.grades import KL_GRADE, grade, grades, is_kl
+from studio.data import names, tables
+from studio.data.options import ALL, NONE, Options, Question
 
 MANY, FEW = 20, 5  # more folders than MANY with at most FEW images in each may be patients as well as classes
 LISTED = 8
-
-
-@dataclass(frozen=True)
-class Place:
-    """What is known of one image file."""
-
-    label: str = ""  # of its class; "" in a source without classes
-    split: str = ""
-    patient: str = ""  # "patient 9000099", or "file a.png" for one that stands alone
-    patient_from: str = ""  # in words; "" for one that stands alone
-    left_out: str = ""  # why it is no image of the set
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What is known of all image files."""
-
-    places: tuple[Place, ...]
-    label_name: str = ""  # what a class is: "KL grade", a column's name, "class"; "" where 0 to 4 may be grades
-    class_order: tuple[str, ...] = ()  # every class, in the order of the labels; () for natural order
-    split: str = ""  # the one that is used; "" for all files
-    said: tuple[str, ...] = ()
-    splits: tuple[str, ...] = ()  # all that there are
-    tables: frozenset[str] = frozenset()  # the names of those that say something
-
-
-@dataclass(frozen=True)
-class File:
-    """A file as far as a layout asks: its name, the folders it lies in, and what its container says of it."""
-
-    name: str
-    folders: tuple[str, ...]
-    label: str | None = None  # None: its container says nothing
-    split: str = ""
-    patient: str = ""
 
 
 @dataclass
@@ -61,6 +27,7 @@ class _Found:
     """The layout in the making; lists run along the files."""
 
     files: Sequence[File]
+    folders: list[tuple[str, ...]]
     labels: list[str | None]
     splits: list[str]
     owners: list[tuple[str, str]] = field(default_factory=list)  # whose, and where that is known from
@@ -77,8 +44,9 @@ def understand(
     options: Options,
     class_order: tuple[str, ...] = (),
     column: str = "",
-) -> Layout:
-    """The layout of image files, from their folders, their containers and the tables (rows by name) beside them.
+) -> tuple[list[File], Layout, frozenset[str]]:
+    """What is known of each image file and of all, from their folders, their containers and the tables (rows by name)
+    beside them; and which of these tables say something.
 
     `sure` are the tables that certainly are of labels; `column` names what the containers' labels are.
 
@@ -86,7 +54,7 @@ def understand(
         Question: where it can be read in more than one way.
         UserError: where an option names what is not there.
     """
-    out = _Found(files, [f.label or None for f in files], [f.split for f in files])
+    out = _Found(files, [f.parents for f in files], [f.label or None for f in files], [f.split for f in files])
     used: frozenset[str] = frozenset()
     out.owners = [(f.patient, "a table" if f.patient else "") for f in files]
     out.masks = [False] * len(files)
@@ -98,11 +66,13 @@ def understand(
     labels, label_name, order = _classes(out, class_order)
     split = _split(out, options)
     _say(out, labels, label_name, split)
-    places = [
-        Place(label or "", of, *owner, _left_out(out, label, mask))
-        for label, of, owner, mask in zip(labels, out.splits, _patients(out, options), out.masks, strict=True)
+    known = [
+        replace(f, label=label or "", split=of, patient=whose, patient_from=where, reason=_left_out(out, label, mask))
+        for f, label, of, (whose, where), mask in zip(
+            files, labels, out.splits, _patients(out, options), out.masks, strict=True
+        )
     ]
-    return Layout(tuple(places), label_name, order, split, tuple(out.said), _there(out), used)
+    return known, Layout(label_name, order, split, _there(out), tuple(out.said)), used
 
 
 def _left_out(out: _Found, label: str | None, mask: bool) -> str:
@@ -120,7 +90,7 @@ def _from_folders(out: _Found, options: Options) -> None:
     """Splits and patients, and classes where nothing else tells of them."""
     depth, in_patient, classed, told = 0, False, False, bool(out.labels_from)
     while True:
-        here = [f.folders[depth] if len(f.folders) > depth else None for f in out.files]
+        here = [folders[depth] if len(folders) > depth else None for folders in out.folders]
         level = {name for name in here if name is not None}
         if not level:
             return
@@ -154,8 +124,8 @@ def _from_folders(out: _Found, options: Options) -> None:
 
 def _grades_below(out: _Found, depth: int) -> bool:
     """Whether folders of a greater depth, two or more, are called as grades are."""
-    deepest = max(len(f.folders) for f in out.files)
-    levels = ({f.folders[d] for f in out.files if len(f.folders) > d} for d in range(depth + 1, deepest))
+    deepest = max(map(len, out.folders))
+    levels = ({folders[d] for folders in out.folders if len(folders) > d} for d in range(depth + 1, deepest))
     return any(len(level) > 1 and grades(level) for level in levels)
 
 
@@ -318,9 +288,7 @@ def _patients(out: _Found, options: Options) -> list[tuple[str, str]]:
     if options.patients == NONE:
         return [(f"file {f.name}", "") for f in out.files]
     if not options.patients:
-        owned = [
-            owner if owner[0] else (names.patient(f.name), "") for owner, f in zip(out.owners, out.files, strict=True)
-        ]
+        owned = [owner if owner[0] else (patient(f.name), "") for owner, f in zip(out.owners, out.files, strict=True)]
         return [(w, of or ("the names of the files" if w.startswith("patient ") else "")) for w, of in owned]
     expression = names.pattern(options.patients)
     owners = []
@@ -369,16 +337,6 @@ def _say(out: _Found, labels: Sequence[str | None], label_name: str, split: str)
         rest = out.splits.count("")
         beside = f" {rest:,} images of no split are left out." if split and rest else ""
         out.said.append(f"Splits: {each}. Used: {used}.{beside}")
-
-
-def about_patients(owners: Sequence[str], known_from: Collection[str]) -> str:
-    """What is known of whose the images are, in a sentence. `known_from` is where from, of all of them."""
-    known = [owner for owner in owners if owner.startswith("patient ")]
-    if not known:
-        return "No patients are known: each file counts as a patient of its own."
-    alone = len(owners) - len(known)
-    rest = f"; {alone:,} images name none and count as patients of their own" if alone else ""
-    return f"Patients: {len(set(known)):,}, from {' and '.join(sorted(filter(None, known_from)))}{rest}."
 
 
 def _listed(found: Collection[str], most: int = LISTED) -> str:
