@@ -1,6 +1,9 @@
 """The example of a whole training does what it says, and the public interface is there."""
 
+import os
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +37,47 @@ def test_the_minimal_training_trains(tmp_path, monkeypatch, classes):
     assert generate(model, range(3)).shape == (3, 1, 16, 16)
     assert model.class_names == (classes if len(classes) > 1 else ())
     assert model.config.images_seen >= 100
+
+
+ALONE = """
+import sys
+from pathlib import Path
+import gan_core
+folder = Path(sys.argv[1])
+found = gan_core.load(str(folder), 16)
+assert found.class_names == ("0Normal", "2Mild"), found.class_names
+assert found.labels.tolist() == [0, 0, 1]
+assert found.files == ("0Normal/9000001L.png", "0Normal/9000001R.png", "2Mild/9000010.png")
+assert found.patients[0] == found.patients[1] == "patient 9000001"
+left = {s.file: s.reason for s in found.skipped}
+assert left.pop("2Mild/damaged.png") and left == {
+    "beside.png": "lies beside the class folders, not in one", "0Normal/notes.txt": "not an image"
+}, left
+flat = gan_core.load(str(folder / "0Normal"), 16)
+assert flat.class_names == () and flat.labels.tolist() == [0, 0]
+for nothing in ("phantom:20", str(folder / "beside.png"), ""):
+    try:
+        gan_core.load(nothing, 16)
+    except gan_core.UserError as e:
+        assert "There is no folder" in str(e)
+    else:
+        raise AssertionError(nothing)
+assert not any(name.split(".")[0] == "studio" for name in sys.modules)
+"""
+
+
+def test_the_core_alone_reads_a_folder_for_each_class(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("0Normal/9000001L", "0Normal/9000001R", "2Mild/9000010", "beside"):
+        path = tmp_path / "films" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (20, 16), np.uint8)).save(path)
+    (tmp_path / "films" / "2Mild" / "damaged.png").write_bytes(path.read_bytes()[:60])
+    (tmp_path / "films" / "0Normal" / "notes.txt").write_text("nothing to see")
+    env = os.environ | {"KNEE_GAN_CACHE": str(tmp_path / "cache")}
+    run = [sys.executable, "-c", ALONE, str(tmp_path / "films")]
+    done = subprocess.run(run, cwd=EXAMPLE.parent.parent, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_it_fits_on_a_page():

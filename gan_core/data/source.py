@@ -208,7 +208,7 @@ def open_source(source: str, cache_dir: Path) -> Source:
     if registry.OPEN:
         return registry.resolve(registry.OPEN)(source, cache_dir)
     path = Path(source)
-    if not path.is_dir():
+    if not source or not path.is_dir():
         raise UserError(f"There is no folder {source[:200]!r}; give a folder of pictures.")
     path = path.resolve()
     found, skipped = list_folder(path)

@@ -53,11 +53,10 @@ def list_parquet(name: str, path: Path, options: Options = Options()) -> Columns
             return BytesIO(group_images(group)[row] or b"")
 
     said = tables.class_names(schema.metadata)
-    plain = [f.name for f in schema if not pa.types.is_nested(f.type) and not pa.types.is_large_binary(f.type)]
-    plain = [n for n in plain if not pa.types.is_binary(schema.field(n).type)]
+    plain = tables.simple_columns(table)
     if about.num_rows * max(1, len(plain)) > tables.MOST_CELLS:
         raise UserError(f"{name} claims {about.num_rows:,} rows of {len(plain):,} columns; these are too many.")
-    rows = [tables.texts({k: tables.named(v, said.get(k, ())) for k, v in r.items()}) for r in _read(table, plain)]
+    rows = tables.parquet_rows(table)
     label = tables.label_column(plain, options.label, name) or tables.only_class_like(plain, rows, name)
     split, patient = tables.split_column(plain), tables.patient_column(plain)
     of_file = known_split(PurePosixPath(name).stem)
@@ -74,10 +73,6 @@ def list_parquet(name: str, path: Path, options: Options = Options()) -> Columns
         for i, (place, row) in enumerate(zip(places, rows, strict=True))
     ]
     return Columns(files, said.get(label, ()), label)
-
-
-def _read(table: Any, columns: list[str]) -> list[dict[str, Any]]:
-    return table.read(columns=columns).to_pylist() if columns else [{}] * table.metadata.num_rows
 
 
 def _holds_pictures(kind: Any) -> bool:

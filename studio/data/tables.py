@@ -10,12 +10,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gan_core.data.source import File, natural
 from gan_core.errors import UserError
 from gan_core.grades import plain
 from studio.data.options import Question
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 MAX_TABLE_BYTES = 64 * 2**20
 TABLES = frozenset(
@@ -176,16 +179,28 @@ def _parquet(content: bytes) -> list[dict[str, str]]:
 
     try:
         file = pq.ParquetFile(io.BytesIO(content))
-        simple = [
-            f.name for f in file.schema_arrow if not pa.types.is_nested(f.type) and not pa.types.is_binary(f.type)
-        ]
         if sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)) > 4 * MAX_TABLE_BYTES:
             raise ValueError("it is too large for a table of labels")
-        _refuse_size(file.metadata.num_rows, len(simple))
-        names = class_names(file.schema_arrow.metadata)
-        rows = file.read(columns=simple).to_pylist()
+        _refuse_size(file.metadata.num_rows, len(simple_columns(file)))
+        return parquet_rows(file)
     except pa.ArrowException as e:
         raise ValueError(e) from e
+
+
+def simple_columns(table: pq.ParquetFile) -> list[str]:
+    """The columns of a parquet table whose values are single ones, and no bytes."""
+    from pyarrow import types
+
+    several = (types.is_nested, types.is_binary, types.is_large_binary)
+    return [f.name for f in table.schema_arrow if not any(kind(f.type) for kind in several)]
+
+
+def parquet_rows(table: pq.ParquetFile) -> list[dict[str, str]]:
+    """A parquet table's rows, every value of its simple columns as text, and a class by its name where it has one."""
+    if not (columns := simple_columns(table)):
+        return [{} for _ in range(table.metadata.num_rows)]
+    names = class_names(table.schema_arrow.metadata)
+    rows = table.read(columns=columns).to_pylist()
     return [texts({k: named(v, names.get(k, ())) for k, v in row.items()}) for row in rows]
 
 
