@@ -30,10 +30,11 @@ from gan_core.errors import UserError
 from gan_core.generate import class_index, generate, own_classes
 from gan_core.model import SHIPPED, ModelConfig, load_model, save_model
 from studio.export import dicom, near, write
-from studio.export.folder import ExportFolder, create_export, delete_export
+from studio.export.folder import ExportFolder, create_export
 from studio.export.job import run_export
 from studio.export.plan import ExportRequest, class_folders, plan
 from studio.export.write import BATCH, COLUMNS, Export
+from studio.jobs.launch import delete
 
 STORESCU, STORESCP = shutil.which("storescu"), shutil.which("storescp")
 VALIDATOR = shutil.which("dciodvfy")
@@ -668,8 +669,7 @@ def test_the_command_exports_and_goes_on(made, tmp_path, call):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "give --model and --out"),
-        (("--out", "x"), "give --model and --out"),
+        (("--out", "x"), "Missing option '--model'"),
         (("--model", "MODEL", "--out", "x", "--format", "jpeg"), "--format is png, datasets, dicom"),
         (("--model", "MODEL", "--out", "x", "--classes", "7"), "asks for no classes"),
         (("--model", "MODEL", "--out", "x", "--classes", "0=3", "--n", "4"), "add up to 3 images, not to 4"),
@@ -702,7 +702,7 @@ def test_a_job_writes_its_files_and_how_it_stands(made):
     assert folder.zip_path.is_file()
     assert [row["seed"] for row in folder.rows(3)] == ["0", "1", "2"]
     assert folder.label_name() == "KL grade"
-    delete_export(folder)
+    delete(folder)
     assert ExportFolder.all() == []
 
 

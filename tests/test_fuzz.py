@@ -29,7 +29,7 @@ from gan_core.train.trainer import train
 from studio.explore.upload import read_image
 from studio.export.folder import ExportFolder
 from studio.export.job import run_export
-from studio.jobs.deletion import delete_run
+from studio.jobs.launch import delete
 from studio.models.upload import keep_zip
 
 BY_NAME = {target.name: target for target in TARGETS}
@@ -262,7 +262,7 @@ def test_ticks_without_their_figures_warn_of_nothing():
 def test_settings_with_an_impossible_path_do_not_keep_a_run_from_being_deleted(run, tmp_path, monkeypatch):
     monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "runs"))
     run.write_config(run.config().model_copy(update={"data": "a\0b"}))
-    delete_run(run)
+    delete(run)
     assert not run.path.exists()
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from gan_core.errors import UserError
 from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, create_evaluation
-from studio.jobs import folder as jobs
+from studio.jobs import work as jobs
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from gan_core.train.trainer import train
 from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, create_evaluation
 from studio.evaluate.job import run_evaluation, write_pictures
 from studio.jobs import launch
-from studio.jobs.folder import JobStatus
+from studio.jobs.work import JobStatus
 
 needs_encoder = pytest.mark.skipif(
     not (SHIPPED / "knee-encoder" / "config.json").is_file(), reason="the knee encoder is not there"
@@ -101,11 +101,11 @@ def test_start_asks_for_just_what_was_chosen(trained, monkeypatch):
     run = trained("acgan")
     asked = []
 
-    def start(request):
-        asked.append(request)
-        return put(request=request, state="running", message="Starting")
+    def start(job):
+        asked.append(job.request())
+        job.write_status(JobStatus(state="running", message="Starting").with_process())
 
-    monkeypatch.setattr(launch, "start_evaluation", start)
+    monkeypatch.setattr(launch, "start", start)
     at = page()
     at.text_input(key="data-path").set_value("digits").run()
     at.number_input[0].set_value(500).run()
@@ -157,10 +157,10 @@ def test_the_form_goes_on_from_the_last_evaluation(trained):
 def test_a_start_that_fails_is_explained(trained, monkeypatch):
     trained()
 
-    def refuse(request):
+    def refuse(job):
         raise UserError("There is no room.")
 
-    monkeypatch.setattr(launch, "start_evaluation", refuse)
+    monkeypatch.setattr(launch, "start", refuse)
     at = page()
     at.text_input(key="data-path").set_value("digits").run()
     button(at, "Start evaluation").click().run()
@@ -202,16 +202,10 @@ def test_a_failure_is_told_in_words_and_can_be_tried_again(monkeypatch):
     folder.log_path.write_text("Traceback: the rest", encoding="utf-8")
     at = page(evaluation=folder.name)
     assert any("no folder /data/[knees]" in e.value.replace("\\", "") for e in at.error)
-    asked = []
-
-    def start(request):
-        asked.append(request)
-        return put(request=request, state="running", message="Starting")
-
-    monkeypatch.setattr(launch, "start_evaluation", start)
+    started = []
+    monkeypatch.setattr(launch, "start", started.append)
     button(at, "Start again").click().run()
-    assert asked == [ASKED]
-    assert at.selectbox(key="evaluation").value != folder.name
+    assert started == [folder]
 
 
 def test_one_whose_process_is_gone_says_so():

@@ -56,7 +56,7 @@ def offered(tmp_path, monkeypatch):
 @pytest.fixture
 def at_once(monkeypatch):
     """An export is done by the time that it is started."""
-    monkeypatch.setattr(launch, "start_export", lambda folder: run_export(folder, lambda *_: None))
+    monkeypatch.setattr(launch, "start", lambda folder: run_export(folder, lambda *_: None))
 
 
 def page(**query):
@@ -207,7 +207,7 @@ def test_an_export_at_work_shows_how_far_it_is_and_can_be_cancelled():
 def test_what_ended_early_says_why_and_goes_on(monkeypatch, state, message):
     folder = put(state, message)
     started = []
-    monkeypatch.setattr(launch, "start_export", lambda e: started.append(e.name))
+    monkeypatch.setattr(launch, "start", lambda e: started.append(e.name))
     at = page(export=folder.name)
     assert message in told(at)
     assert not links(at)
@@ -245,7 +245,7 @@ def test_one_thing_at_a_time_where_the_server_says_so(monkeypatch):
     assert f"{folder.name} is at work" in told(at)
     assert button(at, "Export").disabled
     with pytest.raises(UserError, match="does one thing at a time"):
-        launch.start_export(create_export(ExportRequest(model="knee-16", n=1)))
+        launch.start(create_export(ExportRequest(model="knee-16", n=1)))
 
 
 def test_visitors_of_a_host_that_shows_no_folders_are_asked_for_none(monkeypatch, at_once):

@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 import json
-import shlex
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 from gan_core.config import Settings
-from gan_core.data import short_source, split_options
+from gan_core.data import split_options
 from gan_core.files import read_own, write_text
-from studio.jobs.folder import JobFolder, JobStatus
+from gan_core.job import Job
+from studio import command
+from studio.jobs.work import JobStatus
 
 MAX_FIGURES = 20_000_000  # bytes of an evaluation's figures
 
@@ -27,16 +28,19 @@ class EvaluationRequest(Settings):
     extractor: str = Field("knee", min_length=1, max_length=1000)
     n: int = Field(2000, ge=50, le=50_000)  # fakes
     truncation: float = Field(1.0, ge=0, le=1)
-    only: tuple[str, ...] = ()  # names of measures; () is all of the quick ones
     seen: Literal["", "data", "reference"] = ""  # which of the two the model has learnt from; "": as it says itself
+    only: tuple[str, ...] = ()  # names of measures; () is all of the quick ones
 
 
-class EvaluationFolder(JobFolder[EvaluationRequest, JobStatus]):
-    kind = "evaluation"
+class EvaluationFolder(Job[EvaluationRequest, JobStatus]):
+    kind, called, where = "evaluation", "an evaluation", "evaluations"
     request_schema = EvaluationRequest
     status_schema = JobStatus
     advice = "Start it again."
-    kept = ""
+
+    def sources(self) -> tuple[str, ...]:
+        request = self.request()
+        return request.data, request.reference
 
     @property
     def report_path(self) -> Path:
@@ -63,16 +67,4 @@ def create_evaluation(request: EvaluationRequest) -> EvaluationFolder:
 
 def command_line(request: EvaluationRequest, *, places: bool = True) -> str:
     """The command that evaluates the same; without `places`, paths of this machine are cut short."""
-
-    def shown(source: str) -> str:
-        return source if places else short_source(source)
-
-    words = ["python -m gan_core evaluate --model", shown(request.model), "--data", shown(request.data)]
-    if request.reference:
-        words += ["--reference", shown(request.reference)]
-    for name in ("extractor", "n", "truncation", "seen"):
-        if (value := getattr(request, name)) != EvaluationRequest.model_fields[name].default:
-            words += [f"--{name}", f"{value:g}" if isinstance(value, float) else shown(str(value))]
-    if request.only:
-        words += ["--only", ",".join(request.only)]
-    return " ".join([words[0], *map(shlex.quote, words[1:])])
+    return command.command_line("evaluate", places=places, **request.model_dump(exclude_defaults=True))

@@ -9,7 +9,7 @@ from gan_core.images import grid, save_png
 from studio.evaluate.evaluate import Evaluation, evaluate
 from studio.evaluate.folder import EvaluationFolder
 from studio.evaluate.report import report_html
-from studio.jobs.folder import Progress, run_job
+from studio.jobs.work import Progress, run_job
 
 
 def run_evaluation(folder: EvaluationFolder, show: Progress) -> Evaluation | None:
@@ -25,7 +25,7 @@ def run_evaluation(folder: EvaluationFolder, show: Progress) -> Evaluation | Non
         folder.write_figures(result.as_json())  # last: where there are figures, there is all the rest
         return result
 
-    return run_job(folder, work, show, lambda result: {})
+    return run_job(folder, work, show)
 
 
 def write_pictures(folder: EvaluationFolder, result: Evaluation) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from studio.export.folder import ExportFolder
 from studio.export.write import Export, Tally
-from studio.jobs.folder import Progress, run_job
+from studio.jobs.work import Progress, run_job
 
 
 def run_export(folder: ExportFolder, show: Progress) -> Tally | None:
@@ -17,4 +17,5 @@ def run_export(folder: ExportFolder, show: Progress) -> Tally | None:
         lambda progress: Export(folder.request(), folder.files_path).run(progress),
         show,
         lambda tally: {"images": tally.images, "near": tally.near, "left_out": tally.left_out},
+        "What is made so far is kept.",
     )

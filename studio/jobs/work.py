@@ -1,0 +1,94 @@
+"""Doing a job in the process started for it: how it stands is written down as it goes, and it ends when asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from pydantic import Field
+
+from gan_core.errors import UserError
+from gan_core.job import Job
+from gan_core.status import ProcessStatus, State, duration, ended_by
+
+STATUS_SECONDS = 0.5
+SURE_AFTER = 2.0  # seconds of a step, before its end is foretold
+Progress = Callable[[str, int, int], None]  # (what is being done, so many, of so many)
+_T = TypeVar("_T")
+
+
+class JobStatus(ProcessStatus):
+    """How a job stands: `message` says what is being done, and `done` of `total` of it are."""
+
+    done: int = Field(0, ge=0)
+    total: int = Field(0, ge=0)
+    seconds_left: float | None = None  # of this step
+
+    @property
+    def share(self) -> float | None:
+        return min(1.0, self.done / self.total) if self.total else None
+
+    def progress(self) -> str:
+        """How far this step is and how long it will take, in one line."""
+        left = "" if self.seconds_left is None else f" · {duration(self.seconds_left)} left"
+        return f"{self.done:,} of {self.total:,}{left}"
+
+
+class _StopRequest(Exception):
+    """Somebody asked for an end."""
+
+
+def run_job(
+    job: Job,
+    work: Callable[[Progress], _T],
+    show: Progress,
+    told: Callable[[_T], dict[str, int]] = lambda result: {},
+    kept: str = "",
+) -> _T | None:
+    """Does `work` and writes into the job's status how it stands; None where somebody asked it to stop.
+
+    `show` gets the progress too. `told` is what the status says of the result besides, and `kept` what becomes of one
+    that is stopped.
+
+    Raises what `work` raises, after writing it into the status.
+    """
+    began = time.monotonic()
+    written, step, since, first, at = 0.0, "", 0.0, 0, ""
+
+    def say(state: State, message: str, **more: float | None) -> None:
+        seconds = time.monotonic() - began
+        status = job.status_schema.model_validate({"state": state, "message": message, "seconds": seconds, **more})
+        job.write_status(status.with_process())
+
+    def progress(what: str, done: int, of: int) -> None:
+        nonlocal written, step, since, first, at
+        show(what, done, of)
+        at = f" at {done:,} of {of:,}" if of else ""
+        now = time.monotonic()
+        if what == step and now - written <= STATUS_SECONDS:
+            return
+        if what != step:
+            step, since, first = what, now, done
+        written = now
+        if job.stop_path.exists():
+            raise _StopRequest
+        seconds, made = now - since, done - first
+        left = (of - done) * seconds / made if made > 0 and seconds > SURE_AFTER else None
+        say("running", what, done=done, total=of, seconds_left=left)
+
+    try:
+        say("running", "Starting")
+        result = work(progress)
+        say("finished", "", **told(result))
+        return result
+    except (_StopRequest, KeyboardInterrupt):
+        job.stop_path.unlink(missing_ok=True)
+        say("stopped", f"Stopped on request{at}. {kept}".strip())
+        return None
+    except UserError as e:
+        say("failed", str(e))
+        raise
+    except Exception as e:
+        say("failed", ended_by(f"the {job.kind}", e))
+        raise
