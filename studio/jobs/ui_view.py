@@ -107,8 +107,9 @@ def watch(
             below()
         except UserError as error:  # a fragment's own runs do not pass through the frame
             st.error(plain(str(error)))
-        with st.expander("Log", icon=":material/notes:"):
-            st.code(_log_tail(job.log_path) or "Nothing was logged.", language=None, height=240)
+        if isinstance(job, Run) or job.status().state != "finished":
+            with st.expander("Log", icon=":material/notes:"):
+                st.code(_log_tail(job.log_path) or "Nothing was logged.", language=None, height=240)
 
     live()
     return alive
