@@ -28,7 +28,6 @@ from studio.cli import app
 from studio.evaluate.comparison import Comparison, compare
 from studio.evaluate.evaluate import evaluate
 from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, create_evaluation
-from studio.evaluate.job import run_evaluation
 from studio.evaluate.metrics import METRICS, lines
 from studio.jobs.launch import delete
 from studio.jobs.work import JobStatus
@@ -249,7 +248,7 @@ def test_constant_images_and_too_few_reals_are_said_in_words(model, unseen, phan
 def test_an_evaluation_is_kept_found_and_deleted(model, unseen, eye):
     folder = create_evaluation(request(model, unseen, eye, only=("kd",)))
     assert not folder.figures()
-    run_evaluation(folder, lambda what, done, of: None)
+    folder.run(lambda what, done, of: None)
     assert folder.status().state == "finished"
     assert EvaluationFolder.all()[0] == folder
     assert folder.figures()["kd"]["n"] > 0
@@ -260,11 +259,11 @@ def test_an_evaluation_is_kept_found_and_deleted(model, unseen, eye):
 
 def test_an_evaluation_stops_when_asked_and_says_what_is_wrong(model, unseen, eye):
     folder = create_evaluation(request(model, unseen, eye))
-    assert run_evaluation(folder, lambda what, done, of: folder.request_stop()) is None
+    assert folder.run(lambda what, done, of: folder.request_stop()) is None
     assert folder.status().state == "stopped"
     broken = create_evaluation(request(model, "no/such/folder", eye))
     with pytest.raises(UserError, match="no/such/folder"):
-        run_evaluation(broken, lambda what, done, of: None)
+        broken.run(lambda what, done, of: None)
     assert broken.status().state == "failed"
     assert "no/such/folder" in broken.status().message
 

@@ -31,7 +31,6 @@ from gan_core.generate import class_index, generate, own_classes
 from gan_core.model import SHIPPED, ModelConfig, load_model, save_model
 from studio.export import dicom, near, write
 from studio.export.folder import ExportFolder, create_export
-from studio.export.job import run_export
 from studio.export.plan import ExportRequest, class_folders, plan
 from studio.export.write import BATCH, COLUMNS, Export
 from studio.jobs.launch import delete
@@ -696,7 +695,7 @@ def runs(tmp_path, monkeypatch):
 def test_a_job_writes_its_files_and_how_it_stands(made):
     folder = create_export(asked(made(), zip=True))
     assert [e.name for e in ExportFolder.all()] == [folder.name]
-    run_export(folder, silent)
+    folder.run(silent)
     status = folder.status()
     assert (status.state, status.images, status.near) == ("finished", 40, 0)
     assert folder.zip_path.is_file()
@@ -710,15 +709,15 @@ def test_a_job_writes_its_files_and_how_it_stands(made):
 def test_a_job_stops_on_request_and_goes_on(made):
     folder = create_export(asked(made(), zip=True))
     folder.request_stop()
-    assert run_export(folder, silent) is None
+    assert folder.run(silent) is None
     assert folder.status().state == "stopped"
-    assert run_export(folder, silent).images == 40
+    assert folder.run(silent).images == 40
 
 
 @pytest.mark.usefixtures("runs")
 def test_a_job_that_cannot_says_why(tmp_path):
     folder = create_export(asked(tmp_path / "nowhere"))
     with pytest.raises(UserError):
-        run_export(folder, silent)
+        folder.run(silent)
     assert folder.status().state == "failed"
     assert "nowhere" in folder.status().message

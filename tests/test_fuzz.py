@@ -28,7 +28,6 @@ from gan_core.train.run import Status, create_run
 from gan_core.train.trainer import train
 from studio.explore.upload import read_image
 from studio.export.folder import ExportFolder
-from studio.export.job import run_export
 from studio.jobs.launch import delete
 from studio.models.upload import keep_zip
 
@@ -280,5 +279,5 @@ def test_a_manifest_cut_in_its_last_column_is_made_again(house):
     whole = manifest.read_bytes()
     manifest.write_bytes(whole[:-5] + b"\r\n")
     with house.at_home():
-        run_export(job, lambda what, done, of: None)
+        job.run(lambda what, done, of: None)
     assert manifest.read_bytes() == whole

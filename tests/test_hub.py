@@ -31,7 +31,7 @@ from studio.evaluate.folder import EvaluationRequest, create_evaluation
 from studio.jobs import launch
 from studio.models import downloads
 from studio.models.card import evaluation_of, hub_card
-from studio.models.downloads import Download, DownloadStatus, create_download, fetch_first, run_download
+from studio.models.downloads import Download, DownloadStatus, create_download, fetch_first
 from studio.models.inventory import inventory, places
 from studio.models.push import plan_push, push
 from studio.models.upload import keep_zip
@@ -571,13 +571,13 @@ def test_a_download_tells_how_far_it_is_and_can_be_stopped(hub, files):
         if done:
             job.request_stop()
 
-    assert run_download(job, stop) is None
+    assert job.run(stop) is None
     status = job.status()
     assert status.state == "stopped"
     assert "Nothing was kept" in status.message
     assert not stored()
     repo.faults.clear()
-    assert run_download(job, quiet).origin.revisions == ("",)
+    assert job.run(quiet).origin.revisions == ("",)
     assert job.status().state == "finished"
     assert job.result().origin.repo == "lab/slow"
     launch.delete(job)
@@ -598,7 +598,7 @@ def test_a_wish_to_stop_is_heard_while_the_hub_sends_nothing(hub, files, monkeyp
             job.request_stop()
 
     try:
-        assert run_download(job, stop) is None
+        assert job.run(stop) is None
     finally:
         asleep.set()
     assert job.status().state == "stopped"
@@ -609,7 +609,7 @@ def test_a_download_that_fails_says_why(hub, repo):
     job = create_download(look(hub_name(NAME)))
     repo.faults = {"model.safetensors": "wrong"}
     with pytest.raises(UserError, match="arrived damaged"):
-        run_download(job, quiet)
+        job.run(quiet)
     assert job.status().state == "failed"
     assert "arrived damaged" in job.status().message
     assert [d.path for d in Download.all()] == [job.path]
@@ -619,7 +619,7 @@ def test_a_download_that_fails_says_why(hub, repo):
 
 def test_how_a_download_ended_is_told_for_a_day(hub, repo):
     job = create_download(look(hub_name(NAME)))
-    run_download(job, quiet)
+    job.run(quiet)
     downloads.forget(older=downloads.KEPT_SECONDS)
     assert job in Download.all()
     os.utime(job.path, (0, 0))

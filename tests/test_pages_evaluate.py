@@ -10,7 +10,6 @@ from gan_core.train.distributed import World
 from gan_core.train.run import create_run
 from gan_core.train.trainer import train
 from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, create_evaluation
-from studio.evaluate.job import run_evaluation, write_pictures
 from studio.jobs import launch
 from studio.jobs.work import JobStatus
 
@@ -47,7 +46,7 @@ def put(found=None, request=ASKED, state="finished", message="", **status):
     """An evaluation's folder, as the job leaves it; `found` None where it has not come to figures."""
     folder = create_evaluation(request)
     if found is not None:
-        write_pictures(folder, evaluation(found))
+        folder.write_pictures(evaluation(found))
         folder.report_path.write_text("<p>report</p>", encoding="utf-8")
         folder.write_figures(found)
     folder.write_status(JobStatus(state=state, message=message, seconds=30, **status).with_process())
@@ -393,7 +392,7 @@ def test_a_real_evaluation_of_digits_shows_its_figures(trained):
         )
     )
     seen = []
-    assert run_evaluation(folder, lambda what, done, of: seen.append(what)) is not None
+    assert folder.run(lambda what, done, of: seen.append(what)) is not None
     assert folder.status().state == "finished"
     assert "Making synthetic images" in seen
     at = page(evaluation=folder.name)
@@ -412,7 +411,7 @@ def test_a_stop_ends_it_without_figures(trained):
     def stop(what, done, of):
         folder.request_stop()
 
-    assert run_evaluation(folder, stop) is None
+    assert folder.run(stop) is None
     assert not folder.stop_path.exists()
     assert folder.status().state == "stopped"
     assert not folder.figures()

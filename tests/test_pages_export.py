@@ -18,7 +18,6 @@ from gan_core.errors import UserError
 from gan_core.model import ModelConfig, save_model
 from studio.export import routes as export_routes
 from studio.export.folder import ExportFolder, ExportStatus, create_export
-from studio.export.job import run_export
 from studio.export.plan import ExportRequest
 from studio.jobs import launch
 from studio.models import ui_models as models
@@ -56,7 +55,7 @@ def offered(tmp_path, monkeypatch):
 @pytest.fixture
 def at_once(monkeypatch):
     """An export is done by the time that it is started."""
-    monkeypatch.setattr(launch, "start", lambda folder: run_export(folder, lambda *_: None))
+    monkeypatch.setattr(launch, "start", lambda folder: folder.run(lambda *_: None))
 
 
 def page(**query):
@@ -292,7 +291,7 @@ def client():
 
 def test_the_route_gives_the_zip_and_a_part_of_it(client, offered):
     folder = create_export(ExportRequest(model=str(offered["knee-16"]), n=4, zip=True))
-    run_export(folder, lambda *_: None)
+    folder.run(lambda *_: None)
     answer = client.get("/" + export_routes.address(folder.name))
     assert answer.headers["content-type"] == "application/zip"
     assert folder.zip_path.name in answer.headers["content-disposition"]

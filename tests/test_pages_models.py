@@ -15,7 +15,7 @@ from gan_core.hub.pull import pull
 from gan_core.hub.store import stored
 from studio import hosting
 from studio.jobs import launch
-from studio.models.downloads import Download, run_download
+from studio.models.downloads import Download
 from studio.models.upload import keep_zip
 
 
@@ -35,7 +35,7 @@ def threads(monkeypatch):
 
     def start(job):
         job.write_status(job.starting().with_process())
-        started.append(threading.Thread(target=run_download, args=(job, lambda *_: None)))
+        started.append(threading.Thread(target=job.run, args=(lambda *_: None,)))
         started[-1].start()
 
     monkeypatch.setattr(launch, "start", start)

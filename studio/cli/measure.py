@@ -53,7 +53,6 @@ def evaluate(
         raise bad_call(f"there is no measure {unknown[0]!r}; there are {', '.join(METRICS)}")
 
     environment.restart_prepared()
-    from studio.evaluate.job import run_evaluation  # slow to load: after the call is known to be good
 
     request = EvaluationRequest(
         model=absolute_source(model),
@@ -68,7 +67,7 @@ def evaluate(
     folder = create_evaluation(request)
     try:
         with Stages() as stages:
-            done = run_evaluation(folder, stages)
+            done = folder.run(stages)
     except UserError:
         delete(folder)  # told here, and not worth keeping
         raise

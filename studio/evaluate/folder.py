@@ -4,17 +4,21 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from gan_core.config import Settings
 from gan_core.data import split_options
 from gan_core.files import read_own, write_text
-from gan_core.job import Job
+from gan_core.images import grid, save_png
 from studio import command
-from studio.jobs.work import JobStatus
+from studio.jobs.work import JobStatus, Progress, Task
+
+if TYPE_CHECKING:
+    from studio.evaluate.evaluate import Evaluation
 
 MAX_FIGURES = 20_000_000  # bytes of an evaluation's figures
 
@@ -32,7 +36,7 @@ class EvaluationRequest(Settings):
     only: tuple[str, ...] = ()  # names of measures; () is all of the quick ones
 
 
-class EvaluationFolder(Job[EvaluationRequest, JobStatus]):
+class EvaluationFolder(Task[EvaluationRequest, JobStatus]):
     kind, called, where = "evaluation", "an evaluation", "evaluations"
     request_schema = EvaluationRequest
     status_schema = JobStatus
@@ -41,6 +45,16 @@ class EvaluationFolder(Job[EvaluationRequest, JobStatus]):
     def sources(self) -> tuple[str, ...]:
         request = self.request()
         return request.data, request.reference
+
+    def work(self, progress: Progress) -> Evaluation:
+        from studio.evaluate.evaluate import evaluate  # slow to load
+        from studio.evaluate.report import report_html
+
+        result = evaluate(self.request(), progress)
+        self.write_pictures(result)
+        write_text(self.report_path, report_html(result, date.today()))
+        self.write_figures(result.as_json())  # last: where there are figures, there is all the rest
+        return result
 
     @property
     def report_path(self) -> Path:
@@ -53,6 +67,14 @@ class EvaluationFolder(Job[EvaluationRequest, JobStatus]):
         except (OSError, ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
+
+    def write_pictures(self, result: Evaluation) -> None:
+        """`fakes.png`, `reals.png` and `worst.png`, where each row of the last is a fake and its nearest training
+        image."""
+        columns = {"fakes": 8, "reals": 8, "worst": 2}
+        for name, images in (("fakes", result.fakes), ("reals", result.reals), ("worst", result.worst)):
+            if len(images):
+                save_png(self.path / f"{name}.png", grid(images, columns[name]))
 
     def write_figures(self, figures: dict[str, Any]) -> None:
         write_text(self.path / "evaluation.json", json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field
 
+from gan_core.config import Settings
 from gan_core.errors import UserError
 from gan_core.job import Job
 from gan_core.status import ProcessStatus, State, duration, ended_by
@@ -15,7 +16,8 @@ from gan_core.status import ProcessStatus, State, duration, ended_by
 STATUS_SECONDS = 0.5
 SURE_AFTER = 2.0  # seconds of a step, before its end is foretold
 Progress = Callable[[str, int, int], None]  # (what is being done, so many, of so many)
-_T = TypeVar("_T")
+_R = TypeVar("_R", bound=Settings)
+_S = TypeVar("_S", bound="JobStatus")
 
 
 class JobStatus(ProcessStatus):
@@ -39,56 +41,60 @@ class _StopRequest(Exception):
     """Somebody asked for an end."""
 
 
-def run_job(
-    job: Job,
-    work: Callable[[Progress], _T],
-    show: Progress,
-    told: Callable[[_T], dict[str, int]] = lambda result: {},
-    kept: str = "",
-) -> _T | None:
-    """Does `work` and writes into the job's status how it stands; None where somebody asked it to stop.
+class Task(Job[_R, _S]):
+    """A job of the application's. Each kind says what it does."""
 
-    `show` gets the progress too. `told` is what the status says of the result besides, and `kept` what becomes of one
-    that is stopped.
+    kept: ClassVar[str] = ""  # what becomes of one that is stopped
 
-    Raises what `work` raises, after writing it into the status.
-    """
-    began = time.monotonic()
-    written, step, since, first, at = 0.0, "", 0.0, 0, ""
+    def work(self, progress: Progress) -> Any:
+        """Does what is asked, and says how far it is. Raises `UserError` where something is wrong."""
+        raise NotImplementedError
 
-    def say(state: State, message: str, **more: float | None) -> None:
-        seconds = time.monotonic() - began
-        status = job.status_schema.model_validate({"state": state, "message": message, "seconds": seconds, **more})
-        job.write_status(status.with_process())
+    def told(self, result: Any) -> dict[str, int]:
+        """What the status says of the result besides."""
+        return {}
 
-    def progress(what: str, done: int, of: int) -> None:
-        nonlocal written, step, since, first, at
-        show(what, done, of)
-        at = f" at {done:,} of {of:,}" if of else ""
-        now = time.monotonic()
-        if what == step and now - written <= STATUS_SECONDS:
-            return
-        if what != step:
-            step, since, first = what, now, done
-        written = now
-        if job.stop_path.exists():
-            raise _StopRequest
-        seconds, made = now - since, done - first
-        left = (of - done) * seconds / made if made > 0 and seconds > SURE_AFTER else None
-        say("running", what, done=done, total=of, seconds_left=left)
+    def run(self, show: Progress) -> Any:
+        """The result of `work`, while the status says how it stands; None where somebody asked it to stop.
 
-    try:
-        say("running", "Starting")
-        result = work(progress)
-        say("finished", "", **told(result))
-        return result
-    except (_StopRequest, KeyboardInterrupt):
-        job.stop_path.unlink(missing_ok=True)
-        say("stopped", f"Stopped on request{at}. {kept}".strip())
-        return None
-    except UserError as e:
-        say("failed", str(e))
-        raise
-    except Exception as e:
-        say("failed", ended_by(f"the {job.kind}", e))
-        raise
+        `show` gets the progress too. Raises what `work` raises, after writing it into the status.
+        """
+        began = time.monotonic()
+        written, step, since, first, at = 0.0, "", 0.0, 0, ""
+
+        def say(state: State, message: str, **more: float | None) -> None:
+            seconds = time.monotonic() - began
+            status = self.status_schema.model_validate({"state": state, "message": message, "seconds": seconds, **more})
+            self.write_status(status.with_process())
+
+        def progress(what: str, done: int, of: int) -> None:
+            nonlocal written, step, since, first, at
+            show(what, done, of)
+            at = f" at {done:,} of {of:,}" if of else ""
+            now = time.monotonic()
+            if what == step and now - written <= STATUS_SECONDS:
+                return
+            if what != step:
+                step, since, first = what, now, done
+            written = now
+            if self.stop_path.exists():
+                raise _StopRequest
+            seconds, made = now - since, done - first
+            left = (of - done) * seconds / made if made > 0 and seconds > SURE_AFTER else None
+            say("running", what, done=done, total=of, seconds_left=left)
+
+        try:
+            say("running", "Starting")
+            result = self.work(progress)
+            say("finished", "", **self.told(result))
+            return result
+        except (_StopRequest, KeyboardInterrupt):
+            self.stop_path.unlink(missing_ok=True)
+            say("stopped", f"Stopped on request{at}. {self.kept}".strip())
+            return None
+        except UserError as e:
+            say("failed", str(e))
+            raise
+        except Exception as e:
+            say("failed", ended_by(f"the {self.kind}", e))
+            raise

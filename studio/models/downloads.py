@@ -19,11 +19,10 @@ from gan_core.hub.client import HubName, Unreachable
 from gan_core.hub.look import Found, look
 from gan_core.hub.pull import pull, pull_or_cached
 from gan_core.hub.store import Stored, find_stored
-from gan_core.job import Job
 from gan_core.model import shipped_generators
 from gan_core.status import duration
 from studio import hosting
-from studio.jobs.work import JobStatus, Progress, run_job
+from studio.jobs.work import JobStatus, Progress, Task
 from studio.models.inventory import places
 
 SILENCE = 3  # seconds without a byte after which a person is told
@@ -50,11 +49,15 @@ class DownloadStatus(JobStatus):
         return f"{said} · checking" if self.done >= self.total else f"{said}{left}"
 
 
-class Download(Job[DownloadRequest, DownloadStatus]):
+class Download(Task[DownloadRequest, DownloadStatus]):
     kind, called, where = "download", "a download", "downloads"
     request_schema = DownloadRequest
     status_schema = DownloadStatus
     advice = "Start it again."
+    kept = "Nothing was kept."
+
+    def work(self, progress: Progress) -> Stored:
+        return _fetch(self.request(), progress)
 
     def result(self) -> Stored | None:
         """The model that it has fetched, while it is here."""
@@ -79,14 +82,6 @@ def forget(repo: str = "", older: float = 0.0) -> None:
         with suppress(UserError, OSError):  # one that is at work, or gone by now
             if time.time() - download.path.stat().st_mtime >= older and repo in ("", download.request().repo):
                 download.delete()
-
-
-def run_download(job: Download, show: Progress) -> Stored | None:
-    """Fetches what `job` asks for; None where somebody asked it to stop. `show` gets the progress too.
-
-    Raises `UserError`, after writing it into the job's status, where it cannot be had.
-    """
-    return run_job(job, lambda progress: _fetch(job.request(), progress), show, kept="Nothing was kept.")
 
 
 class _Cancelled(Exception):
