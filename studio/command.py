@@ -11,15 +11,16 @@ from gan_core.data import short_source
 def command_line(verb: str, *arguments: str, places: bool = True, **options: Any) -> str:
     """`python -m gan_core VERB ARGUMENTS --OPTION VALUE ...`, quoted for a shell.
 
-    An option that is None, False or empty is left out, one that is True stands alone, and one with several values is a
-    list with commas. Without `places`, paths of this machine are cut short.
+    An option that is False, "" or () is left out, and one that is True stands alone; a tuple becomes one list with
+    commas, and for each item of a list the option stands anew. Without `places`, paths of this machine are cut short.
     """
     words = [verb, *arguments]
-    for name, value in options.items():
-        if value is True:
-            words.append(f"--{name.replace('_', '-')}")
-        elif value is not None and value is not False and value not in ("", ()):
-            words += [f"--{name.replace('_', '-')}", _text(value, places)]
+    for name, asked in options.items():
+        for value in asked if isinstance(asked, list) else [asked]:
+            if value is True:
+                words.append(f"--{name.replace('_', '-')}")
+            elif value is not False and value not in ("", ()):
+                words += [f"--{name.replace('_', '-')}", _text(value, places)]
     return " ".join(["python -m gan_core", *map(shlex.quote, words)])
 
 
