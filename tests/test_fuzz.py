@@ -112,9 +112,11 @@ def test_every_parameter_of_a_link_is_fuzzed():
             bound = options.get("bind") == "query-params" or ast.unparse(node.func) == "one_of"
             if bound and "key" in options:
                 found.add(options["key"])
+            if ast.unparse(node.func) == "offered" and len(node.args) == 3:
+                found.add(node.args[2].value)
             if ast.unparse(node.func) in ("st.query_params.get", "link.get") and isinstance(node.args[0], ast.Constant):
                 found.add(node.args[0].value)
-    assert {"seed", "run", "at", "hub", "target"} <= found
+    assert {"seed", "run", "export", "at", "hub", "target"} <= found
     assert found <= {name for known in PAGES.values() for name in known}
 
 

@@ -60,7 +60,7 @@ class Task(Job[_R, _S]):
         `show` gets the progress too. Raises what `work` raises, after writing it into the status.
         """
         began = time.monotonic()
-        written, step, since, first, at = 0.0, "", 0.0, 0, ""
+        written, step, since, first, reached = 0.0, "", 0.0, 0, (0, 0)
 
         def say(state: State, message: str, **more: float | None) -> None:
             seconds = time.monotonic() - began
@@ -68,9 +68,9 @@ class Task(Job[_R, _S]):
             self.write_status(status.with_process())
 
         def progress(what: str, done: int, of: int) -> None:
-            nonlocal written, step, since, first, at
+            nonlocal written, step, since, first, reached
             show(what, done, of)
-            at = f" at {done:,} of {of:,}" if of else ""
+            reached = (done, of)
             now = time.monotonic()
             if what == step and now - written <= STATUS_SECONDS:
                 return
@@ -90,6 +90,8 @@ class Task(Job[_R, _S]):
             return result
         except (_StopRequest, KeyboardInterrupt):
             self.stop_path.unlink(missing_ok=True)
+            done, total = reached
+            at = f" at {self.status_schema(done=done, total=total).progress()}" if total else ""
             say("stopped", f"Stopped on request{at}. {self.kept}".strip())
             return None
         except UserError as e:
