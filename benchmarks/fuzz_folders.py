@@ -27,8 +27,8 @@ from gan_core.train.run import Run, find_unfinished
 from studio import cli
 from studio import runs as lineup
 from studio.evaluate.folder import EvaluationFolder
-from studio.export.folder import ExportFolder, delete_export
-from studio.jobs.deletion import delete_evaluation, delete_run
+from studio.export.folder import ExportFolder
+from studio.jobs.launch import delete
 from studio.models.inventory import inventory
 from studio.runs import media
 
@@ -228,7 +228,7 @@ _RUN_THEN: dict[str, Callable[[Run], object]] = {
     "media": lambda run: [media.curves_csv(run), media.animation_gif(run), media.run_nets(run)],
     "curves": media.curves_png,
     "resume": _resume,
-    "delete": delete_run,
+    "delete": delete,
     "page train": lambda run: visit("train", run=run.name),
     **{
         f"page runs: {v}": lambda run, v=v: visit("runs", runs=run.name, view=v) for v in ("Curves", "Samples", "Table")
@@ -269,7 +269,7 @@ def check_job(house: House, example: tuple[str, Changes, str]) -> bool:
     _harm(folder, found, house.outside / folder.name)
     job = EvaluationFolder(folder) if kind == "evaluation" else ExportFolder(folder)
     if then == "delete":
-        return works(lambda: delete_evaluation(job) if kind == "evaluation" else delete_export(job))
+        return works(lambda: delete(job))
     if then == "go on" and kind == "export":
         return works(lambda: _go_on(job))
     return works(lambda: visit("evaluate" if kind == "evaluation" else "export", **{kind: folder.name}))

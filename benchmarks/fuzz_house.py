@@ -242,16 +242,14 @@ def _trained(root: Path) -> Run:
 def _jobs(model: Path) -> dict[str, Path]:
     """A finished evaluation and a finished export."""
     from studio.evaluate.folder import EvaluationRequest, create_evaluation
-    from studio.evaluate.job import run_evaluation
     from studio.export.folder import create_export
-    from studio.export.job import run_export
     from studio.export.plan import ExportRequest
 
     only = ("fd", "kd", "prdc", "variety", "spectrum")
     evaluation = create_evaluation(EvaluationRequest(model=str(model), data="phantom:60", n=50, only=only))
     export = create_export(ExportRequest(model=str(model), n=3, zip=True))
-    run_evaluation(evaluation, lambda what, done, of: None)
-    run_export(export, lambda what, done, of: None)
+    evaluation.run(lambda what, done, of: None)
+    export.run(lambda what, done, of: None)
     for job in (evaluation, export):
         job.log_path.write_text("All is well.\n")
     return {"evaluation": evaluation.path, "export": export.path}

@@ -18,12 +18,12 @@ from websockets import Subprotocol
 from websockets.sync.client import connect
 
 from gan_core import data
+from gan_core.job import Job
 from gan_core.model import shipped_generators
 from gan_core.train.run import Run, create_run, list_runs, runs_root
 from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, create_evaluation
 from studio.export.folder import ExportFolder
 from studio.jobs import launch
-from studio.jobs.folder import JobFolder
 
 MOST_SECONDS = 1.5  # from a click to the kill; half of the kills come in the first eighth of it
 ALBUM = "phantom:60"
@@ -88,7 +88,7 @@ class Visitor:
         self.line.send(message.SerializeToString())
 
 
-def everything() -> list[Run | JobFolder]:
+def everything() -> list[Job]:
     return [*list_runs(), *EvaluationFolder.all(), *ExportFolder.all()]
 
 
@@ -187,13 +187,14 @@ def _end(run: Run, model: str, table: Table) -> None:
     run.write_config(small_training(run.status().images_seen / 1000 + 0.3))
     launch.start(run)
     wait_until(lambda: not run.alive(), "the training ends")
-    jobs: list[Run | JobFolder] = [run]
+    jobs: list[Job] = [run]
     for export in cut_off:
-        launch.start_export(export)
+        launch.start(export)
         wait_until(lambda export=export: not export.alive(), "the export ends")
         jobs.append(export)
     if evaluations:
-        jobs.append(launch.start_evaluation(EvaluationRequest(model=model, data=ALBUM, n=50, only=("spectrum",))))
+        request = EvaluationRequest(model=model, data=ALBUM, n=50, only=("spectrum",))
+        jobs.append(launch.start_new(create_evaluation(request)))
         wait_until(lambda: not jobs[-1].alive(), "the evaluation ends")
     row.problems += [f"{j.name}: {j.status().message}" for j in jobs if j.status().state != "finished"]
     row.note = f"{len(jobs)} came to their end"

@@ -114,7 +114,7 @@ def main(
 ) -> None:
     """Measure the app with many viewers."""
     from gan_core.presets import configure
-    from gan_core.train.run import Run
+    from gan_core.train.run import Run, create_run
     from studio.jobs import launch
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -125,7 +125,8 @@ def main(
         try:
             with serving(runs, log) as server:
                 if train:
-                    run = launch.start_new(configure("knee-64", data="phantom", judge_kimg=0), "phantom")
+                    config = configure("knee-64", data="phantom", judge_kimg=0)
+                    run = launch.start_new(create_run(config, "phantom"))
                     while run.status().state == "starting":
                         time.sleep(0.5)
                 start = time.monotonic()

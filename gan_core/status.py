@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import psutil
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from gan_core.errors import UserError, no_utf8, why
-from gan_core.files import no_room, overwrite, read_own, write_text
+from gan_core.errors import no_utf8
+from gan_core.files import no_room, overwrite, write_text
 
 YEAR = 365 * 24 * 3600.0  # seconds
 STALE_SECONDS = 300  # a job of another machine that has not written for so long is taken for dead
@@ -42,6 +42,16 @@ class ProcessStatus(BaseModel):
     process_started: float = 0.0  # see `_began`
     host: str = ""
     updated: float = 0.0  # seconds since 1970
+    seconds: float = Field(0.0, ge=0)  # of work so far
+
+    @property
+    def share(self) -> float | None:
+        """How much is done, from 0 to 1; None where that is not known."""
+        return None
+
+    def progress(self) -> str:
+        """How far it is and how long it will take, in one line."""
+        return ""
 
     def with_process(self: _S, process: psutil.Process | None = None) -> _S:
         """A copy that names `process`, by default this one, as the one at work."""
@@ -79,20 +89,6 @@ def _began(process: psutil.Process) -> float:
     return process.create_time() - (psutil.boot_time() if psutil.LINUX else 0)
 
 
-def ask_to_stop(path: Path) -> None:
-    """Leaves the request at `path`, in a job's folder; of no effect where that is gone.
-
-    Raises `UserError` where the folder cannot be written.
-    """
-    try:
-        if not path.is_symlink():  # one would lead out of the folder
-            path.touch()
-    except FileNotFoundError:
-        pass
-    except OSError as e:
-        raise UserError(f"{path.parent.name} cannot be asked to stop: {why(e)}.") from e
-
-
 def ended_by(what: str, error: Exception) -> str:
     """What to say of an end that nobody meant, of `what`: "the training"."""
     if full := no_room(error):
@@ -105,17 +101,3 @@ def ended_by(what: str, error: Exception) -> str:
     if isinstance(error, UnicodeEncodeError):
         return no_utf8(error.object)
     return f"An unexpected error ended {what} ({type(error).__name__}: {error}). The log has more."
-
-
-def read_status(path: Path, schema: type[_S], advice: str) -> _S:
-    """As written; "interrupted", with `advice` on what to do, where its process should be at work and is gone."""
-    try:
-        status = schema.model_validate_json(read_own(path, path.parent))
-    except FileNotFoundError:
-        return schema(state="interrupted", message=f"It was cut off before it began. {advice}")
-    except (OSError, ValidationError):
-        return schema(state="interrupted", message="How this stands cannot be read.")
-    if status.state in ALIVE and not status.process_alive():
-        message = f"Its process ended without saying why. {advice}"
-        return status.model_copy(update={"state": "interrupted", "message": message})
-    return status

@@ -6,30 +6,21 @@ from studio.evaluate import ui_form as evaluate_form
 from studio.evaluate import ui_table as evaluate_table
 from studio.evaluate import ui_view as evaluate_view
 from studio.evaluate.folder import EvaluationFolder
-from studio.text import plain
+from studio.jobs.ui_view import offered
 from studio.ui_links import follow
 
 NEW, ONE, SEVERAL = "New evaluation", "Evaluate", "Compare"
 
 st.title("Evaluate")
-evaluations = {e.name: e for e in EvaluationFolder.all()}
 state = st.session_state
-follow("evaluation", "evaluation", NEW)
 follow("evaluate_view", "view", ONE)
-if opened := state.pop("open_evaluation", None):
-    state.evaluation, state.evaluate_view = opened, ONE
-just_deleted = state.pop("deleted_evaluation", None)
-if state.evaluation not in (NEW, *evaluations):
-    if state.evaluation != just_deleted:
-        st.warning(f"There is no evaluation {plain(state.evaluation[:80])} here. It may have been deleted.")
-    state.evaluation = NEW
-if state.evaluate_view not in (ONE, SEVERAL):
+if "open_evaluation" in state or state.evaluate_view not in (ONE, SEVERAL):
     state.evaluate_view = ONE
-for name, value, default in (("evaluation", state.evaluation, NEW), ("view", state.evaluate_view, ONE)):
-    if value == default:
-        st.query_params.pop(name, None)
-    else:
-        st.query_params[name] = value
+evaluations = offered(EvaluationFolder, NEW, "evaluation")
+if state.evaluate_view == ONE:
+    st.query_params.pop("view", None)
+else:
+    st.query_params["view"] = state.evaluate_view
 one, several = st.tabs([ONE, SEVERAL], key="evaluate_view", on_change="rerun")
 if one.open:
     with one:

@@ -2,27 +2,17 @@
 
 import streamlit as st
 
-from gan_core.train.run import list_runs
-from studio.text import plain
+from gan_core.train.run import Run
+from studio.jobs.ui_view import offered
 from studio.train.ui_form import new_training
 from studio.train.ui_watch import watch
 
-st.title("Train")
-runs = {run.name: run for run in list_runs()}
 NEW = "New training"
-wanted = st.query_params.get("run", "")
-if wanted and wanted not in runs:
-    st.warning(f"There is no training {plain(wanted[:80])} here. It may have been deleted.")
-    st.query_params.pop("run")
-choices = [NEW, *runs]
-chosen = st.selectbox(
-    "Training",
-    choices,
-    index=choices.index(wanted) if wanted in runs else 0,
-)
+
+st.title("Train")
+runs = offered(Run, NEW, "run")
+chosen = st.selectbox("Training", [NEW, *runs], key="run", persist_state="page")
 if chosen == NEW:
-    st.query_params.pop("run", None)
     new_training()
 else:
-    st.query_params["run"] = chosen
     watch(runs[chosen])

@@ -51,13 +51,16 @@ def _fetch_first() -> None:
         logging.getLogger(__name__).exception("The model in %s cannot be fetched", hosting.MODEL_ENV)
 
 
-async def _sweep_uploads() -> None:
-    """What nothing uses goes when its day is over, whether anybody comes or not."""
+async def _sweep() -> None:
+    """Uploads that nothing uses, and how downloads ended, go when their day is over, whether anybody comes or not."""
+    from studio.models import downloads
+
     while True:
         try:
             await asyncio.to_thread(uploads.sweep)
+            await asyncio.to_thread(downloads.forget, older=downloads.KEPT_SECONDS)
         except Exception:
-            logging.getLogger(__name__).exception("Old uploads cannot be removed")
+            logging.getLogger(__name__).exception("Old uploads and downloads cannot be removed")
         await asyncio.sleep(SWEEP_SECONDS)
 
 
@@ -67,7 +70,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
         threading.Thread(target=_fetch_first, daemon=True).start()
     await asyncio.to_thread(_warm_up)
     threading.Thread(target=_import_pages, daemon=True).start()
-    sweeping = asyncio.create_task(_sweep_uploads())
+    sweeping = asyncio.create_task(_sweep())
     yield
     sweeping.cancel()
 

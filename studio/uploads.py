@@ -10,14 +10,15 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
 
 from gan_core.data.cache import OWN_CACHE
 from gan_core.errors import UserError, why
 from gan_core.files import staging
-from gan_core.train.run import Run, list_runs, runs_root
+from gan_core.job import Job, runs_root
+from gan_core.train.run import list_runs
 from studio.data.options import split_options
 from studio.evaluate.folder import EvaluationFolder
 
@@ -71,17 +72,12 @@ def _named(files: Sequence[tuple[str, bytes]]) -> dict[str, bytes]:
     return out
 
 
-def of_run(run: Run) -> Iterator[str]:
-    """The source that a run learns from."""
-    with suppress(UserError):
-        yield run.config().data
-
-
-def of_evaluation(folder: EvaluationFolder) -> Iterator[str]:
-    """The sources that an evaluation holds its model against."""
-    with suppress(UserError):
-        request = folder.request()
-        yield from (request.data, request.reference)
+def of(job: Job) -> Sequence[str]:
+    """The sources of images that a job reads; none where what it asks for cannot be read."""
+    try:
+        return job.sources()
+    except UserError:
+        return ()
 
 
 def forget(sources: Sequence[str]) -> None:
@@ -104,8 +100,8 @@ def _root() -> Path:
 
 
 def _used() -> set[Path | None]:
-    out = {_folder(source) for run in list_runs() for source in of_run(run)}
-    return out | {_folder(source) for evaluation in EvaluationFolder.all() for source in of_evaluation(evaluation)}
+    jobs: list[Job] = [*list_runs(), *EvaluationFolder.all()]
+    return {_folder(source) for job in jobs for source in of(job)}
 
 
 def _folder(source: str) -> Path | None:

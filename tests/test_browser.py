@@ -9,9 +9,9 @@ from conftest import ROOT
 from serving import serving
 
 from gan_core.train.run import Status, create_run
-from studio.export.folder import create_export, delete_export
+from studio.export.folder import create_export
 from studio.export.plan import ExportRequest
-from studio.jobs.deletion import delete_run
+from studio.jobs.launch import delete
 
 pytestmark = BROWSER
 
@@ -135,9 +135,9 @@ def test_what_is_deleted_in_another_tab_leads_back_to_the_list_in_one_line(visit
     run.write_status(Status(state="stopped"))
     export = create_export(ExportRequest(model="knee-64", n=20))
     export.write_status(export.status_schema(state="stopped"))
-    for link, kind, job, button, delete in (
-        ("train?run", "training", run, "Resume", delete_run),
-        ("export?export", "export", export, "Go on", delete_export),
+    for link, kind, job, button in (
+        ("train?run", "training", run, "Resume"),
+        ("export?export", "export", export, "Go on"),
     ):
         tab = visitor(f"/{link}={job.name}")
         again = tab.get_by_role("button", name=button)

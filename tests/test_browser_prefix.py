@@ -16,7 +16,6 @@ from made_runs import write_run
 from serving import free_port, serving
 
 from studio.export.folder import create_export
-from studio.export.job import run_export
 from studio.export.plan import ExportRequest
 
 pytestmark = WITH_MODEL
@@ -70,7 +69,7 @@ def proxied(app, location, folder):
 def test_all_that_a_page_asks_for_is_found_below_a_path(browser, tmp_path, tiny, monkeypatch, base, location):
     monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "runs"))
     export = create_export(ExportRequest(model="knee-64", n=2, zip=True))
-    run_export(export, lambda *_: None)
+    export.run(lambda *_: None)
     write_run(tmp_path / "runs" / "00001-a", tiny(), d_loss=float)
     errors, asked = [], set()
     with ExitStack() as stack:

@@ -28,10 +28,9 @@ from studio.cli import app
 from studio.evaluate.comparison import Comparison, compare
 from studio.evaluate.evaluate import evaluate
 from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, create_evaluation
-from studio.evaluate.job import run_evaluation
 from studio.evaluate.metrics import METRICS, lines
-from studio.jobs.deletion import delete_evaluation
-from studio.jobs.folder import JobStatus
+from studio.jobs.launch import delete
+from studio.jobs.work import JobStatus
 from studio.knee.encoder.agreement import agreement
 from studio.knee.encoder.card import reading
 from studio.knee.encoder.net import Encoder, EncoderConfig, TrainedEncoder, load_encoder, save_encoder
@@ -249,22 +248,22 @@ def test_constant_images_and_too_few_reals_are_said_in_words(model, unseen, phan
 def test_an_evaluation_is_kept_found_and_deleted(model, unseen, eye):
     folder = create_evaluation(request(model, unseen, eye, only=("kd",)))
     assert not folder.figures()
-    run_evaluation(folder, lambda what, done, of: None)
+    folder.run(lambda what, done, of: None)
     assert folder.status().state == "finished"
     assert EvaluationFolder.all()[0] == folder
     assert folder.figures()["kd"]["n"] > 0
     assert "synthetic" in folder.report_path.read_text()
-    delete_evaluation(folder)
+    delete(folder)
     assert folder not in EvaluationFolder.all()
 
 
 def test_an_evaluation_stops_when_asked_and_says_what_is_wrong(model, unseen, eye):
     folder = create_evaluation(request(model, unseen, eye))
-    assert run_evaluation(folder, lambda what, done, of: folder.request_stop()) is None
+    assert folder.run(lambda what, done, of: folder.request_stop()) is None
     assert folder.status().state == "stopped"
     broken = create_evaluation(request(model, "no/such/folder", eye))
     with pytest.raises(UserError, match="no/such/folder"):
-        run_evaluation(broken, lambda what, done, of: None)
+        broken.run(lambda what, done, of: None)
     assert broken.status().state == "failed"
     assert "no/such/folder" in broken.status().message
 
@@ -274,12 +273,12 @@ def test_an_evaluation_whose_process_is_gone_is_interrupted_and_one_at_work_is_n
     status = JobStatus(state="running").with_process()
     folder.write_status(status)
     with pytest.raises(UserError, match="still at work"):
-        delete_evaluation(folder)
+        delete(folder)
     folder.write_status(status.model_copy(update={"process_started": status.process_started - 1000}))
     assert folder.status().state == "interrupted"
-    delete_evaluation(folder)
+    delete(folder)
     with pytest.raises(UserError, match="not an evaluation"):
-        delete_evaluation(EvaluationFolder(folder.path.parent))
+        delete(EvaluationFolder(folder.path.parent))
 
 
 def test_the_command_prints_one_object_and_writes_the_report(model, seen, unseen, eye, tmp_path):

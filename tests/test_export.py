@@ -30,10 +30,10 @@ from gan_core.errors import UserError
 from gan_core.generate import class_index, generate, own_classes
 from gan_core.model import SHIPPED, ModelConfig, load_model, save_model
 from studio.export import dicom, near, write
-from studio.export.folder import ExportFolder, create_export, delete_export
-from studio.export.job import run_export
+from studio.export.folder import ExportFolder, create_export
 from studio.export.plan import ExportRequest, class_folders, plan
 from studio.export.write import BATCH, COLUMNS, Export
+from studio.jobs.launch import delete
 
 STORESCU, STORESCP = shutil.which("storescu"), shutil.which("storescp")
 VALIDATOR = shutil.which("dciodvfy")
@@ -668,8 +668,7 @@ def test_the_command_exports_and_goes_on(made, tmp_path, call):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "give --model and --out"),
-        (("--out", "x"), "give --model and --out"),
+        (("--out", "x"), "Missing option '--model'"),
         (("--model", "MODEL", "--out", "x", "--format", "jpeg"), "--format is png, datasets, dicom"),
         (("--model", "MODEL", "--out", "x", "--classes", "7"), "asks for no classes"),
         (("--model", "MODEL", "--out", "x", "--classes", "0=3", "--n", "4"), "add up to 3 images, not to 4"),
@@ -696,13 +695,13 @@ def runs(tmp_path, monkeypatch):
 def test_a_job_writes_its_files_and_how_it_stands(made):
     folder = create_export(asked(made(), zip=True))
     assert [e.name for e in ExportFolder.all()] == [folder.name]
-    run_export(folder, silent)
+    folder.run(silent)
     status = folder.status()
     assert (status.state, status.images, status.near) == ("finished", 40, 0)
     assert folder.zip_path.is_file()
     assert [row["seed"] for row in folder.rows(3)] == ["0", "1", "2"]
     assert folder.label_name() == "KL grade"
-    delete_export(folder)
+    delete(folder)
     assert ExportFolder.all() == []
 
 
@@ -710,15 +709,15 @@ def test_a_job_writes_its_files_and_how_it_stands(made):
 def test_a_job_stops_on_request_and_goes_on(made):
     folder = create_export(asked(made(), zip=True))
     folder.request_stop()
-    assert run_export(folder, silent) is None
+    assert folder.run(silent) is None
     assert folder.status().state == "stopped"
-    assert run_export(folder, silent).images == 40
+    assert folder.run(silent).images == 40
 
 
 @pytest.mark.usefixtures("runs")
 def test_a_job_that_cannot_says_why(tmp_path):
     folder = create_export(asked(tmp_path / "nowhere"))
     with pytest.raises(UserError):
-        run_export(folder, silent)
+        folder.run(silent)
     assert folder.status().state == "failed"
     assert "nowhere" in folder.status().message

@@ -23,9 +23,9 @@ from conftest import ROOT
 from streamlit.testing.v1 import AppTest
 
 from gan_core import files
+from gan_core import job as jobs
 from gan_core.errors import UserError
 from gan_core.model import SHIPPED, load_model, save_model
-from gan_core.train import run as runs_module
 from gan_core.train.distributed import World
 from gan_core.train.run import Run, Status, create_run, list_runs
 from gan_core.train.trainer import train
@@ -33,7 +33,7 @@ from studio import uploads
 from studio.export.folder import create_export
 from studio.export.plan import ExportRequest
 from studio.jobs import launch
-from studio.jobs.deletion import delete_run
+from studio.jobs.launch import delete
 
 FULL = Path("/dev/full")
 CLOCK = {"seconds", "images_per_second"}  # the figures of a tick that are times
@@ -130,9 +130,9 @@ def test_a_deletion_that_is_cut_off_can_be_done_again(straight, tmp_path, monkey
             patch.setattr(Path, "unlink", cut_off(steps, Path.unlink))
             patch.setattr(shutil, "rmtree", cut_off(steps, shutil.rmtree))
             with pytest.raises(KeyboardInterrupt):
-                delete_run(run)
+                delete(run)
         assert run in list_runs(tmp_path)
-        delete_run(run)
+        delete(run)
         assert not run.path.exists()
 
 
@@ -256,10 +256,10 @@ import json, sys, time
 from pathlib import Path
 from studio.jobs import launch
 from gan_core.config import TrainConfig
-from gan_core.train.run import Run
+from gan_core.train.run import create_run
 
 disk = Path(sys.argv[1])
-run = launch.start_new(TrainConfig.model_validate_json(sys.argv[2]), "digits")
+run = launch.start_new(create_run(TrainConfig.model_validate_json(sys.argv[2]), "digits"))
 while not (run.state_path.exists() and len(run.stats()) > 2):
     assert run.alive(), run.log_path.read_text()
     time.sleep(0.01)
@@ -315,7 +315,7 @@ def test_what_cannot_be_written_down_is_not_started(brief, runs, monkeypatch):
 
     monkeypatch.setattr(Status, "write", full)
     with pytest.raises(UserError, match="cannot be started: No space left on device"):
-        launch.start_new(brief(), "digits")
+        launch.start_new(create_run(brief(), "digits"))
     assert started[0].wait(20) != 0
     assert list_runs() == []
 
@@ -357,7 +357,7 @@ def test_who_lives_and_who_is_dead_does_not_change_with_the_clock(brief, tmp_pat
             jump(seconds)
             assert run.status().state == "running"
             with pytest.raises(UserError, match="stop it first"):
-                delete_run(run)
+                delete(run)
     finally:
         process.kill()
         process.communicate()
@@ -450,14 +450,14 @@ def at_once(*servers):
 
 @needs_fork
 def test_two_servers_never_give_the_same_number(brief, runs, monkeypatch):
-    def slow(name, real=runs_module._slug):
+    def slow(name, real=jobs._slug):
         time.sleep(0.01)
         return real(name)
 
     def make(name):
         return [create_run(brief(), f"{name}{i}").name for i in range(15)]
 
-    monkeypatch.setattr(runs_module, "_slug", slow)  # between the look at the numbers and the next one
+    monkeypatch.setattr(jobs, "_slug", slow)  # between the look at the numbers and the next one
 
     found = at_once(*(lambda name=name: make(name) for name in ("left", "right", "third")))
     names = [name for part in found for name in part]
@@ -490,7 +490,7 @@ def test_two_servers_never_start_one_run_twice(brief, runs, fake_trainings):
         answers = at_once(*[lambda run=run: launch.start(run)] * 3)
         refused = [str(a) for a in answers if a is not None]
         assert len(refused) == 2, answers
-        assert all("already training" in text for text in refused)
+        assert all("already at work" in text for text in refused)
         assert len((run.path / "started").read_text().splitlines()) == 1
         assert run.alive()
 
@@ -499,7 +499,7 @@ def test_two_servers_never_start_one_run_twice(brief, runs, fake_trainings):
 def test_what_one_server_starts_another_does_not_delete(brief, runs, fake_trainings):
     for i in range(8):
         run = create_run(brief(), f"digits{i}")
-        started, deleted = at_once(lambda run=run: launch.start(run), lambda run=run: delete_run(run))
+        started, deleted = at_once(lambda run=run: launch.start(run), lambda run=run: delete(run))
         assert (started is None) != (deleted is None), (started, deleted)
         if started is None:
             assert "stop it first" in str(deleted)
@@ -513,9 +513,9 @@ def test_what_one_server_starts_another_does_not_delete(brief, runs, fake_traini
 def test_a_request_to_stop_dies_with_the_process_that_was_asked(brief, runs, fake_trainings):
     run = create_run(brief(), "digits")
     export = create_export(ExportRequest(model="knee-64", n=1))
-    for job, start in ((run, launch.start), (export, launch.start_export)):
+    for job in (run, export):
         job.request_stop()
-        start(job)
+        launch.start(job)
         assert not job.stop_path.exists()
         psutil.Process(job.status().pid).kill()
 
@@ -523,7 +523,7 @@ def test_a_request_to_stop_dies_with_the_process_that_was_asked(brief, runs, fak
 @needs_fork
 def test_one_thing_at_a_time_holds_for_two_servers_too(brief, runs, fake_trainings, monkeypatch):
     monkeypatch.setenv(launch.BUSY_ENV, "refuse")
-    answers = at_once(*[lambda: launch.start_new(brief(), "digits").name] * 3)
+    answers = at_once(*[lambda: launch.start_new(create_run(brief(), "digits")).name] * 3)
     assert sum(isinstance(a, str) for a in answers) == 1, answers
     assert len(list_runs()) == 1
 
@@ -533,11 +533,11 @@ def test_a_run_that_a_process_holds_is_neither_started_nor_deleted_whatever_its_
 
     run = create_run(brief(), "digits")
     with FileLock(run.path / "lock"):
-        with pytest.raises(UserError, match="already training"):
+        with pytest.raises(UserError, match="already at work"):
             launch.start(run)
         with pytest.raises(UserError, match="stop it first"):
-            delete_run(run)
-    delete_run(run)
+            delete(run)
+    delete(run)
 
 
 # A folder that cannot be written
@@ -610,7 +610,7 @@ def test_every_page_opens_on_a_folder_that_cannot_be_written(read_only, name):
 
 
 def test_train_says_that_it_cannot_write_and_shows_what_is_there(read_only):
-    assert "No run can be created" in press(page("train"), "Start training")
+    assert "No training can be kept" in press(page("train"), "Start training")
     at = page("train", run=read_only.name)
     assert any("Finished" in m.value for m in at.markdown)
     assert "cannot be deleted: Permission denied" in press(at, "Delete for good")
@@ -643,10 +643,10 @@ def test_a_place_that_is_no_folder_is_said(brief, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "file" / "runs"))
     assert list_runs() == []
-    with pytest.raises(UserError, match="No run can be created"):
-        launch.start_new(brief(), "digits")
+    with pytest.raises(UserError, match="No training can be kept"):
+        launch.start_new(create_run(brief(), "digits"))
     with pytest.raises(UserError, match="No export can be kept"):
         create_export(ExportRequest(model="knee-64", n=1))
     at = page("train")
     assert not at.exception
-    assert "No run can be created" in press(at, "Start training")
+    assert "No training can be kept" in press(at, "Start training")

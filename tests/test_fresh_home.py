@@ -62,8 +62,9 @@ STARTED = """
 import time
 from studio.jobs import launch
 from gan_core.presets import configure
+from gan_core.train.run import create_run
 small = dict(resolution=16, g_channels=4, d_channels=4, max_channels=8, batch=8, threads=1, kimg=0.1)
-run = launch.start_new(configure("dcgan", data="digits", **small), "digits")
+run = launch.start_new(create_run(configure("dcgan", data="digits", **small), "digits"))
 while run.alive():
     time.sleep(0.2)
 assert run.status().state == "finished", run.status()

@@ -28,8 +28,7 @@ from gan_core.train.run import Status, create_run
 from gan_core.train.trainer import train
 from studio.explore.upload import read_image
 from studio.export.folder import ExportFolder
-from studio.export.job import run_export
-from studio.jobs.deletion import delete_run
+from studio.jobs.launch import delete
 from studio.models.upload import keep_zip
 
 BY_NAME = {target.name: target for target in TARGETS}
@@ -113,9 +112,11 @@ def test_every_parameter_of_a_link_is_fuzzed():
             bound = options.get("bind") == "query-params" or ast.unparse(node.func) == "one_of"
             if bound and "key" in options:
                 found.add(options["key"])
+            if ast.unparse(node.func) == "offered" and len(node.args) == 3:
+                found.add(node.args[2].value)
             if ast.unparse(node.func) in ("st.query_params.get", "link.get") and isinstance(node.args[0], ast.Constant):
                 found.add(node.args[0].value)
-    assert {"seed", "run", "at", "hub", "target"} <= found
+    assert {"seed", "run", "export", "at", "hub", "target"} <= found
     assert found <= {name for known in PAGES.values() for name in known}
 
 
@@ -262,7 +263,7 @@ def test_ticks_without_their_figures_warn_of_nothing():
 def test_settings_with_an_impossible_path_do_not_keep_a_run_from_being_deleted(run, tmp_path, monkeypatch):
     monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "runs"))
     run.write_config(run.config().model_copy(update={"data": "a\0b"}))
-    delete_run(run)
+    delete(run)
     assert not run.path.exists()
 
 
@@ -280,5 +281,5 @@ def test_a_manifest_cut_in_its_last_column_is_made_again(house):
     whole = manifest.read_bytes()
     manifest.write_bytes(whole[:-5] + b"\r\n")
     with house.at_home():
-        run_export(job, lambda what, done, of: None)
+        job.run(lambda what, done, of: None)
     assert manifest.read_bytes() == whole

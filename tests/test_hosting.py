@@ -73,7 +73,7 @@ def test_where_training_is_off_none_starts_and_nothing_is_left(tiny, tmp_path, m
     monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("KNEE_GAN_TRAIN_MINUTES", "0")
     with pytest.raises(UserError, match="turned off"):
-        launch.start_new(tiny(), "digits")
+        launch.start_new(create_run(tiny(), "digits"))
     assert list_runs() == []
     run = create_run(tiny(), "digits")
     with pytest.raises(UserError, match="turned off"):

@@ -7,6 +7,7 @@ import re
 import struct
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -27,9 +28,10 @@ from gan_core.hub.pull import pull, pull_or_cached
 from gan_core.hub.store import find_stored, models_root, remove, stored
 from gan_core.model import digest, find_generator, load_model, read_config
 from studio.evaluate.folder import EvaluationRequest, create_evaluation
-from studio.models import downloads as pulling
+from studio.jobs import launch
+from studio.models import downloads
 from studio.models.card import evaluation_of, hub_card
-from studio.models.downloads import Progress, fetch_first
+from studio.models.downloads import Download, DownloadStatus, create_download, fetch_first
 from studio.models.inventory import inventory, places
 from studio.models.push import plan_push, push
 from studio.models.upload import keep_zip
@@ -168,17 +170,10 @@ def test_models_are_listed_and_removed(hub, repo, call):
         find_generator(NAME)
 
 
-def test_progress_tells_bytes_and_the_time_left_and_when_nothing_comes(monkeypatch):
-    now = 100.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    progress = Progress(8_000_000, started=now, heard=now)
-    now = 110.0
-    progress.add(2_000_000)
-    assert progress.text() == "2.0 MB of 8.0 MB · 30 s left"
-    now = 117.0
-    assert "sent nothing for 7 s" in progress.text()
-    progress.add(6_000_000)
-    assert "checking" in progress.text()
+def test_progress_tells_bytes_and_the_time_left():
+    status = DownloadStatus(done=2_000_000, total=8_000_000, seconds_left=30)
+    assert status.progress() == "2.0 MB of 8.0 MB · 30 s left"
+    assert "checking" in DownloadStatus(done=8, total=8).progress()
     assert [size_text(n) for n in (9, 1500, 3_840_000, 2.1e9)] == ["9 B", "1.5 kB", "3.8 MB", "2.1 GB"]
 
 
@@ -564,40 +559,84 @@ def test_front_matter_is_left_out_of_what_people_read():
 # -- in the background ------------------------------------------------------------------------------------------------
 
 
-def until(true):
-    for _ in range(600):
-        if true():
-            return
-        time.sleep(0.05)
-    pytest.fail("it never came")
+def quiet(what, done, of):
+    pass
 
 
-def test_a_job_tells_how_far_it_is_and_can_be_cancelled(hub, files):
+def test_a_download_tells_how_far_it_is_and_can_be_stopped(hub, files):
     repo = hub.add("lab/slow", files, faults={"model.safetensors": "slow"})
-    found = look(hub_name("lab/slow"))
-    job = pulling.start(found)
-    assert pulling.start(found) is job
-    until(lambda: job.progress.done > 0)
-    job.cancel()
-    assert job.state == "cancelled"
-    job.join(20)
+    job = create_download(look(hub_name("lab/slow")))
+
+    def stop(what, done, of):
+        if done:
+            job.request_stop()
+
+    assert job.run(stop) is None
+    status = job.status()
+    assert status.state == "stopped"
+    assert re.search(r"at [\d.]+ k?B of 1\d\d kB. Nothing was kept", status.message)
     assert not stored()
     repo.faults.clear()
-    job = pulling.start(found)
-    job.join(60)
-    assert (job.state, job.result.origin.repo) == ("finished", "lab/slow")
-    pulling.dismiss(job)
-    assert not pulling.jobs()
+    assert job.run(quiet).origin.revisions == ("",)
+    assert job.status().state == "finished"
+    assert job.result().origin.repo == "lab/slow"
+    launch.delete(job)
+    assert not Download.all()
 
 
-def test_a_job_that_fails_says_why(hub, repo):
-    found = look(hub_name(NAME))
+def test_a_wish_to_stop_is_heard_while_the_hub_sends_nothing(hub, files, monkeypatch):
+    hub.add("lab/slow", files)
+    job = create_download(look(hub_name("lab/slow")))
+    asleep = threading.Event()
+    monkeypatch.setattr(downloads, "SILENCE", 0)
+    monkeypatch.setattr(downloads, "pull", lambda found, add: asleep.wait(60))
+    told = []
+
+    def stop(what, done, of):
+        told.append(what)
+        if len(told) == 3:
+            job.request_stop()
+
+    try:
+        assert job.run(stop) is None
+    finally:
+        asleep.set()
+    assert job.status().state == "stopped"
+    assert "has sent nothing" in told[0]
+
+
+def test_a_download_that_fails_says_why(hub, repo):
+    job = create_download(look(hub_name(NAME)))
     repo.faults = {"model.safetensors": "wrong"}
-    job = pulling.start(found)
-    job.join(60)
-    assert job.state == "failed"
-    assert "arrived damaged" in job.message
-    pulling.dismiss(job)
+    with pytest.raises(UserError, match="arrived damaged"):
+        job.run(quiet)
+    assert job.status().state == "failed"
+    assert "arrived damaged" in job.status().message
+    assert [d.path for d in Download.all()] == [job.path]
+    again = create_download(look(hub_name(NAME)))  # in place of the one that failed
+    assert [d.path for d in Download.all()] == [again.path]
+
+
+def test_how_a_download_ended_is_told_for_a_day(hub, repo):
+    job = create_download(look(hub_name(NAME)))
+    job.run(quiet)
+    downloads.forget(older=downloads.KEPT_SECONDS)
+    assert job in Download.all()
+    os.utime(job.path, (0, 0))
+    downloads.forget(older=downloads.KEPT_SECONDS)
+    assert not Download.all()
+    assert stored()
+
+
+@pytest.mark.slow
+def test_a_download_is_a_process_of_its_own(hub, repo):
+    job = launch.start_new(create_download(look(hub_name(NAME))))
+    deadline = time.monotonic() + 120
+    while job.alive():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert job.status().state == "finished", job.log_path.read_text()
+    assert job.result().origin.commit == repo.commit
 
 
 def test_the_hosts_model_is_fetched_and_stands_first(hub, repo, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 
 from gan_core.errors import UserError
 from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, create_evaluation
-from studio.jobs import folder as jobs
+from studio.jobs import work as jobs
 
 
 @pytest.fixture
@@ -27,8 +27,16 @@ def quiet(what, done, of):
     pass
 
 
+class Made(EvaluationFolder):
+    """An evaluation that does what a test says."""
+
+    def work(self, progress):
+        return self.does(progress)
+
+
 def run(folder, work):
-    return jobs.run_job(folder, work, quiet, lambda result: {})
+    Made.does = staticmethod(work)
+    return Made(folder.path).run(quiet)
 
 
 def test_the_end_of_a_step_is_foretold_from_its_own_pace(folder, clock):

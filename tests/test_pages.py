@@ -23,9 +23,9 @@ from gan_core.train.distributed import World
 from gan_core.train.run import Run, Status, create_run, list_runs
 from gan_core.train.trainer import train
 from studio import uploads
-from studio.jobs.deletion import delete_run
+from studio.jobs.launch import delete
 from studio.runs import routes as runs_routes
-from studio.ui_start import _sweep_uploads
+from studio.ui_start import _sweep
 
 SHIPPED_MODELS = [p.name for p in SHIPPED.glob("*") if (p / "config.json").is_file()]
 needs_model = pytest.mark.skipif(not SHIPPED_MODELS, reason="no model is shipped")
@@ -268,7 +268,7 @@ def test_a_refused_start_leaves_no_run_behind(runs, tiny, monkeypatch):
     run.write_status(Status(state="running", images_total=10).with_process())
     monkeypatch.setenv("KNEE_GAN_WHEN_BUSY", "refuse")
     with pytest.raises(UserError, match="one thing at a time"):
-        launch.start_new(tiny(), "digits")
+        launch.start_new(create_run(tiny(), "digits"))
     assert [r.name for r in list_runs()] == [run.name]
     assert next(b for b in page("train").button if b.label == "Start training").disabled
 
@@ -280,9 +280,9 @@ def test_an_upload_goes_with_the_last_run_that_uses_it_and_what_was_decoded_of_i
     assert data.load(source, 16).files == tuple(f"{i}.png" for i in range(4))
     decoded = list(runs.rglob("*.npy"))
     assert decoded
-    delete_run(first)
+    delete(first)
     assert data.load(source, 16).files
-    delete_run(second)
+    delete(second)
     assert not list((runs / "uploads").iterdir())
     assert not any(p.exists() for p in decoded)
     assert not list(runs.rglob("*.npy"))
@@ -296,7 +296,7 @@ def test_an_upload_that_nothing_uses_goes_after_a_day(runs, tiny):
     for source in (unused, used):
         os.utime(Path(source).parent, (time.time() - 86_500,) * 2)
     with pytest.raises(TimeoutError):  # the server does so as long as it runs
-        asyncio.run(asyncio.wait_for(_sweep_uploads(), 2))
+        asyncio.run(asyncio.wait_for(_sweep(), 2))
     assert not Path(unused).exists()
     assert Path(used).exists()
 

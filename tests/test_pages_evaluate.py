@@ -10,9 +10,8 @@ from gan_core.train.distributed import World
 from gan_core.train.run import create_run
 from gan_core.train.trainer import train
 from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, create_evaluation
-from studio.evaluate.job import run_evaluation, write_pictures
 from studio.jobs import launch
-from studio.jobs.folder import JobStatus
+from studio.jobs.work import JobStatus
 
 needs_encoder = pytest.mark.skipif(
     not (SHIPPED / "knee-encoder" / "config.json").is_file(), reason="the knee encoder is not there"
@@ -47,7 +46,7 @@ def put(found=None, request=ASKED, state="finished", message="", **status):
     """An evaluation's folder, as the job leaves it; `found` None where it has not come to figures."""
     folder = create_evaluation(request)
     if found is not None:
-        write_pictures(folder, evaluation(found))
+        folder.write_pictures(evaluation(found))
         folder.report_path.write_text("<p>report</p>", encoding="utf-8")
         folder.write_figures(found)
     folder.write_status(JobStatus(state=state, message=message, seconds=30, **status).with_process())
@@ -101,11 +100,11 @@ def test_start_asks_for_just_what_was_chosen(trained, monkeypatch):
     run = trained("acgan")
     asked = []
 
-    def start(request):
-        asked.append(request)
-        return put(request=request, state="running", message="Starting")
+    def start(job):
+        asked.append(job.request())
+        job.write_status(JobStatus(state="running", message="Starting").with_process())
 
-    monkeypatch.setattr(launch, "start_evaluation", start)
+    monkeypatch.setattr(launch, "start", start)
     at = page()
     at.text_input(key="data-path").set_value("digits").run()
     at.number_input[0].set_value(500).run()
@@ -157,10 +156,10 @@ def test_the_form_goes_on_from_the_last_evaluation(trained):
 def test_a_start_that_fails_is_explained(trained, monkeypatch):
     trained()
 
-    def refuse(request):
+    def refuse(job):
         raise UserError("There is no room.")
 
-    monkeypatch.setattr(launch, "start_evaluation", refuse)
+    monkeypatch.setattr(launch, "start", refuse)
     at = page()
     at.text_input(key="data-path").set_value("digits").run()
     button(at, "Start evaluation").click().run()
@@ -202,16 +201,10 @@ def test_a_failure_is_told_in_words_and_can_be_tried_again(monkeypatch):
     folder.log_path.write_text("Traceback: the rest", encoding="utf-8")
     at = page(evaluation=folder.name)
     assert any("no folder /data/[knees]" in e.value.replace("\\", "") for e in at.error)
-    asked = []
-
-    def start(request):
-        asked.append(request)
-        return put(request=request, state="running", message="Starting")
-
-    monkeypatch.setattr(launch, "start_evaluation", start)
+    started = []
+    monkeypatch.setattr(launch, "start", started.append)
     button(at, "Start again").click().run()
-    assert asked == [ASKED]
-    assert at.selectbox(key="evaluation").value != folder.name
+    assert started == [folder]
 
 
 def test_one_whose_process_is_gone_says_so():
@@ -399,7 +392,7 @@ def test_a_real_evaluation_of_digits_shows_its_figures(trained):
         )
     )
     seen = []
-    assert run_evaluation(folder, lambda what, done, of: seen.append(what)) is not None
+    assert folder.run(lambda what, done, of: seen.append(what)) is not None
     assert folder.status().state == "finished"
     assert "Making synthetic images" in seen
     at = page(evaluation=folder.name)
@@ -418,7 +411,7 @@ def test_a_stop_ends_it_without_figures(trained):
     def stop(what, done, of):
         folder.request_stop()
 
-    assert run_evaluation(folder, stop) is None
+    assert folder.run(stop) is None
     assert not folder.stop_path.exists()
     assert folder.status().state == "stopped"
     assert not folder.figures()

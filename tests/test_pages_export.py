@@ -18,7 +18,6 @@ from gan_core.errors import UserError
 from gan_core.model import ModelConfig, save_model
 from studio.export import routes as export_routes
 from studio.export.folder import ExportFolder, ExportStatus, create_export
-from studio.export.job import run_export
 from studio.export.plan import ExportRequest
 from studio.jobs import launch
 from studio.models import ui_models as models
@@ -56,7 +55,7 @@ def offered(tmp_path, monkeypatch):
 @pytest.fixture
 def at_once(monkeypatch):
     """An export is done by the time that it is started."""
-    monkeypatch.setattr(launch, "start_export", lambda folder: run_export(folder, lambda *_: None))
+    monkeypatch.setattr(launch, "start", lambda folder: folder.run(lambda *_: None))
 
 
 def page(**query):
@@ -207,7 +206,7 @@ def test_an_export_at_work_shows_how_far_it_is_and_can_be_cancelled():
 def test_what_ended_early_says_why_and_goes_on(monkeypatch, state, message):
     folder = put(state, message)
     started = []
-    monkeypatch.setattr(launch, "start_export", lambda e: started.append(e.name))
+    monkeypatch.setattr(launch, "start", lambda e: started.append(e.name))
     at = page(export=folder.name)
     assert message in told(at)
     assert not links(at)
@@ -245,7 +244,7 @@ def test_one_thing_at_a_time_where_the_server_says_so(monkeypatch):
     assert f"{folder.name} is at work" in told(at)
     assert button(at, "Export").disabled
     with pytest.raises(UserError, match="does one thing at a time"):
-        launch.start_export(create_export(ExportRequest(model="knee-16", n=1)))
+        launch.start(create_export(ExportRequest(model="knee-16", n=1)))
 
 
 def test_visitors_of_a_host_that_shows_no_folders_are_asked_for_none(monkeypatch, at_once):
@@ -292,7 +291,7 @@ def client():
 
 def test_the_route_gives_the_zip_and_a_part_of_it(client, offered):
     folder = create_export(ExportRequest(model=str(offered["knee-16"]), n=4, zip=True))
-    run_export(folder, lambda *_: None)
+    folder.run(lambda *_: None)
     answer = client.get("/" + export_routes.address(folder.name))
     assert answer.headers["content-type"] == "application/zip"
     assert folder.zip_path.name in answer.headers["content-disposition"]

@@ -1,5 +1,6 @@
 """The Models page: what a person sees of a model before it is fetched, gets, uploads, removes and shares."""
 
+import threading
 import time
 
 import pytest
@@ -10,9 +11,11 @@ from test_model import make
 
 from gan_core.hub.client import hub_name
 from gan_core.hub.look import look
+from gan_core.hub.pull import pull
 from gan_core.hub.store import stored
 from studio import hosting
-from studio.models import downloads as pulling
+from studio.jobs import launch
+from studio.models.downloads import Download
 from studio.models.upload import keep_zip
 
 
@@ -22,10 +25,23 @@ def runs(tmp_path, monkeypatch):
     monkeypatch.delenv(hosting.FOLDERS_ENV, raising=False)
     for module in ("studio.models.ui_models", "studio.models.inventory"):  # small models are quicker
         monkeypatch.setattr(f"{module}.shipped_generators", list)
-    yield tmp_path / "runs"
-    for job in pulling.jobs():
-        job.cancel()
-        pulling.dismiss(job)
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def threads(monkeypatch):
+    """A job is done in a thread of this process, which is there sooner than another process."""
+    started = []
+
+    def start(job):
+        job.write_status(job.starting().with_process())
+        started.append(threading.Thread(target=job.run, args=(lambda *_: None,)))
+        started[-1].start()
+
+    monkeypatch.setattr(launch, "start", start)
+    yield started
+    for thread in started:
+        thread.join(30)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +87,7 @@ def test_without_a_model_the_page_says_what_to_do():
     assert "Train one" in texts(at)
 
 
-def test_a_model_is_seen_before_it_is_fetched_then_got_listed_and_removed(hub, files, monkeypatch):
+def test_a_model_is_seen_before_it_is_fetched_then_got_listed_and_removed(hub, files, monkeypatch, threads):
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     hub.add(NAME, files, private=True, card={"license": "cc-by-4.0"})
     at = page(view="get", hub=NAME)
@@ -82,11 +98,13 @@ def test_a_model_is_seen_before_it_is_fetched_then_got_listed_and_removed(hub, f
     assert "license:" not in said
     assert not stored()
     button(at, "Get it").click().run()
-    until(lambda: pulling.jobs()[0].state == "finished")
+    until(lambda: Download.all()[0].status().state == "finished")
     at.run()
     (here,) = stored()
     assert f"{here.name} is here" in texts(at)
     assert TOKEN not in str(at)
+    button(at, "Close").click().run()
+    assert not Download.all()
     at = page()
     assert here.name in texts(at)
     assert "licence cc-by-4.0" in texts(at)
@@ -97,7 +115,7 @@ def test_a_model_is_seen_before_it_is_fetched_then_got_listed_and_removed(hub, f
 
 def test_a_pulled_model_is_on_offer_in_the_gallery_with_its_pinned_name(hub, files):
     hub.add(NAME, files)
-    here = pulling.pull(look(hub_name(NAME)))
+    here = pull(look(hub_name(NAME)))
     at = AppTest.from_file("../studio/ui_main.py", default_timeout=60)
     at.query_params["model"] = here.name
     at.run()
@@ -128,24 +146,27 @@ def test_what_cannot_be_got_is_said_in_words(hub, files, text, words):
 
 def test_with_the_hub_down_what_was_fetched_is_said_to_work(hub, files):
     hub.add(NAME, files)
-    here = pulling.pull(look(hub_name(NAME)))
+    here = pull(look(hub_name(NAME)))
     hub.stop()
     at = page(view="get", hub=NAME)
     assert "cannot be reached" in " ".join(e.value for e in at.error)
     assert f"{here.name} was fetched before" in texts(at)
 
 
-def test_progress_shows_and_cancel_keeps_nothing(hub, files):
-    hub.add(NAME, files, faults={"model.safetensors": "slow"})
-    at = page(view="get", hub=NAME)
-    button(at, "Get it").click().run()
-    job = pulling.jobs()[0]
+def test_progress_shows_after_a_reload_and_stop_keeps_nothing(hub, files, threads):
+    hub.add(NAME, files, faults={"model.safetensors": "slow"}, pause=1)
+    button(page(view="get", hub=NAME), "Get it").click().run()
+    (job,) = Download.all()
+    until(lambda: job.status().done)
+    at = page(view="get")
     assert " of " in str(at.get("progress")[0].proto.text)
-    button(at, "Cancel").click().run()
-    assert job.state == "cancelled"
-    job.join(20)
+    button(at, "Stop").click().run()
+    threads[0].join(20)
     assert not stored()
-    assert "cancelled. Nothing was kept" in texts(at.run())
+    at = page(view="get", hub=NAME)
+    assert "Nothing was kept" in texts(at)
+    assert button(at, "Try again")
+    assert button(at, "Get it")
 
 
 def test_a_strangers_card_loads_no_picture_and_runs_nothing(hub, files):

@@ -16,8 +16,8 @@ from PIL import Image
 from gan_core import files
 from gan_core.errors import printable, readable
 from gan_core.model import SHIPPED, load_model
-from gan_core.status import ProcessStatus, ended_by, read_status
-from gan_core.train.run import list_runs
+from gan_core.status import ended_by
+from gan_core.train.run import Run, Status, list_runs
 from studio.cli.common import print_json
 
 SMALL = [
@@ -90,8 +90,8 @@ def test_what_is_written_and_said_is_always_utf8(tmp_path):
     files.overwrite(tmp_path / "note", LATIN1)
     assert (tmp_path / "note").read_text("utf-8") == "Müller"
     error = OSError(errno.EACCES, "Permission denied", LATIN1)
-    ProcessStatus(state="failed", message=ended_by("the training", error)).write(tmp_path / "status.json")
-    assert "Müller" in read_status(tmp_path / "status.json", ProcessStatus, "").message
+    Run(tmp_path).write_status(Status(state="failed", message=ended_by("the training", error)))
+    assert "Müller" in Run(tmp_path).status().message
 
 
 # Terminals
@@ -183,7 +183,7 @@ def test_where_runs_cannot_be_kept_it_is_said(call, tmp_path, monkeypatch, runs)
     monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / runs))
     code, _, err = call(*TRAIN, "--preset", "dcgan", "--data", "digits")
     assert code == 1
-    assert err.startswith(f"error: No run can be created in {tmp_path / runs}: {os.strerror(errno.ENOTDIR)}")
+    assert err.startswith(f"error: No training can be kept in {tmp_path / runs}: {os.strerror(errno.ENOTDIR)}")
     assert call("runs", "--json")[1] == "[]\n"
     assert call("models")[0] == 0
 

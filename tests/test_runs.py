@@ -16,7 +16,7 @@ from gan_core.status import ALIVE
 from gan_core.train.distributed import World
 from gan_core.train.run import Run, Status, create_run, find_run, find_unfinished, list_runs
 from gan_core.train.trainer import train
-from studio.jobs.deletion import delete_run
+from studio.jobs.launch import delete
 
 
 def made(root, config, state="finished", name="digits"):
@@ -69,7 +69,7 @@ def test_a_run_is_found_by_name_and_by_path(tiny, tmp_path):
 
 def test_a_place_that_cannot_be_written_is_said(tiny, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="No run can be created"):
+    with pytest.raises(UserError, match="No training can be kept"):
         create_run(tiny(), "a", tmp_path / "file")
 
 
@@ -217,16 +217,16 @@ def test_a_reader_that_is_in_the_way_is_waited_for(tmp_path, monkeypatch):
 def test_deleting(tiny, tmp_path):
     run = made(tmp_path, tiny(), "running")
     with pytest.raises(UserError, match="stop it first"):
-        delete_run(run)
+        delete(run)
     assert run.path.exists()
     run.write_status(dead_process())
-    delete_run(run)
+    delete(run)
     assert not run.path.exists()
     other = tmp_path / "photographs"
     other.mkdir()
     (other / "wedding.jpg").touch()
     with pytest.raises(UserError, match="not a run directory"):
-        delete_run(Run(other))
+        delete(Run(other))
     assert (other / "wedding.jpg").exists()
 
 

@@ -9,30 +9,22 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from gan_core.config import TrainConfig
-from gan_core.errors import UserError, why
+from gan_core.errors import UserError
 from gan_core.files import check_own, read_own, sweep, write_text
-from gan_core.status import ALIVE, ProcessStatus, ask_to_stop, duration, read_status
+from gan_core.job import Job, runs_root
+from gan_core.status import ProcessStatus, duration
 
-RUNS_ENV = "KNEE_GAN_RUNS"
 CONFIG = "config.json"
-STATUS = "status.json"
 BEST = "best.json"
-LAST = ".last"  # of a folder of runs: the number last given
 LOCK = "lock"  # held by the process that trains
 MAX_NIMG = 10**12  # images that a run may have seen
-PATIENCE = 10.0  # seconds for another process to have begun or deleted something
 
 
 def number(value: Any) -> float | None:
@@ -46,25 +38,24 @@ def number(value: Any) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def runs_root() -> Path:
-    return Path(os.environ.get(RUNS_ENV, "runs"))
-
-
 class Status(ProcessStatus):
-    """How a run stands."""
+    """How a run stands. Its `seconds` are those of training, over all its sessions."""
 
     warnings: list[str] = Field(default_factory=list)
     remarks: list[str] = Field(default_factory=list)  # how the data was understood
     images_seen: int = Field(0, ge=0, le=MAX_NIMG)
     images_total: int = Field(0, ge=0, le=MAX_NIMG)
     images_per_second: float = Field(0.0, ge=0)
-    seconds: float = Field(0.0, ge=0)  # of training, over all its sessions
     dataset_size: int = Field(0, ge=0, le=MAX_NIMG)
 
     @property
     def seconds_left(self) -> float | None:
         left = self.images_total - self.images_seen
         return left / self.images_per_second if self.images_per_second > 0 else None
+
+    @property
+    def share(self) -> float | None:
+        return min(1.0, self.images_seen / self.images_total) if self.images_total else None
 
     def progress(self) -> str:
         """How far it is, how fast, and how long it will take, in one line."""
@@ -78,13 +69,13 @@ class Status(ProcessStatus):
         return " · ".join(parts)
 
 
-@dataclass(frozen=True)
-class Run:
-    path: Path
-
-    @property
-    def name(self) -> str:
-        return self.path.name
+class Run(Job[TrainConfig, Status]):
+    kind = "training"
+    called = "a run directory"
+    holds = CONFIG
+    request_schema = TrainConfig
+    status_schema = Status
+    advice = "It can be resumed from the last saved state."
 
     @property
     def state_path(self) -> Path:
@@ -93,10 +84,6 @@ class Run:
     @property
     def stats_path(self) -> Path:
         return self.path / "stats.jsonl"
-
-    @property
-    def log_path(self) -> Path:
-        return self.path / "log.txt"
 
     @property
     def samples_path(self) -> Path:
@@ -115,29 +102,17 @@ class Run:
     def discriminator_path(self) -> Path:
         return self.path / "discriminator"
 
-    @property
-    def stop_path(self) -> Path:
-        return self.path / "stop"
-
     def config(self) -> TrainConfig:
         """Raises `UserError` where the file is missing or does not fit."""
-        try:
-            return TrainConfig.model_validate_json(read_own(self.path / CONFIG, self.path))
-        except (OSError, ValidationError) as e:
-            raise UserError(f"{self.name} is not a run directory, or no longer: it holds no valid config.json.") from e
+        return self.request()
 
     def write_config(self, config: TrainConfig) -> None:
-        write_text(self.path / CONFIG, json.dumps(config.model_dump(), indent=2))
+        self.write_request(config)
 
-    def status(self) -> Status:
-        """As written, but "interrupted" where it should be at work and its process is gone."""
-        return read_status(self.path / STATUS, Status, "It can be resumed from the last saved state.")
-
-    def write_status(self, status: Status) -> None:
-        status.write(self.path / STATUS)
-
-    def alive(self) -> bool:
-        return self.status().state in ALIVE
+    def starting(self) -> Status:
+        before, total = self.status(), round(self.config().kimg * 1000)
+        kept = {"images_seen": before.images_seen, "seconds": before.seconds}
+        return Status(message="Starting", images_total=total, **kept)
 
     def in_use(self) -> bool:
         """Whether it is at work, or a process holds it whatever its status says. The folder must be there."""
@@ -146,6 +121,12 @@ class Run:
                 return self.alive()
         except Timeout:
             return True
+
+    def sources(self) -> tuple[str, ...]:
+        return (self.config().data,)
+
+    def command(self) -> list[str]:
+        return ["train", "--resume", "--queue", "--out", str(self.path.resolve())]
 
     def stats(self) -> list[dict]:
         """The ticks so far, all of them finite numbers; a line that is damaged or cut off in the middle is left out."""
@@ -204,28 +185,10 @@ class Run:
         found = (p for p in sorted(self.samples_path.glob("[0-9]*.png")) if p.stem.isdecimal() and not p.is_symlink())
         return {nimg: p for p in found if (nimg := int(p.stem)) <= MAX_NIMG}
 
-    def request_stop(self) -> None:
-        """Asks the training to end at its next step; of no effect on a run that is gone.
-
-        Raises `UserError` where its folder cannot be written.
-        """
-        ask_to_stop(self.stop_path)
-
 
 def list_runs(root: Path | None = None) -> list[Run]:
     """All runs under `root`, the newest first."""
-    return [Run(path) for path in newest_first(root or runs_root(), CONFIG)]
-
-
-def newest_first(root: Path, holding: str) -> list[Path]:
-    """The folders in `root` that hold such a file, by their numbers; what cannot be read holds none."""
-    found = []
-    with suppress(OSError):
-        for path in root.iterdir():
-            with suppress(OSError):
-                if (path / holding).is_file():
-                    found.append(path)
-    return sorted(found, key=lambda p: ([int(d) for d in re.findall(r"^\d+", p.name)], p.name), reverse=True)
+    return Run.all(root)
 
 
 def find_run(name: str, root: Path | None = None) -> Run:
@@ -239,63 +202,9 @@ def find_run(name: str, root: Path | None = None) -> Run:
     raise UserError(f"There is no run {name!r} in {root}. `python -m gan_core runs` lists them.")
 
 
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40] or "data"
-
-
 def create_run(config: TrainConfig, data_name: str, root: Path | None = None) -> Run:
-    """A new, numbered directory with the configuration in it."""
-    root = root or runs_root()
-    try:
-        run = Run(numbered(root, data_name, config.preset))
-        run.write_config(config)
-    except OSError as e:
-        raise UserError(f"No run can be created in {root}: {why(e)}.") from e
-    return run
-
-
-@contextmanager
-def changing(root: Path) -> Iterator[None]:
-    """Within, no other process numbers, starts or deletes what is in `root`, which several servers may share.
-
-    Raises `OSError` where `root` cannot be written, `UserError` where somebody else is at it for long.
-    """
-    root.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(root / ".changing.lock")
-    try:
-        lock.acquire(timeout=PATIENCE)
-    except Timeout as e:
-        raise UserError(f"Another process is starting or deleting something in {root}: try again.") from e
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def deleting(name: str, root: Path) -> Iterator[None]:
-    """`changing`, and where what is removed within cannot be, a `UserError` says so."""
-    try:
-        with changing(root):
-            yield
-    except OSError as e:
-        raise UserError(f"{name} cannot be deleted: {why(e)}.") from e
-
-
-def numbered(root: Path, *names: str) -> Path:
-    """A new folder `00001-<name>-<name>` in `root`, with the next number; that of one deleted is not given again, or an
-    old link would show another. Raises as `changing`."""
-    last = root / LAST
-    with changing(root):
-        given = [int(m[0]) for p in root.iterdir() if (m := re.match(r"\d+", p.name))]
-        with suppress(OSError, ValueError):
-            given.append(int(read_own(last, root, 20)))
-        number = 1 + max(given, default=0)
-        folder = root / "-".join([f"{number:05d}", *map(_slug, names)])
-        folder.mkdir()
-        with suppress(OSError):  # on a full disk the run itself says so
-            write_text(last, str(number))
-    return folder
+    """A new, numbered directory with the configuration in it. Raises `UserError` where it cannot be written."""
+    return Run.create(config, data_name, config.preset, root=root)
 
 
 def find_unfinished(config: TrainConfig, root: Path | None = None) -> Run | None:

@@ -17,8 +17,8 @@ FORMATS = ("png", "datasets", "dicom")
 
 @app.command()
 def export(
-    model: Annotated[str, typer.Option(help="A model folder, a shipped model, or a run.")] = "",
-    out: Annotated[Path | None, typer.Option(help="The folder to make, or to go on with.")] = None,
+    model: Annotated[str, typer.Option(help="A model folder, a shipped model, or a run.")],
+    out: Annotated[Path, typer.Option(help="The folder to make, or to go on with.")],
     n: Annotated[int | None, typer.Option("--n", min=1, max=100_000, help="How many images. Default: 100.")] = None,
     format: Annotated[
         str, typer.Option(help="png (a folder for each class), datasets (Hugging Face) or dicom (Secondary Capture).")
@@ -34,32 +34,22 @@ def export(
     drop_near: Annotated[bool, typer.Option("--drop-near", help="Leave these out.")] = False,
     zip: Annotated[bool, typer.Option("--zip", help="Also one zip of it, beside the folder.")] = False,
     as_json: AsJson = False,
-    again: Annotated[Path | None, typer.Option(help="Do what an export's folder asks for.", hidden=True)] = None,
 ) -> None:
     """Make files for others: a folder, a zip, a training set or DICOM. The same command again goes on where it was."""
     from pydantic import ValidationError
 
     from studio.export.plan import ExportRequest
 
-    if not again and not (model and out):
-        raise bad_call("give --model and --out")
     if format not in FORMATS:
         raise bad_call(f"--format is {', '.join(FORMATS)}, not {format!r}")
     if drop_near and not reference:
         raise bad_call("--drop-near takes the training images: give --reference")
 
     environment.restart_prepared()
-    from studio.export.folder import ExportFolder
-    from studio.export.job import run_export
     from studio.export.plan import DICOM
     from studio.export.write import Export
 
     with Stages() as stages:
-        if again:
-            if run_export(ExportFolder(again), stages) is None:
-                raise typer.Exit(130)
-            return
-        assert out is not None
         try:
             request = ExportRequest(
                 model=model,

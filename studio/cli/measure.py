@@ -17,8 +17,8 @@ from studio.cli.console import Bar, Stages
 
 @app.command()
 def evaluate(
-    model: Annotated[str, typer.Option(help="A model folder, a shipped model, or a run.")] = "",
-    data: Annotated[str, typer.Option(help="Reals to hold the synthetic images against.")] = "",
+    model: Annotated[str, typer.Option(help="A model folder, a shipped model, or a run.")],
+    data: Annotated[str, typer.Option(help="Reals to hold the synthetic images against.")],
     reference: Annotated[
         str, typer.Option(help="Reals of other patients: the floor. By default the data is split by patient in two.")
     ] = "",
@@ -34,19 +34,16 @@ def evaluate(
     report: Annotated[Path | None, typer.Option(help="Also write the report there, one HTML file.")] = None,
     card: Annotated[bool, typer.Option("--card", help="Also put the figures into the model's card.")] = False,
     as_json: AsJson = False,
-    again: Annotated[Path | None, typer.Option(help="Do what an evaluation's folder asks for.", hidden=True)] = None,
 ) -> None:
     """Measure a model: is it good, diverse, new and useful? Each figure beside that of real against real."""
     from gan_core.files import write_text
     from gan_core.model import find_generator
     from studio.data.sources import absolute_source
     from studio.evaluate.card import put_report, report_markdown
-    from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, command_line, create_evaluation
+    from studio.evaluate.folder import EvaluationRequest, command_line, create_evaluation
     from studio.evaluate.metrics import METRICS, lines
-    from studio.jobs.deletion import delete_evaluation
+    from studio.jobs.launch import delete
 
-    if not again and not (model and data):
-        raise bad_call("give --model and --data")
     if seen not in ("", "data", "reference"):
         raise bad_call(f"--seen is data or reference, not {seen!r}")
     if report and report.is_dir():
@@ -56,28 +53,23 @@ def evaluate(
         raise bad_call(f"there is no measure {unknown[0]!r}; there are {', '.join(METRICS)}")
 
     environment.restart_prepared()
-    from studio.evaluate.job import run_evaluation  # slow to load: after the call is known to be good
 
-    if again:
-        folder = EvaluationFolder(again)
-    else:
-        request = EvaluationRequest(
-            model=absolute_source(model),
-            data=read_as(data, labels, read),
-            reference=read_as(reference, labels, read) if reference else "",
-            extractor=extractor,
-            n=n,
-            truncation=truncation,
-            only=names,
-            seen=seen,
-        )
-        folder = create_evaluation(request)
+    request = EvaluationRequest(
+        model=absolute_source(model),
+        data=read_as(data, labels, read),
+        reference=read_as(reference, labels, read) if reference else "",
+        extractor=extractor,
+        n=n,
+        truncation=truncation,
+        only=names,
+        seen=seen,  # type: ignore[arg-type]  # it is one of them
+    )
+    folder = create_evaluation(request)
     try:
         with Stages() as stages:
-            done = run_evaluation(folder, stages)
+            done = folder.run(stages)
     except UserError:
-        if not again:  # told here, and not worth keeping; the app shows its own from the folder
-            delete_evaluation(folder)
+        delete(folder)  # told here, and not worth keeping
         raise
     if done is None:
         print("stopped", file=sys.stderr)
@@ -86,7 +78,6 @@ def evaluate(
         write_text(report, folder.report_path.read_text(encoding="utf-8"))
     figures = folder.figures()
     if card:
-        request = folder.request()
         section = report_markdown(figures, command_line(request, places=False))
         put_report(find_generator(request.model), section)
     if as_json:

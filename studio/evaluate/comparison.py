@@ -16,7 +16,7 @@ from gan_core.metrics.features import features
 from gan_core.metrics.sample import Sample
 from gan_core.model import Model
 from studio.evaluate.folder import EvaluationRequest
-from studio.jobs.folder import Progress
+from studio.jobs.work import Progress
 
 ROLES = ("data", "reference")
 

@@ -11,10 +11,10 @@ from gan_core.grades import KL_GRADE
 from gan_core.metrics.registry import Need
 from gan_core.model import ModelConfig, read_config
 from studio import ui_sources as sources
-from studio.evaluate.folder import EvaluationFolder, EvaluationRequest
+from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, create_evaluation
 from studio.evaluate.metrics import METRICS, quick
 from studio.hosting import folders_offered, visitor_source
-from studio.jobs import launch
+from studio.jobs.ui_view import start_button
 from studio.models import ui_models as models
 from studio.text import plain
 
@@ -148,19 +148,5 @@ def new_evaluation() -> None:
             st.info("Choose a measure, and the evaluation can start.")
         else:
             asked: dict[str, Any] = {"model": name, "data": data, "reference": reference, "seen": seen}
-            _start(EvaluationRequest(**asked, n=n, truncation=truncation, only=only))
-
-
-def _start(request: EvaluationRequest) -> None:
-    at_work = launch.evaluating() or launch.busy()
-    refused = bool(at_work) and launch.refuses_when_busy()
-    if at_work:
-        end = "and this server does one thing at a time." if refused else "Two at once take much longer."
-        st.info(f"{at_work.name} is at work{', ' if refused else '. '}{end}")
-    if st.button("Start evaluation", type="primary", icon=":material/play_arrow:", width="stretch", disabled=refused):
-        try:
-            st.session_state.open_evaluation = launch.start_evaluation(request).name
-        except UserError as error:
-            st.error(plain(str(error)))
-            return
-        st.rerun()
+            request = EvaluationRequest(**asked, n=n, truncation=truncation, only=only)
+            start_button("Start evaluation", ":material/play_arrow:", "evaluation", lambda: create_evaluation(request))

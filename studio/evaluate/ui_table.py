@@ -10,7 +10,7 @@ import streamlit as st
 
 from studio.evaluate import tables
 from studio.evaluate.folder import EvaluationFolder
-from studio.evaluate.ui_view import delete_button
+from studio.jobs.ui_view import delete_button
 from studio.text import plain
 
 Group = tuple[str, str, str, str, int, int]  # data, reference, extractor and its digest, fakes, resolution
@@ -104,7 +104,7 @@ def _table(members: list[tuple[EvaluationFolder, dict[str, Any]]], key: str) -> 
                 args=(chosen.name,),
                 key=f"open-{key}",
             )
-            delete_button(chosen)
+            delete_button(chosen, "evaluation")
 
 
 def _open(name: str) -> None:

@@ -22,9 +22,7 @@ from studio.evaluate import ui_charts as charts
 from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, command_line
 from studio.evaluate.metrics import Line
 from studio.hosting import folders_offered
-from studio.jobs import launch
 from studio.jobs import ui_view as job_view
-from studio.jobs.deletion import delete_evaluation
 from studio.text import plain
 from studio.ui_charts import show
 
@@ -35,7 +33,7 @@ GIVEN = {tables.FAKE: "asked for", tables.REAL: "given by readers"}
 
 def watch(evaluation: EvaluationFolder) -> None:
     """Draws the evaluation; while it is at work, over and over."""
-    alive = job_view.watch(evaluation, "Measuring", lambda: _ended(evaluation))
+    alive = job_view.watch(evaluation, "evaluation", lambda: _report(evaluation))
     figures = evaluation.figures()
     if figures and not alive:
         try:
@@ -47,28 +45,18 @@ def watch(evaluation: EvaluationFolder) -> None:
     _command(evaluation.request())
 
 
-def _ended(evaluation: EvaluationFolder) -> None:
-    """What can be done with an evaluation that has come to an end."""
-    if evaluation.status().state == "finished":
-        for label, path, kind in (
-            ("Report (HTML)", evaluation.report_path, "text/html"),
-            ("Figures (JSON)", evaluation.path / "evaluation.json", "application/json"),
-        ):
-            if path.is_file():
-                name = f"{evaluation.name}{path.suffix}"
-                read = partial(read_own, path, evaluation.path, MOST_BYTES)
-                st.download_button(label, read, name, kind, icon=":material/download:", on_click="ignore")
-    else:
-        if st.button("Start again", icon=":material/play_arrow:"):
-            st.session_state.open_evaluation = launch.start_evaluation(evaluation.request()).name
-            st.rerun(scope="app")
-    delete_button(evaluation)
-
-
-def delete_button(evaluation: EvaluationFolder) -> None:
-    """Asks, and deletes."""
-    warning = "with its figures and its report? This cannot be undone."
-    job_view.delete_button(evaluation, warning, lambda: delete_evaluation(evaluation))
+def _report(evaluation: EvaluationFolder) -> None:
+    """To take away from an evaluation that has come to its end."""
+    if evaluation.status().state != "finished":
+        return
+    for label, path, kind in (
+        ("Report (HTML)", evaluation.report_path, "text/html"),
+        ("Figures (JSON)", evaluation.path / "evaluation.json", "application/json"),
+    ):
+        if path.is_file():
+            name = f"{evaluation.name}{path.suffix}"
+            read = partial(read_own, path, evaluation.path, MOST_BYTES)
+            st.download_button(label, read, name, kind, icon=":material/download:", on_click="ignore")
 
 
 def _command(request: EvaluationRequest) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gan_core.files import replacing
-from studio.jobs.folder import Progress
+from studio.jobs.work import Progress
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
 _TOLD = 500  # files between two words on how far it is

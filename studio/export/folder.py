@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pydicom
 
-from gan_core.files import check_own, read_own, remove
+from gan_core.files import check_own, read_own
 from gan_core.images import png
-from gan_core.train.run import deleting, runs_root
 from studio.export.plan import ExportRequest, safe
-from studio.jobs.folder import REQUEST, JobFolder, JobStatus
+from studio.jobs.work import JobStatus, Progress, Task
+
+if TYPE_CHECKING:
+    from studio.export.write import Tally
 
 MANIFEST, ABOUT = "manifest.csv", "export.json"
 MAX_PICTURE = 10_000_000  # bytes of an exported image
@@ -31,12 +34,20 @@ class ExportStatus(JobStatus):
     left_out: int = 0
 
 
-class ExportFolder(JobFolder[ExportRequest, ExportStatus]):
-    kind = "export"
+class ExportFolder(Task[ExportRequest, ExportStatus]):
+    kind, called, where = "export", "an export", "exports"
     request_schema = ExportRequest
     status_schema = ExportStatus
     advice = "Go on with it: what is there is kept."
     kept = "What is made so far is kept."
+
+    def work(self, progress: Progress) -> Tally:
+        from studio.export.write import Export  # which needs this module
+
+        return Export(self.request(), self.files_path).run(progress)
+
+    def told(self, result: Tally) -> dict[str, int]:
+        return {"images": result.images, "near": result.near, "left_out": result.left_out}
 
     @property
     def files_path(self) -> Path:
@@ -91,10 +102,3 @@ def _as_png(suffix: str, content: bytes) -> bytes:
 def create_export(request: ExportRequest) -> ExportFolder:
     """A new, numbered folder with the request in it. Raises `UserError` where it cannot be written."""
     return ExportFolder.create(request, safe(request.model), request.format)
-
-
-def delete_export(folder: ExportFolder) -> None:
-    """Removes the folder. Raises `UserError` while it is at work, where it is no export, or cannot be removed."""
-    with deleting(folder.name, runs_root()):
-        folder.check_deletable()
-        remove(folder.path, REQUEST)

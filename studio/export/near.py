@@ -24,7 +24,7 @@ from gan_core.errors import UserError
 from gan_core.metrics.extractors import open_extractor
 from gan_core.metrics.features import features
 from gan_core.metrics.memorisation import FEWEST_UNSEEN, OTHERS, PERCENTILE, nearest, pixel_features, relative
-from studio.jobs.folder import Progress
+from studio.jobs.work import Progress
 
 LOOKED_AT = 2000  # training images held against those of other patients, at most
 See = Callable[[NDArray[np.uint8]], NDArray[np.float32]]

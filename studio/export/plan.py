@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +14,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from gan_core.config import Settings
-from gan_core.data import short_source
 from gan_core.errors import UserError
 from gan_core.grades import KL_GRADE
 from gan_core.latent import own_labels
 from gan_core.model import ModelConfig
 from gan_core.seeds import MAX_SEED
+from studio import command
 
 MOST = 100_000
 BALANCED, AS_TRAINED = "balanced", "training"
@@ -162,13 +161,6 @@ def name_of(model: str, folder: Path) -> str:
 
 def command_line(request: ExportRequest, out: str, *, places: bool = True) -> str:
     """The command that exports the same; without `places`, paths of this machine are cut short."""
-
-    def shown(source: str) -> str:
-        return source if places else short_source(source)
-
-    words = ["python -m gan_core export", "--model", shown(request.model), "--n", str(request.n), "--out", out]
-    for name in ("format", "classes", "seed", "truncation", "reference"):
-        if (value := getattr(request, name)) != ExportRequest.model_fields[name].default:
-            words += [f"--{name}", f"{value:g}" if isinstance(value, float) else shown(str(value))]
-    words += [f"--{name.replace('_', '-')}" for name in ("drop_near", "zip") if getattr(request, name)]
-    return " ".join([words[0], *map(shlex.quote, words[1:])])
+    asked = request.model_dump(exclude_defaults=True)
+    first = {"model": asked["model"], "n": asked["n"], "out": out}
+    return command.command_line("export", places=places, **(first | asked))

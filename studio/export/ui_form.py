@@ -7,7 +7,6 @@ from pathlib import Path
 import streamlit as st
 
 from gan_core import images
-from gan_core.errors import UserError
 from gan_core.generate import generate
 from gan_core.grades import KL_GRADE, short
 from gan_core.model import ModelConfig, read_config
@@ -16,7 +15,7 @@ from studio import hosting
 from studio.export.folder import create_export
 from studio.export.plan import AS_TRAINED, BALANCED, ExportRequest, Plan, name_of, plan
 from studio.gallery.ui_lightbox import film, sheet
-from studio.jobs import launch
+from studio.jobs.ui_view import start_button
 from studio.models import ui_models as models
 from studio.text import plain
 from studio.ui_links import one_of
@@ -53,7 +52,7 @@ def new_export() -> None:
             return
         planned = plan(request, config, name_of(entry.name, entry.folder))
         st.markdown(_told(planned, config, request))
-        _start(request)
+        start_button("Export", ":material/ios_share:", "export", lambda: create_export(request))
     with right:
         _preview(entry, config, planned, request.truncation)
 
@@ -181,20 +180,3 @@ def _told(planned: Plan, config: ModelConfig, request: ExportRequest) -> str:
 
 def _bytes(size: float) -> str:
     return f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{max(1, size / 1e3):,.0f} kB"
-
-
-def _start(request: ExportRequest) -> None:
-    at_work = launch.exporting() or launch.evaluating() or launch.busy()
-    refused = bool(at_work) and launch.refuses_when_busy()
-    if at_work:
-        end = "and this server does one thing at a time." if refused else "Two at once take longer."
-        st.info(f"{plain(at_work.name)} is at work{', ' if refused else '. '}{end}")
-    if st.button("Export", type="primary", icon=":material/ios_share:", width="stretch", disabled=refused):
-        try:
-            folder = create_export(request)
-            launch.start_export(folder)
-        except UserError as error:
-            st.error(plain(str(error)))
-            return
-        st.session_state.open_export = folder.name
-        st.rerun()

@@ -7,11 +7,10 @@ import streamlit as st
 from gan_core.files import read_own
 from gan_core.grades import short
 from studio import hosting
-from studio.export.folder import ExportFolder, ExportStatus, delete_export
+from studio.export.folder import ExportFolder, ExportStatus
 from studio.export.plan import ExportRequest, command_line
 from studio.export.routes import address
 from studio.gallery.ui_lightbox import film, sheet
-from studio.jobs import launch
 from studio.jobs import ui_view as job_view
 from studio.text import plain
 
@@ -27,31 +26,25 @@ FORMATS = {
 def watch(export: ExportFolder) -> None:
     """Draws the export; while it is at work, over and over."""
     request = export.request()
-    alive = job_view.watch(export, "Exporting", lambda: _ended(export), lambda: _films(export))
-    if not alive and (status := export.status()).state == "finished":
-        _files(export, request, status)
+
+    def made() -> None:
+        if (status := export.status()).state == "finished":
+            _files(export, request, status)
+        elif export.alive():
+            _films(export)
+
+    job_view.watch(export, "export", lambda: _download(export), made)
     with st.expander("The same from the command line", icon=":material/terminal:"):
         command = command_line(request, export.files_path.name, places=hosting.folders_offered())
         st.code(command, language="bash", wrap_lines=True)
 
 
-def _ended(export: ExportFolder) -> None:
-    """What can be done with an export that has come to an end."""
-    if export.status().state == "finished":
-        if export.zip_path.is_file():
-            size = export.zip_path.stat().st_size / 1e6
-            label = f"Download ({size:,.0f} MB)" if size >= 1 else "Download"
-            st.link_button(label, address(export.name), icon=":material/download:", type="primary")
-    else:
-        st.button(
-            "Go on",
-            icon=":material/play_arrow:",
-            type="primary",
-            on_click=job_view.attempt,
-            args=(lambda: launch.start_export(export),),
-        )
-    warning = "with its files? What was downloaded stays."
-    job_view.delete_button(export, warning, lambda: delete_export(export))
+def _download(export: ExportFolder) -> None:
+    """To take away an export that has come to its end."""
+    if export.status().state == "finished" and export.zip_path.is_file():
+        size = export.zip_path.stat().st_size / 1e6
+        label = f"Download ({size:,.0f} MB)" if size >= 1 else "Download"
+        st.link_button(label, address(export.name), icon=":material/download:", type="primary")
 
 
 def _files(export: ExportFolder, request: ExportRequest, status: ExportStatus) -> None:

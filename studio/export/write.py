@@ -32,7 +32,7 @@ from gan_core.model import Model, find_generator, load_model
 from studio.export import archive, card, dicom
 from studio.export.folder import ABOUT, JOURNAL, MANIFEST, MAX_PICTURE
 from studio.export.plan import DICOM, ExportRequest, Plan, name_of, plan
-from studio.jobs.folder import Progress
+from studio.jobs.work import Progress
 
 if TYPE_CHECKING:
     from studio.export.near import Check, Finding

@@ -1,19 +1,22 @@
-"""How a job in the background stands: how far it is, its log, and what can be done with it."""
+"""Starting a job, finding it again, and how it stands: how far it is, its log, and what can be done with it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple, TypeVar
 
 import streamlit as st
 
 from gan_core.errors import UserError
 from gan_core.files import check_own
-from gan_core.status import ALIVE, State, duration
-from studio.jobs.folder import REQUEST, JobFolder
+from gan_core.job import Job
+from gan_core.status import ALIVE, ProcessStatus, State, duration
+from gan_core.train.run import Run
+from studio.jobs import launch
 from studio.text import plain
+from studio.ui_links import follow
 
 LOOK: dict[State, tuple[Literal["blue", "green", "gray", "red", "orange"], str, str]] = {
     "queued": ("blue", ":material/hourglass_top:", "Waiting"),
@@ -24,67 +27,146 @@ LOOK: dict[State, tuple[Literal["blue", "green", "gray", "red", "orange"], str, 
     "failed": ("red", ":material/error:", "Failed"),
     "interrupted": ("orange", ":material/power_off:", "Interrupted"),
 }
+
+
+class Words(NamedTuple):
+    """What a kind of job is called on its page."""
+
+    running: str  # what it does
+    again: str  # to go on with one that ended early
+    loses: str  # what goes with it; "": nothing that needs a question
+
+
+WORDS = {
+    "training": Words("Training", "Resume", "its model, samples and curves"),
+    "evaluation": Words("Measuring", "Start again", "its figures and its report"),
+    "export": Words("Exporting", "Go on", "its files"),
+    "download": Words("Downloading", "Try again", ""),
+}
 LOG_TAIL = 20_000
+_J = TypeVar("_J", bound=Job)
 
 
 def nothing() -> None:
     """Draws nothing."""
 
 
-def watch(job: JobFolder, at_work: str, ended: Callable[[], None], below: Callable[[], None] = nothing) -> bool:
+def offered(kind: type[_J], new: str, key: str) -> dict[str, _J]:
+    """The jobs of a kind by name. `st.session_state[key]` becomes the one that the link, or a button, asks for, or
+    `new`; the link follows it."""
+    jobs = {job.name: job for job in kind.all()}
+    state = st.session_state
+    follow(key, key, new)
+    state[key] = state.pop(f"open_{key}", state[key])
+    gone = state.pop(f"deleted_{key}", None)
+    if state[key] not in (new, *jobs):
+        if state[key] != gone:
+            st.warning(f"There is no {kind.kind} {plain(state[key][:80])} here. It may have been deleted.")
+        state[key] = new
+    if state[key] == new:
+        st.query_params.pop(key, None)
+    else:
+        st.query_params[key] = state[key]
+    return jobs
+
+
+def start_button(label: str, icon: str, key: str, make: Callable[[], Job], *, off: bool = False) -> None:
+    """The button that starts the job that `make` gives, and what else is at work; then the page goes over to it."""
+    other = launch.at_work()
+    refused = bool(other) and launch.refuses_when_busy()
+    if other and not off:
+        waits = key == "run" and isinstance(other, Run)
+        end = "Yours will wait for its turn." if waits else "Two at once take longer."
+        at_work = f"{plain(other.name)} is at work"
+        st.info(f"{at_work}, and this server does one thing at a time." if refused else f"{at_work}. {end}")
+    if st.button(label, type="primary", icon=icon, width="stretch", disabled=refused or off):
+        try:
+            job = launch.start_new(make())
+        except UserError as error:
+            st.error(plain(str(error)))
+            return
+        st.session_state[f"open_{key}"] = job.name
+        st.rerun()
+
+
+def watch(
+    job: Job, key: str, more: Callable[[], None] = nothing, below: Callable[[], None] = nothing, seconds: int = 1
+) -> bool:
     """Draws how the job stands, over and over while it is at work, and says whether it is.
 
-    `at_work` is what it does then, in a word; `ended` draws the buttons of one that has come to an end, `below` what
-    there is to see meanwhile.
+    `more` draws further buttons, `below` what there is to see besides. `key` is that of `offered`.
     """
     alive = job.alive()
 
-    @st.fragment(run_every=timedelta(seconds=1) if alive else None)
+    @st.fragment(run_every=timedelta(seconds=seconds) if alive else None)
     def live() -> None:
-        if alive != job.alive() or not (job.path / REQUEST).is_file():  # begun, ended or deleted
+        if alive != job.alive() or not (job.path / job.holds).is_file():  # begun, ended or deleted
             st.rerun(scope="app")
         try:
-            _stand(job, at_work, ended, below)
+            _stand(job, key, more)
+            below()
         except UserError as error:  # a fragment's own runs do not pass through the frame
             st.error(plain(str(error)))
+        if isinstance(job, Run) or job.status().state != "finished":
+            with st.expander("Log", icon=":material/notes:"):
+                st.code(_log_tail(job.log_path) or "Nothing was logged.", language=None, height=240)
 
     live()
     return alive
 
 
-def _stand(job: JobFolder, at_work: str, ended: Callable[[], None], below: Callable[[], None]) -> None:
+def _stand(job: Job, key: str, more: Callable[[], None]) -> None:
     status = job.status()
-    color, icon, word = LOOK[status.state]
+    alive = status.state in ALIVE
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.badge(at_work if status.state == "running" else word, icon=icon, color=color)
-        if status.state not in ALIVE:
-            ended()
-        elif job.stop_path.exists():
-            st.button("Stopping …", icon=":material/stop:", disabled=True)
-        else:
-            st.button("Stop", icon=":material/stop:", on_click=attempt, args=(job.request_stop,))
-    if status.state in ALIVE:
-        with st.container(border=True):
-            st.markdown(f"**{plain(status.message)}** · {duration(status.seconds)} so far")
-            if status.total:
-                st.progress(min(1.0, status.done / status.total), status.progress())
-        below()
+        _badge(job, status)
+        _buttons(job, status)
+        more()
+        if not alive:
+            delete_button(job, key)
+    if status.message and alive:
+        so_far = f" · {duration(status.seconds)} so far" if status.seconds else ""
+        st.markdown(f"**{plain(status.message)}**{so_far}")
     elif status.message:
         (st.error if status.state == "failed" else st.info)(plain(status.message))
-    if status.state != "finished":
-        with st.expander("Log", icon=":material/notes:"):
-            st.code(log_tail(job.log_path) or "Nothing was logged.", language=None, height=240)
+    if status.share is not None:
+        st.progress(status.share, status.progress())
 
 
-def attempt(do: Callable[[], None]) -> None:
-    """Does what a button is for, or says why it cannot be done."""
-    try:
-        do()
-    except UserError as error:
-        st.toast(plain(str(error)), icon=":material/error:")
+def _badge(job: Job, status: ProcessStatus) -> None:
+    color, icon, word = LOOK[status.state]
+    st.badge(WORDS[job.kind].running if status.state == "running" else word, icon=icon, color=color)
 
 
-def log_tail(path: Path) -> str:
+def _buttons(job: Job, status: ProcessStatus) -> None:
+    """Stop, or go on."""
+    where = f"{job.kind}-{job.name}"
+    if status.state in ALIVE:
+        if job.stop_path.exists():
+            st.button("Stopping …", icon=":material/stop:", disabled=True, key=f"stopping-{where}")
+        else:
+            _attempt("Stop", ":material/stop:", f"stop-{where}", job.request_stop)
+    elif status.state != "finished":
+        kind: Literal["primary", "secondary"] = "secondary" if status.state == "failed" else "primary"
+        again = WORDS[job.kind].again
+        _attempt(again, ":material/play_arrow:", f"again-{where}", lambda: launch.start(job), kind)
+
+
+def _attempt(
+    label: str, icon: str, key: str, do: Callable[[], None], kind: Literal["primary", "secondary"] = "secondary"
+) -> None:
+    """A button that does something, or says why it cannot be done."""
+
+    def attempt() -> None:
+        try:
+            do()
+        except UserError as error:
+            st.toast(plain(str(error)), icon=":material/error:")
+
+    st.button(label, icon=icon, key=key, type=kind, on_click=attempt)
+
+
+def _log_tail(path: Path) -> str:
     """The end of a log; "" where there is none."""
     try:
         check_own(path, path.parent)
@@ -95,11 +177,15 @@ def log_tail(path: Path) -> str:
         return ""
 
 
-def delete_button(job: JobFolder, warning: str, delete: Callable[[], None]) -> None:
-    """Asks, and deletes; the page finds the name in the session's state, as "deleted_evaluation"."""
+def delete_button(job: Job, key: str) -> None:
+    """Asks where there is something to lose, and deletes; `offered` then looks for it no more."""
+    loses = WORDS[job.kind].loses
+    if not loses:
+        _attempt("Close", ":material/close:", f"close-{job.kind}-{job.name}", lambda: launch.delete(job))
+        return
     with st.popover("Delete", icon=":material/delete:"):
-        st.write(f"Delete {plain(job.name)} {warning}")
+        st.write(f"Delete {plain(job.name)} with {loses}? This cannot be undone.")
         if st.button("Delete for good", type="primary", key=f"delete-{job.name}"):
-            delete()
-            st.session_state[f"deleted_{job.kind}"] = job.name
+            launch.delete(job)
+            st.session_state[f"deleted_{key}"] = job.name
             st.rerun(scope="app")

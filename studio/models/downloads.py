@@ -1,57 +1,116 @@
-"""Downloads of models in the background of the app, and the one that the host wants first."""
+"""Downloads of models as jobs, `runs/downloads/00001-<owner>-<name>/`, and the model that the host wants first."""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
+from threading import Event
 
+from pydantic import Field
+
+from gan_core.config import Settings
 from gan_core.errors import UserError
 from gan_core.files import size_text
-from gan_core.hub.client import Unreachable
-from gan_core.hub.look import Found
+from gan_core.hub.client import HubName, Unreachable
+from gan_core.hub.look import Found, look
 from gan_core.hub.pull import pull, pull_or_cached
-from gan_core.hub.store import Stored
+from gan_core.hub.store import Stored, find_stored
 from gan_core.model import shipped_generators
 from gan_core.status import duration
 from studio import hosting
+from studio.jobs.work import JobStatus, Progress, Task
 from studio.models.inventory import places
 
 SILENCE = 3  # seconds without a byte after which a person is told
 FIRST_PAUSE, LONGEST_PAUSE = 15.0, 3600.0  # seconds between two tries to reach the Hub without anybody asking
+KEPT_SECONDS = 24 * 3600.0  # for which is told how a download ended
+_LOOK_SECONDS = 0.2  # between two looks at how far it is
 
 
-class Cancelled(Exception):
+class DownloadRequest(Settings):
+    """Which model to fetch: what a person has seen of it before."""
+
+    repo: str = Field(min_length=1, max_length=200)  # owner/name
+    revision: str | None = Field(None, max_length=300)  # as it was asked for; None is the newest
+    commit: str = Field(pattern=r"^[0-9a-f]{40}$")
+    size: int = Field(ge=0)  # bytes
+
+
+class DownloadStatus(JobStatus):
+    """Of bytes; the message says for how long none have come."""
+
+    def progress(self) -> str:
+        said = f"{size_text(self.done)} of {size_text(self.total)}"
+        left = "" if self.seconds_left is None else f" · {duration(self.seconds_left)} left"
+        return f"{said} · checking" if self.done >= self.total else f"{said}{left}"
+
+
+class Download(Task[DownloadRequest, DownloadStatus]):
+    kind, called, where = "download", "a download", "downloads"
+    request_schema = DownloadRequest
+    status_schema = DownloadStatus
+    advice = "Start it again."
+    kept = "Nothing was kept."
+
+    def work(self, progress: Progress) -> Stored:
+        return _fetch(self.request(), progress)
+
+    def result(self) -> Stored | None:
+        """The model that it has fetched, while it is here."""
+        request = self.request()
+        return find_stored(f"{request.repo}@{request.commit}")
+
+
+def create_download(found: Found) -> Download:
+    """A download of what `look` has found; what earlier ones of the same said is forgotten.
+
+    Raises `UserError` where its folder cannot be written.
+    """
+    name = found.name
+    forget(name.repo)
+    request = DownloadRequest(repo=name.repo, revision=name.revision, commit=found.commit, size=found.size)
+    return Download.create(request, name.repo)
+
+
+def forget(repo: str = "", older: float = 0.0) -> None:
+    """Removes downloads, of this `repo` alone or of all, that ended at least `older` seconds ago."""
+    for download in Download.all():
+        with suppress(UserError, OSError):  # one that is at work, or gone by now
+            if time.time() - download.path.stat().st_mtime >= older and repo in ("", download.request().repo):
+                download.delete()
+
+
+class _Cancelled(Exception):
     """Somebody asked for an end."""
 
 
-@dataclass
-class Progress:
-    """How far a download is."""
+def _fetch(request: DownloadRequest, progress: Progress) -> Stored:
+    """The model, fetched in a thread beside this one, which so hears of a wish to stop whatever the Hub is doing."""
+    done, heard, cancelled = 0, time.monotonic(), Event()
 
-    total: int  # bytes
-    done: int = 0
-    started: float = field(default_factory=time.monotonic)
-    heard: float = field(default_factory=time.monotonic)  # when the last byte came
+    def add(n: int) -> None:
+        nonlocal done, heard
+        if cancelled.is_set():
+            raise _Cancelled
+        done, heard = done + n, time.monotonic()
 
-    def add(self, n: int) -> None:
-        self.done += n
-        self.heard = time.monotonic()
-
-    def text(self) -> str:
-        """Bytes, and the time left at the pace so far; or for how long nothing has come."""
-        now = time.monotonic()
-        said = f"{size_text(self.done)} of {size_text(self.total)}"
-        if self.done >= self.total:
-            return f"{said} · checking"
-        if now - self.heard > SILENCE:
-            return f"{said} · the Hub has sent nothing for {duration(now - self.heard)}; trying again"
-        if self.done <= 0 or now - self.started < 1:
-            return said
-        return f"{said} · {duration((self.total - self.done) * (now - self.started) / self.done)} left"
+    found = look(HubName(request.repo, request.commit))
+    found = dataclasses.replace(found, name=HubName(request.repo, request.revision))
+    pool = ThreadPoolExecutor(1)
+    try:
+        fetched = pool.submit(pull, found, add)
+        while not wait([fetched], _LOOK_SECONDS).done:
+            silent = time.monotonic() - heard
+            quiet = f"The Hub has sent nothing for {duration(silent)}; trying again"
+            progress("Fetching" if silent < SILENCE or done >= found.size else quiet, done, found.size)
+        return fetched.result()
+    finally:
+        cancelled.set()
+        pool.shutdown(wait=False)  # the process ends when the thread has taken away what it had
 
 
 def fetch_first(wait: Callable[[float], None] = time.sleep) -> str:
@@ -72,65 +131,3 @@ def fetch_first(wait: Callable[[float], None] = time.sleep) -> str:
             return str(e)
         wait(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
-
-
-class Job(threading.Thread):
-    """A `pull` in the background of the app. It goes on when the page is left, and ends with the server."""
-
-    def __init__(self, found: Found) -> None:
-        super().__init__(daemon=True)
-        self.found = found
-        self.progress = Progress(found.size)
-        self.state: Literal["running", "finished", "failed", "cancelled"] = "running"
-        self.message = ""
-        self.result: Stored | None = None
-
-    def run(self) -> None:
-        try:
-            self.result = pull(self.found, self._add)
-            self._end("finished")
-        except Cancelled:
-            pass
-        except UserError as e:
-            self._end("failed", str(e))
-        except Exception as e:  # whatever it was, a person must hear of it; its text may hold what is not for them
-            self._end("failed", f"An unexpected error ended the download ({type(e).__name__}). Try again.")
-
-    def _add(self, n: int) -> None:
-        if self.state == "cancelled":
-            raise Cancelled
-        self.progress.add(n)
-
-    def _end(self, state: Literal["finished", "failed"], message: str = "") -> None:
-        if self.state == "running":
-            self.state, self.message = state, message
-
-    def cancel(self) -> None:
-        """At once for whoever looks; the connection is let go with its next bytes."""
-        if self.state == "running":
-            self.state = "cancelled"
-
-
-_jobs: dict[str, Job] = {}
-_lock = threading.Lock()
-
-
-def start(found: Found) -> Job:
-    """Begins to fetch; where the same is being fetched already, that is the job."""
-    with _lock:
-        job = _jobs.get(str(found.name))
-        if job is None or job.state != "running":
-            job = _jobs[str(found.name)] = Job(found)
-            job.start()
-        return job
-
-
-def jobs() -> list[Job]:
-    """Those at work, and how others ended that nobody has dismissed yet."""
-    with _lock:
-        return list(_jobs.values())
-
-
-def dismiss(job: Job) -> None:
-    with _lock:
-        _jobs.pop(str(job.found.name), None)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import streamlit as st
@@ -14,9 +12,11 @@ from gan_core.files import size_text
 from gan_core.hub.client import Unreachable, hub_name
 from gan_core.hub.look import Found, look
 from gan_core.hub.store import find_stored
+from gan_core.status import ALIVE
 from studio import hosting
-from studio.models import downloads
-from studio.models.downloads import Job
+from studio.jobs import launch
+from studio.jobs import ui_view as job_view
+from studio.models.downloads import Download, create_download
 from studio.models.ui_list import card, facts, open_button
 from studio.models.upload import keep_zip
 from studio.text import plain
@@ -41,7 +41,9 @@ def show() -> None:
         st.query_params.pop("hub", None)
         st.caption("A model folder as this program shares it: pictures and figures of it are on its page at the Hub.")
     looked = st.session_state.get("looked") if text else None
-    _watch([job for job in downloads.jobs() if not _is_of(job, looked)])
+    for job in Download.all():
+        if not _is_of(job, looked):
+            _watch(job)
     st.subheader("From a file")
     _upload()
 
@@ -93,58 +95,40 @@ def _found(found: Found) -> None:
 
 def _get(found: Found) -> None:
     """The button, and in its place how far it is."""
-    mine = [job for job in downloads.jobs() if _is_of(job, found)]
-
-    def offer() -> None:
-        if any(job.state in ("running", "finished") for job in mine):
-            return
-        if here := find_stored(f"{found.name.repo}@{found.commit}"):
-            st.markdown(":material/check: It is on this computer.")
-            open_button(here.name)
-        elif st.button(f"Get it ({size_text(found.size)})", type="primary", icon=":material/download:"):
-            downloads.start(found)
-            st.rerun()
-
-    _watch(mine, offer)
-
-
-def _is_of(job: Job, found: object) -> bool:
-    return isinstance(found, Found) and (job.found.name, job.found.commit) == (found.name, found.commit)
-
-
-def _watch(jobs: list[Job], offer: Callable[[], None] = lambda: None) -> None:
-    """Downloads, whoever began them: they go on when the page is left. Below them what `offer` draws."""
-    alive = [job for job in jobs if job.state == "running"]
-
-    @st.fragment(run_every=timedelta(seconds=1) if alive else None)
-    def live() -> None:
-        for job in jobs:
-            _job(job)
-        offer()
-        # Last, so that a person sees how it ended even where this is cut off by the next tick.
-        if any(job.state != "running" for job in alive):
-            st.rerun(scope="app")
-
-    live()
-
-
-def _job(job: Job) -> None:
-    name = plain(str(job.found.name))
-    key = f"{job.found.name}-{job.ident}"
-    if job.state == "running":
-        st.progress(min(1.0, job.progress.done / max(1, job.progress.total)), f"**{name}** · {job.progress.text()}")
-        st.button("Cancel", icon=":material/close:", key=f"cancel-{key}", on_click=job.cancel)
+    mine = [job for job in Download.all() if _is_of(job, found)]
+    for job in mine:
+        _watch(job)
+    if any(job.status().state in (*ALIVE, "finished") for job in mine):
         return
-    if job.state == "finished" and job.result:
-        st.success(f"{plain(job.result.name)} is here, and on offer on every page.", icon=":material/check:")
-    elif job.state == "failed":
-        st.error(f"{name}: {plain(job.message)}")
-    else:
-        st.info(f"{name}: cancelled. Nothing was kept.")
-    with st.container(horizontal=True):
-        if job.result:
-            open_button(job.result.name, key)
-        st.button("Close", icon=":material/close:", key=f"close-{key}", on_click=downloads.dismiss, args=(job,))
+    if here := find_stored(f"{found.name.repo}@{found.commit}"):
+        st.markdown(":material/check: It is on this computer.")
+        open_button(here.name)
+    elif st.button(f"Get it ({size_text(found.size)})", type="primary", icon=":material/download:"):
+        launch.start_new(create_download(found))
+        st.rerun()
+
+
+def _is_of(job: Download, found: object) -> bool:
+    if not isinstance(found, Found):
+        return False
+    try:
+        request = job.request()
+    except UserError:
+        return False
+    return (request.repo, request.commit) == (found.name.repo, found.commit)
+
+
+def _watch(job: Download) -> None:
+    """A download, whoever began it: it goes on when the page is left."""
+
+    def here() -> None:
+        if job.status().state == "finished" and (result := job.result()):
+            st.success(f"{plain(result.name)} is here, and on offer on every page.", icon=":material/check:")
+            open_button(result.name, job.name)
+
+    with st.container(border=True):
+        st.markdown(f"**{plain(job.request().repo)}**")
+        job_view.watch(job, "download", below=here)
 
 
 def _upload() -> None:

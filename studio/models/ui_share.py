@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 
 import streamlit as st
 
@@ -12,6 +11,7 @@ from gan_core.files import size_text
 from gan_core.hub.client import has_token
 from gan_core.hub.look import body
 from studio import hosting
+from studio.command import command_line
 from studio.models.card import SAMPLES
 from studio.models.inventory import Item, inventory
 from studio.models.push import LICENCES, Plan, plan_push, push
@@ -147,8 +147,4 @@ def _go(plan: Plan) -> None:
 
 def _command(words: Words) -> str:
     name, repo, licence, public, datasets, critic, _ = words
-    command = ["python -m gan_core push", name, repo, "--license", licence]
-    command += ["--public"] * public + ["--critic"] * critic
-    for dataset in datasets:
-        command += ["--dataset", dataset]
-    return " ".join([command[0], *map(shlex.quote, command[1:])])
+    return command_line("push", name, repo, license=licence, public=public, critic=critic, dataset=[*datasets])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from datetime import timedelta
 from html import escape
 from typing import Any
@@ -15,6 +14,7 @@ from gan_core.train import stats
 from gan_core.train.run import number
 from gan_core.train.stats import Stat
 from studio import runs as lineup
+from studio.command import command_line
 from studio.jobs.ui_view import LOOK
 from studio.runs import AXES, Axis, Column, Entry, Member
 from studio.runs import ui_curves as curves
@@ -252,5 +252,5 @@ def _take_away(members: list[Member]) -> None:
             on_click="ignore",
         )
     with st.expander("The same from the command line", icon=":material/terminal:"):
-        words = ["python -m gan_core compare-runs", *(shlex.quote(m.key) for m in members), "--csv runs.csv"]
-        st.code(" ".join(words), language="bash", wrap_lines=True)
+        command = command_line("compare-runs", *(m.key for m in members), csv="runs.csv")
+        st.code(command, language="bash", wrap_lines=True)

@@ -11,12 +11,13 @@ from gan_core.data.decode import Fit
 from gan_core.errors import UserError
 from gan_core.grades import called
 from gan_core.presets import ADDITIONS, PRESETS, configure, fitting, parse_settings
+from gan_core.train.run import create_run
 from studio import ui_sources as sources
 from studio import uploads
 from studio.data.options import Question
 from studio.data.sources import is_named, stem
 from studio.hosting import OFF, folders_offered, train_minutes, visitor_source
-from studio.jobs import launch
+from studio.jobs.ui_view import start_button
 from studio.text import plain
 
 NAMED = {
@@ -144,19 +145,13 @@ def _settings(preset: str, source: str, resolution: int, fit: Fit, found: source
 
 
 def _may_start() -> bool:
-    """Says what stands in the way of a start, or what will become of one; whether it may be made."""
+    """Says how long a training may take on this server; whether it trains at all."""
     minutes = train_minutes()
-    refuses = launch.refuses_when_busy()
-    other = launch.busy() or (launch.evaluating() if refuses else None)
     if minutes == 0:
         st.info(OFF)
     elif minutes:
         st.caption(f"On this server a training ends after {minutes:g} minutes. What it has made by then is kept.")
-    if minutes != 0 and other and refuses:
-        st.info(f"{other.name} is at work, and this server does one thing at a time.")
-    elif minutes != 0 and other:
-        st.info(f"{other.name} is training. Yours will wait for its turn.")
-    return minutes != 0 and not (other and refuses)
+    return minutes != 0
 
 
 def new_training() -> None:
@@ -201,13 +196,5 @@ def _recipe_and_start(source: str, name: str, resolution: int, fit: Fit, found: 
         st.error(plain(str(error)))
         return
     st.subheader("3. Start")
-    may = _may_start()
-    go = st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch", disabled=not may)
-    if go:
-        try:
-            run = launch.start_new(config, name)
-        except UserError as error:
-            st.error(plain(str(error)))
-            return
-        st.query_params["run"] = run.name
-        st.rerun()
+    off = not _may_start()
+    start_button("Start training", ":material/play_arrow:", "run", lambda: create_run(config, name), off=off)

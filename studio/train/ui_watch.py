@@ -2,55 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Literal
-
 import streamlit as st
 
 from gan_core.config import NetConfig
 from gan_core.errors import UserError
-from gan_core.status import ALIVE
-from gan_core.train.run import CONFIG, Run, Status
+from gan_core.train.run import Run
 from studio import runs as lineup
-from studio.jobs import launch
-from studio.jobs.deletion import delete_run
-from studio.jobs.ui_view import LOOK, attempt, log_tail
+from studio.jobs import ui_view as job_view
 from studio.runs import media
 from studio.runs import ui_curves as curves
 from studio.text import plain
 
 
-def _buttons(run: Run, status: Status) -> None:
-    with st.container(horizontal=True):
-        if status.state in ALIVE:
-            if run.stop_path.exists():
-                st.button("Stopping …", icon=":material/stop:", disabled=True)
-            else:
-                st.button("Stop", icon=":material/stop:", on_click=attempt, args=(run.request_stop,))
-        elif status.state != "finished":
-            kind: Literal["primary", "secondary"] = "secondary" if status.state == "failed" else "primary"
-            st.button(
-                "Resume", icon=":material/play_arrow:", type=kind, on_click=attempt, args=(lambda: launch.start(run),)
-            )
-        if run.generator_path.is_dir() and st.button("Open in gallery", icon=":material/grid_view:"):
-            st.switch_page("../pages/gallery.py", query_params={"model": run.name})
-        if status.state not in ALIVE:
-            with st.popover("Delete", icon=":material/delete:"):
-                st.write(f"Delete {plain(run.name)} with its model, samples and curves? This cannot be undone.")
-                if st.button("Delete for good", type="primary"):
-                    delete_run(run)
-                    st.query_params.pop("run", None)
-                    st.rerun(scope="app")
-
-
-def _progress(status: Status) -> None:
-    color, icon, word = LOOK[status.state]
-    st.badge(word, icon=icon, color=color)
-    st.progress(min(1.0, status.images_seen / max(status.images_total, 1)), status.progress())
-    if status.message:
-        (st.error if status.state == "failed" else st.info)(plain(status.message))
-    for warning in status.warnings:
-        st.warning(plain(warning), icon=":material/warning:")
+def _gallery(run: Run) -> None:
+    if run.generator_path.is_dir() and st.button("Open in gallery", icon=":material/grid_view:"):
+        st.switch_page("../pages/gallery.py", query_params={"model": run.name})
 
 
 def _samples(run: Run) -> None:
@@ -103,30 +69,16 @@ def _architecture(g: NetConfig, d: NetConfig) -> bytes:
 
 def watch(run: Run) -> None:
     """Draws the run; while it is at work, over and over."""
-    alive = run.alive()
-
-    @st.fragment(run_every=timedelta(seconds=2) if alive else None)
-    def live() -> None:
-        status = run.status()
-        if alive != (status.state in ALIVE) or not (run.path / CONFIG).is_file():
-            st.rerun(scope="app")  # it has begun, ended or been deleted: look again and again from now on, or no more
-        try:
-            _draw(run, status)
-        except UserError as error:  # a fragment's own runs do not pass through the frame
-            st.error(plain(str(error)))
-
-    live()
+    job_view.watch(run, "run", lambda: _gallery(run), lambda: _progress(run), seconds=2)
     if run.samples():
         _take_away(run)
 
 
-def _draw(run: Run, status: Status) -> None:
-    _buttons(run, status)
-    _progress(status)
+def _progress(run: Run) -> None:
+    for warning in run.status().warnings:
+        st.warning(plain(warning), icon=":material/warning:")
     left, right = st.columns([2, 3], gap="large")
     with left:
         _samples(run)
     with right:
         curves.of_run(run)
-    with st.expander("Log", icon=":material/notes:"):
-        st.code(log_tail(run.log_path) or "Nothing was logged.", language=None, height=240)
