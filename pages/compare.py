@@ -14,7 +14,7 @@ from studio.compare import ui_films as compare
 from studio.compare import ui_views as compare_view
 from studio.compare.sides import MOST, shared_classes
 from studio.evaluate import ui_form as evaluate_form
-from studio.evaluate.tables import stand_ins
+from studio.evaluate.tables import STAND_INS
 from studio.models import ui_models as models
 from studio.text import plain
 from studio.ui_links import follow
@@ -78,13 +78,13 @@ with choosing, st.container(horizontal=True, vertical_alignment="bottom"):
         truncation = models.variety()
 if model.class_names and not shared:
     st.caption("The real images do not have the model's classes, so neither side can be held to one.")
-if words := stand_ins({"about": {"data": dataset.name, "reference": ""}}):
-    st.caption(words)
 if state["real-kind"] != evaluate_form.UPLOAD:  # of an upload it has been told
     sources.left_out(dataset.skipped)
 
 choice = compare.Choice(model.digest, dataset.fingerprint, chosen, n, seed, truncation)
 found = compare.both(choice, model, dataset)
+if found.real.kind == "phantom":
+    st.caption(STAND_INS)
 if len(found.real) < n:
     st.caption(f"Such real images: {len(found.real):,}. So there are as few synthetic ones.")
 
@@ -121,14 +121,14 @@ tabs = dict(zip(VIEWS, st.tabs(VIEWS, key="compare_view", on_change="rerun"), st
 if tabs[SIDE].open:
     with tabs[SIDE]:
         pages = min(int(from_link("pages", r"\d{1,2}") or 1), -(-len(found.real) // SHOWN)) or 1
-        compare.sheet(found, pages * SHOWN, label, lambda: show_nearest(int(state.films.picked)))
+        compare.sheet(found, pages * SHOWN, lambda: show_nearest(int(state.films.picked)))
         if pages * SHOWN < len(found.real):
             with st.container(horizontal=True, horizontal_alignment="center"):
                 st.button(f"Show {SHOWN} more", icon=":material/expand_more:", on_click=show_more)
 
 if tabs[NEAREST].open:
     with tabs[NEAREST]:
-        near = compare.near(choice, found)
+        near = compare.near(choice, compare.seen(choice, found))
         seeds = compare_view.fakes_by_nearness(found, near)
         state.setdefault("fake", int(from_link("fake", r"\d{1,10}") or seeds[0]))
         if state.fake not in seeds:
@@ -138,12 +138,12 @@ if tabs[NEAREST].open:
             seeds,
             key="fake",
             persist_state="page",
-            format_func=lambda s: compare.caption(found.fake, s - found.first_seed, label),
+            format_func=lambda s: compare.caption(found.fake, s - found.first_seed),
             help="The first in the list is the one that comes nearest to a real image.",
             width=300,
         )
         to_link("fake", str(fake))
-        compare_view.one_fake(found, near, fake - found.first_seed, label)
+        compare_view.one_fake(found, near, fake - found.first_seed)
 
 if tabs[TONES].open:
     with tabs[TONES]:
@@ -156,7 +156,7 @@ if tabs[MAP].open:
         if point and int(i) >= len(found.real):
             point = ""
         try:
-            compare_view.atlas(choice, found, point, label, lambda: to_link("point", state.atlas.chosen))
+            compare_view.atlas(choice, found, point, lambda: to_link("point", state.atlas.chosen))
         except UserError as error:
             st.info(plain(str(error)))
         if point.startswith("synthetic"):

@@ -11,7 +11,7 @@ import numpy as np
 from gan_core.errors import UserError
 from gan_core.images import grid, save_png
 from studio.compare.sides import Sides
-from studio.compare.space import Layout, Nearness, Views, layout, nearness
+from studio.compare.space import Nearness, layout, nearness
 from studio.compare.tones import Tones, finest, finest_in_words, histograms, spectra
 
 Figures = dict[str, Any]
@@ -28,14 +28,14 @@ def save_sheets(folder: Path, sides: Sides, found: Figures, *, pairs: bool) -> N
         save_png(folder / "pairs.png", grid(both.reshape(-1, *both.shape[2:]), COLUMNS))
 
 
-def figures(sides: Sides, views: Views, method: str = "PCA") -> Figures:
-    """Gaps beside their floors, the map and each fake's nearest reals; {"value": None, "why": a sentence} for what
-    these images do not allow."""
+def figures(sides: Sides, method: str = "PCA") -> Figures:
+    """Of sides that an extractor has seen: gaps beside their floors, the map and each fake's nearest reals;
+    {"value": None, "why": a sentence} for what these images do not allow."""
     return {
         "spectrum": _or_why(lambda: _spectrum(spectra(sides))),
         "brightness": _or_why(lambda: _tones(histograms(sides), "gray levels")),
-        "map": _or_why(lambda: _map(layout(views, method))),
-        "nearest": _nearest(sides, nearness(sides, views)),
+        "map": _or_why(lambda: _map(sides, method)),
+        "nearest": _nearest(sides, nearness(sides)),
     }
 
 
@@ -55,22 +55,24 @@ def _spectrum(found: Tones) -> Figures:
     return _tones(found, "dB") | {"finest": finest(found), "words": finest_in_words(found)}
 
 
-def _map(found: Layout) -> Figures:
+def _map(sides: Sides, method: str) -> Figures:
+    found = layout(sides, method)
     return {"method": found.method, "shown": found.shown, "fake": found.fake.tolist(), "real": found.real.tolist()}
 
 
 def _nearest(sides: Sides, near: Nearness) -> list[Figures]:
     """The fake nearest to a real comes first."""
+    of_fakes, of_reals = sides.fake.classes, sides.real.classes
     return [
         {
             "seed": sides.first_seed + int(i),
-            "class": sides.fake.classes[i],
+            "class": of_fakes[i],
             "nearer_than_closest": near.nearer_than_closest(near.distance[i, 0]),
             "reals": [
                 {
                     "index": int(j),
                     "file": sides.real.names[j],
-                    "class": sides.real.classes[j],
+                    "class": of_reals[j],
                     "distance": float(d),
                     "nearer_than_pairs": near.nearer_than_pairs(d),
                 }

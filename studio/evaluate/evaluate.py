@@ -67,8 +67,8 @@ def evaluate(request: EvaluationRequest, progress: Progress = lambda what, done,
         "digest": model.digest,
         "images_seen": model.config.images_seen,
         "resolution": model.config.net.resolution,
-        "data": c.real_name,
-        "reference": c.other_name,
+        "data": c.real.name,
+        "reference": c.other.name,
         "extractor": extractor.name,
         "extractor_digest": extractor.digest,
         "truncation": request.truncation,
@@ -76,8 +76,8 @@ def evaluate(request: EvaluationRequest, progress: Progress = lambda what, done,
         "reals": len(c.real),
         "others": len(c.other),
         "skipped": c.skipped,
-        "class_names": list(c.class_names),
-        "label_name": c.label_name,
+        "class_names": list(c.fake.class_names),
+        "label_name": c.fake.label_name,
         "seconds": round(time.monotonic() - start, 1),
     }
     return Evaluation(about, results, c.fake.images[:SHOWN], _some_of(c.real, SHOWN), _pictures(c, pairs))
@@ -95,8 +95,8 @@ def _pictures(c: Comparison, pairs: list[Figures]) -> NDArray[np.uint8]:
 def _measured(metric: Metric, c: Comparison, progress: Progress) -> Figures:
     """Over all, and of each class where the metric is for that."""
     out = _or_why(metric, c, progress)
-    if metric.per_class and c.class_names and not out.get("why"):
-        out["per_class"] = {name: _of_class(metric, c, i, progress) for i, name in enumerate(c.class_names)}
+    if metric.per_class and c.fake.class_names and not out.get("why"):
+        out["per_class"] = {name: _of_class(metric, c, i, progress) for i, name in enumerate(c.fake.class_names)}
     return out
 
 

@@ -5,14 +5,18 @@ Reads only what `evaluate --json` prints.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from gan_core.metrics.registry import at
 from studio.evaluate.metrics import METRICS, Figures, Line
+from studio.samples import is_phantom
 
 BETTER = {"lower": "lower is better", "higher": "higher is better", "near": "near the floor is best", "": ""}
 FAKE, REAL = "synthetic", "real"
+STAND_INS = "Phantoms, drawn by this program, stand here for real images: where it says real, it means these."
 COMPARTMENTS = {"narrower": "The narrower compartment", "medial": "Medial", "lateral": "Lateral"}
 
 
@@ -29,6 +33,27 @@ class Lead:
 
     def text(self, number: float | None) -> str:
         return "–" if number is None else f"{number:{self.form}}"
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A curve of each side, by `FAKE` and `REAL`: its x [N] and y [N]."""
+
+    title: str
+    x: str
+    y: str
+    sides: dict[str, tuple[Sequence[float], Sequence[float]]]
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Means with their 95% intervals, those of a group side by side."""
+
+    title: str
+    x: str
+    y: str
+    rows: list[Figures]  # {"group", "which": `FAKE` or `REAL`, "mean", "low", "high"}
+    called: dict[str, str] = field(default_factory=lambda: {REAL: REAL, FAKE: FAKE})  # what the sides are, in the key
 
 
 def leads(figures: Figures) -> list[Lead]:
@@ -95,9 +120,7 @@ def class_gaps(figures: Figures) -> list[str]:
 def stand_ins(figures: Figures) -> str:
     """A sentence where what is called real is no film of anybody; else ""."""
     about = figures["about"]
-    if "phantom" not in (about["data"] + about["reference"]).lower():
-        return ""
-    return "Phantoms, drawn by this program, stand here for real images: where it says real, it means these."
+    return STAND_INS if is_phantom(about["data"] + about["reference"]) else ""
 
 
 def confusions(figures: Figures) -> dict[str, list[list[int]]]:
@@ -106,17 +129,57 @@ def confusions(figures: Figures) -> dict[str, list[list[int]]]:
     return {which: grade[key]["confusion"] for which, key in ((FAKE, "fake"), (REAL, "real")) if key in grade}
 
 
-def joint_space_rows(figures: Figures, part: str = "narrower") -> list[Figures]:
-    """A row for each class and side that was measured: {"class", "which", "mean", "low", "high", "n"}, in pixels.
+def power(frequency: Sequence[float], fake: Sequence[float], real: Sequence[float]) -> Curves:
+    """Power spectra as `radial_power` gives them."""
+    sides = {REAL: (frequency, real), FAKE: (frequency, fake)}
+    return Curves("Detail at each scale (power spectrum)", "cycles per pixel", "power, log10", sides)
 
-    `part` is the compartment: "narrower", "medial" or "lateral".
-    """
-    return [
-        {"class": of_class, "which": which, **{k: sides[key][k] for k in ("mean", "low", "high", "n")}}
-        for of_class, sides in (at(figures, f"jsw.{part}.per_class") or {}).items()
-        for which, key in ((FAKE, "fake"), (REAL, "real"))
-        if sides.get(key) and sides[key].get("mean") is not None
+
+def grays(fake: Sequence[float], real: Sequence[float]) -> Curves:
+    """Histograms as `intensity_histogram` gives them."""
+    sides = {which: (np.linspace(0, 255, len(of)).tolist(), of) for which, of in ((REAL, real), (FAKE, fake))}
+    return Curves("How bright the pixels are", "gray, 0 is black", "share of pixels", sides)
+
+
+def curves(figures: Figures) -> list[Curves]:
+    """The spectra and the histograms of gray; [] where not measured."""
+    found = figures.get("spectrum", {})
+    if found.get("value") is None:
+        return []
+    return [power(found["frequency"], found["fake"], found["real"]), grays(**found["histogram"])]
+
+
+def joint_spaces(figures: Figures) -> list[Intervals]:
+    """The joint space of each class and side, for each compartment that was measured."""
+    out = []
+    for part, title in COMPARTMENTS.items():
+        rows = [
+            {"group": of_class, "which": which, **{k: sides[key][k] for k in ("mean", "low", "high")}}
+            for of_class, sides in (at(figures, f"jsw.{part}.per_class") or {}).items()
+            for which, key in ((FAKE, "fake"), (REAL, "real"))
+            if sides.get(key) and sides[key].get("mean") is not None
+        ]
+        if rows:
+            out.append(Intervals(title, figures["about"]["label_name"], "joint space, pixels", rows))
+    return out
+
+
+def useful_chart(figures: Figures) -> Intervals:
+    """Balanced accuracy with and without synthetic images, for each share of the real ones."""
+    rows = [
+        {"group": f"{f['fraction']:.0%}", "which": which, "mean": k["value"], "low": k["low"], "high": k["high"]}
+        for f in useful_fractions(figures)
+        for which, key in ((REAL, "real"), (FAKE, "both"))
+        for k in [f[key]["balanced_accuracy"]]
     ]
+    title = "Balanced accuracy with and without synthetic images"
+    called = {REAL: "real alone", FAKE: "real and synthetic"}
+    return Intervals(title, "share of the real images", "balanced accuracy", rows, called)
+
+
+def useful_fractions(figures: Figures) -> list[Figures]:
+    """What came of each share of the real images; [] where not measured."""
+    return figures.get("useful", {}).get("fractions") or []
 
 
 def useful_rows(figures: Figures) -> list[dict[str, str]]:
@@ -133,5 +196,5 @@ def useful_rows(figures: Figures) -> list[dict[str, str]]:
             "Real and synthetic": between(f["both"]["balanced_accuracy"]),
             "Difference": between(f["difference"]["balanced_accuracy"], "+z.3f"),
         }
-        for f in figures.get("useful", {}).get("fractions") or ()
+        for f in useful_fractions(figures)
     ]

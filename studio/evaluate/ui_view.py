@@ -100,25 +100,19 @@ def _results(evaluation: EvaluationFolder, figures: dict[str, Any]) -> None:
     if said := tables.stand_ins(figures):
         st.info(said)
     _sheets(evaluation)
-    sections = {
-        "Figures": lambda: _figures(figures),
-        "Grades": lambda: _grades(figures),
-        "Copies": lambda: _copies(evaluation, figures),
-        "Usefulness": lambda: _useful(figures["useful"]),
-        "Detail and brightness": lambda: _curves(figures["spectrum"]),
-    }
-    there = {
-        "Figures": True,
-        "Grades": bool(tables.confusions(figures) or tables.joint_space_rows(figures)),
-        "Copies": bool(for_copies.get("worst")),
-        "Usefulness": bool(figures.get("useful", {}).get("fractions")),
-        "Detail and brightness": figures.get("spectrum", {}).get("value") is not None,
-    }
-    shown = [title for title in sections if there[title]]
-    for tab, title in zip(st.tabs(shown, key=f"section-{evaluation.name}", on_change="rerun"), shown, strict=True):
+    sections = (
+        ("Figures", True, _figures),
+        ("Grades", tables.confusions(figures) or tables.joint_spaces(figures), _grades),
+        ("Copies", for_copies.get("worst"), partial(_copies, evaluation)),
+        ("Usefulness", tables.useful_fractions(figures), _useful),
+        ("Detail and brightness", tables.curves(figures), _curves),
+    )
+    shown = {title: draw for title, there, draw in sections if there}
+    tabs = st.tabs(list(shown), key=f"section-{evaluation.name}", on_change="rerun")
+    for tab, draw in zip(tabs, shown.values(), strict=True):
         if tab.open:
             with tab:
-                sections[title]()
+                draw(figures)
 
 
 def _about(about: dict[str, Any]) -> None:
@@ -190,14 +184,12 @@ def _grades(figures: dict[str, Any]) -> None:
             with column:
                 st.markdown(f"**{mark.capitalize()}**")
                 show(charts.confusion(counts, names, label, GIVEN[mark]), f"Grades of {mark} images", 330)
-    if tables.joint_space_rows(figures):
+    if spaces := tables.joint_spaces(figures):
         st.markdown("**Joint space**, mean and 95% interval")
-        for column, (part, title) in zip(st.columns(3), tables.COMPARTMENTS.items(), strict=True):
-            if rows := tables.joint_space_rows(figures, part):
-                column.caption(title)
-                alt = f"Joint space in pixels for each grade, synthetic and real: {title}"
-                with column:
-                    show(charts.joint_space(rows, label), alt)
+        for column, chart in zip(st.columns(3), spaces, strict=False):
+            with column:
+                st.caption(chart.title)
+                charts.draw(chart)
         missed = figures["jsw"].get("not_found", {})
         if missed:
             st.caption(
@@ -237,14 +229,14 @@ def _film(image: np.ndarray, mark: str, name: str) -> str:
     )
 
 
-def _useful(found: dict[str, Any]) -> None:
-    st.markdown("\n".join(f"- {plain(f['verdict'])}" for f in found["fractions"]))
-    show(charts.useful(found), "Balanced accuracy with and without synthetic images")
-    st.dataframe(tables.useful_rows({"useful": found}), hide_index=True)
+def _useful(figures: dict[str, Any]) -> None:
+    st.markdown("\n".join(f"- {plain(f['verdict'])}" for f in tables.useful_fractions(figures)))
+    charts.draw(tables.useful_chart(figures))
+    st.dataframe(tables.useful_rows(figures), hide_index=True)
 
 
-def _curves(found: dict[str, Any]) -> None:
-    for column, (title, chart) in zip(st.columns(2, gap="large"), charts.curves(found).items(), strict=True):
+def _curves(figures: dict[str, Any]) -> None:
+    for column, chart in zip(st.columns(2, gap="large"), tables.curves(figures), strict=True):
         with column:
-            st.markdown(f"**{title}**")
-            show(chart, title)
+            st.markdown(f"**{chart.title}**")
+            charts.draw(chart)
