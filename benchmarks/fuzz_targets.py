@@ -74,7 +74,7 @@ _STAND_INS: dict[str, Any] = {
     "studio.models.ui_models.shipped_generators": list,
     "studio.models.inventory.shipped_generators": list,
     "studio.runs.offer.SHIPPED": Path("/nowhere"),
-    "studio.evaluate.ui_form.PHANTOMS": "phantom:60",
+    "studio.ui_sources.PHANTOMS": "phantom:60",
     "studio.compare.ui_films._encoder": lambda: None,
     "studio.compare.ui_films.look": _pixels,
 }

@@ -13,11 +13,10 @@ from studio import ui_sources as sources
 from studio.compare import ui_films as compare
 from studio.compare import ui_views as compare_view
 from studio.compare.sides import MOST, shared_classes
-from studio.evaluate import ui_form as evaluate_form
 from studio.evaluate.tables import STAND_INS
 from studio.models import ui_models as models
 from studio.text import plain
-from studio.ui_links import follow
+from studio.ui_links import follow, keep
 
 SIDE, NEAREST, TONES, MAP = VIEWS = "Side by side", "Nearest real", "Brightness and detail", "Map"
 SHOWN = 12  # of each side, at first
@@ -33,21 +32,12 @@ def from_link(name: str, pattern: str) -> str:
     return value if re.fullmatch(pattern, value, re.ASCII) else ""
 
 
-def to_link(name: str, value: str) -> None:
-    if value:
-        link[name] = value
-    else:
-        link.pop(name, None)
-
-
 # -- what is compared -------------------------------------------------------------------------------------------------
 
 left, right = st.columns(2, gap="medium")
 with right, st.container(border=True):
     st.markdown("**Real**")
-    source = evaluate_form.image_source(
-        "From", [evaluate_form.PHANTOM, evaluate_form.FOLDER, evaluate_form.UPLOAD], "", "real"
-    )
+    source = sources.image_source("From", [sources.PHANTOM, sources.FOLDER, sources.UPLOAD], "real")
 with left, st.container(border=True):
     st.markdown("**Synthetic**")
     name = st.selectbox(
@@ -78,7 +68,7 @@ with choosing, st.container(horizontal=True, vertical_alignment="bottom"):
         truncation = models.variety()
 if model.class_names and not shared:
     st.caption("The real images do not have the model's classes, so neither side can be held to one.")
-if state["real-kind"] != evaluate_form.UPLOAD:  # of an upload it has been told
+if state["real-kind"] != sources.UPLOAD:  # of an upload it has been told
     sources.left_out(dataset.skipped)
 
 choice = compare.Choice(model.digest, dataset.fingerprint, chosen, n, seed, truncation)
@@ -94,7 +84,7 @@ if len(found.real) < n:
 def keep_light() -> None:
     now = state.light.light
     values = [now["brightness"], now["contrast"], int(now["invert"])]
-    to_link("light", "" if values == [100, 100, 0] else "-".join(map(str, values)))
+    keep("light", "-".join(map(str, values)), "100-100-0")
 
 
 asked = [int(part) for part in from_link("light", r"\d{1,4}-\d{1,4}-[01]").split("-") if part] or [100, 100, 0]
@@ -115,7 +105,7 @@ def show_more() -> None:
 follow("compare_view", "view", SIDE)
 if state.compare_view not in VIEWS:
     state.compare_view = SIDE
-to_link("view", state.compare_view if state.compare_view != SIDE else "")
+keep("view", state.compare_view, SIDE)
 tabs = dict(zip(VIEWS, st.tabs(VIEWS, key="compare_view", on_change="rerun"), strict=True))
 
 if tabs[SIDE].open:
@@ -142,7 +132,7 @@ if tabs[NEAREST].open:
             help="The first in the list is the one that comes nearest to a real image.",
             width=300,
         )
-        to_link("fake", str(fake))
+        keep("fake", str(fake))
         compare_view.one_fake(found, near, fake - found.first_seed)
 
 if tabs[TONES].open:
@@ -156,7 +146,7 @@ if tabs[MAP].open:
         if point and int(i) >= len(found.real):
             point = ""
         try:
-            compare_view.atlas(choice, found, point, lambda: to_link("point", state.atlas.chosen))
+            compare_view.atlas(choice, found, point, lambda: keep("point", state.atlas.chosen))
         except UserError as error:
             st.info(plain(str(error)))
         if point.startswith("synthetic"):

@@ -7,7 +7,7 @@ from studio.evaluate import ui_table as evaluate_table
 from studio.evaluate import ui_view as evaluate_view
 from studio.evaluate.folder import EvaluationFolder
 from studio.text import plain
-from studio.ui_links import follow
+from studio.ui_links import follow, keep
 
 NEW, ONE, SEVERAL = "New evaluation", "Evaluate", "Compare"
 
@@ -25,11 +25,8 @@ if state.evaluation not in (NEW, *evaluations):
     state.evaluation = NEW
 if state.evaluate_view not in (ONE, SEVERAL):
     state.evaluate_view = ONE
-for name, value, default in (("evaluation", state.evaluation, NEW), ("view", state.evaluate_view, ONE)):
-    if value == default:
-        st.query_params.pop(name, None)
-    else:
-        st.query_params[name] = value
+keep("evaluation", state.evaluation, NEW)
+keep("view", state.evaluate_view, ONE)
 one, several = st.tabs([ONE, SEVERAL], key="evaluate_view", on_change="rerun")
 if one.open:
     with one:

@@ -63,13 +63,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 seeds = range(seed, seed + pages * models.PAGE)
 captions = models.captions(entry, seeds, chosen)
 films = [
-    film(
-        png,
-        seed=s,
-        caption=caption,
-        alt=f"Synthetic image, {caption}",
-        file_name=f"synthetic_{name}_seed{s:04d}.png",
-    )
+    film(png, seed=s, caption=caption, file_name=f"synthetic_{name}_seed{s:04d}.png")
     for s, png, caption in zip(seeds, models.pngs(entry, seed, pages, chosen, truncation), captions, strict=True)
 ]
 sheet(films, shown=shown, key="sheet")

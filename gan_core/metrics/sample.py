@@ -39,7 +39,11 @@ class Sample:
     @property
     def classes(self) -> tuple[str, ...]:
         """The name of each image's class; "" where there are no classes."""
-        return tuple(self.class_names[i] if self.class_names else "" for i in self.labels)
+        return tuple(map(self.class_name, range(len(self))))
+
+    def class_name(self, i: int) -> str:
+        """The class of image `i`; "" where there are no classes."""
+        return self.class_names[self.labels[i]] if self.class_names else ""
 
     def take(self, index: NDArray[np.integer]) -> Sample:
         """A copy of the images at `index`, in that order."""

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from gan_core.errors import UserError
 from gan_core.images import grid, save_png
+from gan_core.metrics.registry import Figures, or_why
 from studio.compare.sides import Sides
 from studio.compare.space import Nearness, layout, nearness
 from studio.compare.tones import Tones, finest, finest_in_words, histograms, spectra
 
-Figures = dict[str, Any]
 COLUMNS = 10  # of a sheet
 
 
@@ -32,18 +29,11 @@ def figures(sides: Sides, method: str = "PCA") -> Figures:
     """Of sides that an extractor has seen: gaps beside their floors, the map and each fake's nearest reals;
     {"value": None, "why": a sentence} for what these images do not allow."""
     return {
-        "spectrum": _or_why(lambda: _spectrum(spectra(sides))),
-        "brightness": _or_why(lambda: _tones(histograms(sides), "gray levels")),
-        "map": _or_why(lambda: _map(sides, method)),
+        "spectrum": or_why(lambda: _spectrum(spectra(sides))),
+        "brightness": or_why(lambda: _tones(histograms(sides), "gray levels")),
+        "map": or_why(lambda: _map(sides, method)),
         "nearest": _nearest(sides, nearness(sides)),
     }
-
-
-def _or_why(make: Callable[[], Figures]) -> Figures:
-    try:
-        return make()
-    except UserError as e:
-        return {"value": None, "why": str(e)}
 
 
 def _tones(found: Tones, unit: str) -> Figures:
@@ -62,17 +52,16 @@ def _map(sides: Sides, method: str) -> Figures:
 
 def _nearest(sides: Sides, near: Nearness) -> list[Figures]:
     """The fake nearest to a real comes first."""
-    of_fakes, of_reals = sides.fake.classes, sides.real.classes
     return [
         {
             "seed": sides.first_seed + int(i),
-            "class": of_fakes[i],
+            "class": sides.fake.class_name(i),
             "nearer_than_closest": near.nearer_than_closest(near.distance[i, 0]),
             "reals": [
                 {
                     "index": int(j),
                     "file": sides.real.names[j],
-                    "class": of_reals[j],
+                    "class": sides.real.class_name(j),
                     "distance": float(d),
                     "nearer_than_pairs": near.nearer_than_pairs(d),
                 }

@@ -15,15 +15,15 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from gan_core import data, images
+from gan_core import data, grades, images
 from gan_core.data import Dataset, short_source
-from gan_core.grades import short
 from gan_core.metrics.extractors import Extractor, open_extractor
 from gan_core.metrics.sample import Sample
 from gan_core.model import Model, ModelConfig
 from studio.compare.sides import Sides, sides
 from studio.compare.space import Layout, Nearness, layout, look, nearness
 from studio.hosting import folders_offered
+from studio.ui_sources import progress
 
 HERE = Path(__file__).parent
 MARKS = {"real": "Real", "synthetic": "Synthetic"}
@@ -87,16 +87,8 @@ def read(source: str, model: ModelConfig) -> Dataset:
     """The data, made squares as the model's own were, once for each visit. Raises `UserError` as `data.load` does."""
     what = (source, model.net.resolution, model.fit)
     if st.session_state.get("compare_data_of") != what:
-        place = st.empty()
-
-        def show(done: int, total: int) -> None:
-            if done % 50 == 0 or done == total:
-                place.progress(done / max(total, 1), f"Reading the real images: {done:,} of {total:,}")
-
-        try:
+        with progress("Reading the real images") as show:
             st.session_state.compare_data = data.load(source, model.net.resolution, fit=model.fit, progress=show)
-        finally:
-            place.empty()
         st.session_state.compare_data_of = what
     return st.session_state.compare_data
 
@@ -163,8 +155,7 @@ def _by_kind(found: Sides) -> dict[str, Sample]:
 
 def caption(side: Sample, i: int) -> str:
     """What is said of an image besides which side it is of."""
-    asked = f"{short(side.label_name)} {side.class_names[side.labels[i]]} · " if side.class_names else ""
-    return asked + side.names[i]
+    return grades.caption(side.label_name, side.class_name(i), side.names[i])
 
 
 def film(side: Sample, i: int) -> dict[str, str]:

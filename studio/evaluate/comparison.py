@@ -63,9 +63,9 @@ def compare(model: Model, extractor: Extractor, request: EvaluationRequest, prog
     """
     side = model.config.net.resolution
     datasets = [
-        data.load(
-            s, side, fit=model.config.fit, progress=lambda done, of: progress("Reading the reals", done, of)
-        ).named_as(model.class_names)
+        data.load(s, side, fit=model.config.fit, progress=partial(progress, "Reading the reals")).named_as(
+            model.class_names
+        )
         for s in (request.data, request.reference)
         if s
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,8 +154,7 @@ def _only_knees(c: Comparison) -> None:
 def told_from_real(c: Comparison, progress: Progress) -> Figures:
     fake, other = c.fakes_and_floor()
     value, floor = (
-        detect(c.real, side, progress=lambda done, of: progress("Learning real from synthetic", done, of))
-        for side in (fake, other)
+        detect(c.real, side, progress=partial(progress, "Learning real from synthetic")) for side in (fake, other)
     )
     return {"value": value.auc, "floor": floor.auc, **{k: v for k, v in asdict(value).items() if k != "auc"}}
 
@@ -218,27 +218,11 @@ def sides_and_exposures(c: Comparison, progress: Progress) -> Figures:
 def usefulness(c: Comparison, progress: Progress) -> Figures:
     """The change in balanced accuracy where reals are scarcest stands for the whole; its floor is no change."""
     seen, unseen = _seen_and_unseen(c)
-    found = useful(
-        seen, c.fake, unseen, len(c.fake.class_names), progress=lambda done, of: progress("Training graders", done, of)
-    )
-    scarce = found.arms[0].gain.balanced_accuracy
+    found = useful(seen, c.fake, unseen, len(c.fake.class_names), progress=partial(progress, "Training graders"))
     return {
-        "value": scarce.value,
-        "low": scarce.low,
-        "high": scarce.high,
+        **asdict(found.fractions[0].difference.balanced_accuracy),
         "floor": 0.0,
         "n": found.n_fake,
-        "verdict": " ".join(arm.verdict for arm in found.arms),
-        "fake": asdict(found.fake),
-        "fractions": [
-            {
-                "fraction": arm.fraction,
-                "n": arm.n_real,
-                "real": asdict(arm.real),
-                "both": asdict(arm.both),
-                "difference": asdict(arm.gain),
-                "verdict": arm.verdict,
-            }
-            for arm in found.arms
-        ],
+        "verdict": " ".join(arm.verdict for arm in found.fractions),
+        **asdict(found),
     }

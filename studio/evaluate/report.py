@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jinja2
 import numpy as np
-from markupsafe import Markup
 from numpy.typing import NDArray
 
 from gan_core.images import grid, png
@@ -49,37 +47,15 @@ def report_html(evaluation: Evaluation, made: date | None = None) -> str:
             for name, images in ((tables.FAKE, evaluation.fakes), (tables.REAL, evaluation.reals))
             if len(images)
         },
-        verdict=figures.get("copying", {}).get("verdict", ""),
         class_rows=tables.class_rows(figures),
         class_gaps=tables.class_gaps(figures),
-        confusions={name: _shaded(counts) for name, counts in tables.confusions(figures).items()},
-        joint_spaces=_drawn(tables.joint_spaces(figures)),
-        useful=[f["verdict"] for f in tables.useful_fractions(figures)],
-        useful_rows=tables.useful_rows(figures),
-        useful_charts=_drawn([tables.useful_chart(figures)] if tables.useful_fractions(figures) else []),
-        pairs=_pairs(figures, evaluation.worst),
-        curves=_drawn(tables.curves(figures)),
+        sections=tables.sections(figures),
+        draw=draw,
+        pair_in_words=tables.pair_in_words,
+        pictures=[_picture(image[0]) for image in evaluation.worst],
     )
 
 
 def _picture(image: NDArray[np.uint8]) -> str:
     """uint8 [H, W] as the address of an `img` that holds it."""
     return "data:image/png;base64," + base64.b64encode(png(image)).decode()
-
-
-def _drawn(charts: Sequence[tables.Curves | tables.Intervals]) -> dict[str, Markup]:
-    return {chart.title: draw(chart) for chart in charts}
-
-
-def _shaded(counts: list[list[int]]) -> list[list[tuple[int, float]]]:
-    """Each count [K][K] with its share of its row."""
-    return [[(count, count / max(sum(row), 1)) for count in row] for row in counts]
-
-
-def _pairs(figures: dict[str, Any], worst: NDArray[np.uint8]) -> list[dict[str, Any]]:
-    found = figures.get("copying", {}).get("worst", [])
-    pictures = [_picture(image[0]) for image in worst]
-    return [
-        pair | {"of_fake": of_fake, "of_seen": of_seen}
-        for pair, of_fake, of_seen in zip(found, pictures[::2], pictures[1::2], strict=True)
-    ]

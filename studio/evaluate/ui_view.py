@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from functools import partial
 from html import escape
 from io import BytesIO
@@ -21,6 +22,7 @@ from studio.evaluate import tables
 from studio.evaluate import ui_charts as charts
 from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, command_line
 from studio.evaluate.metrics import Line
+from studio.evaluate.tables import Section
 from studio.hosting import folders_offered
 from studio.jobs import launch
 from studio.jobs import ui_view as job_view
@@ -100,19 +102,15 @@ def _results(evaluation: EvaluationFolder, figures: dict[str, Any]) -> None:
     if said := tables.stand_ins(figures):
         st.info(said)
     _sheets(evaluation)
-    sections = (
-        ("Figures", True, _figures),
-        ("Grades", tables.confusions(figures) or tables.joint_spaces(figures), _grades),
-        ("Copies", for_copies.get("worst"), partial(_copies, evaluation)),
-        ("Usefulness", tables.useful_fractions(figures), _useful),
-        ("Detail and brightness", tables.curves(figures), _curves),
-    )
-    shown = {title: draw for title, there, draw in sections if there}
-    tabs = st.tabs(list(shown), key=f"section-{evaluation.name}", on_change="rerun")
-    for tab, draw in zip(tabs, shown.values(), strict=True):
+    sections = {section.title: section for section in tables.sections(figures)}
+    titles = ["Figures", *sections]
+    for tab, title in zip(st.tabs(titles, key=f"section-{evaluation.name}", on_change="rerun"), titles, strict=True):
         if tab.open:
             with tab:
-                draw(figures)
+                if title in sections:
+                    _section(evaluation, sections[title], about)
+                else:
+                    _figures(figures)
 
 
 def _about(about: dict[str, Any]) -> None:
@@ -174,47 +172,39 @@ def _explained(line: Line, meaning: str) -> str:
     return f"**{plain(line.title)}**  \n:gray[{plain(words)}]"
 
 
-def _grades(figures: dict[str, Any]) -> None:
-    about = figures["about"]
-    label, names = about["label_name"], about["class_names"]
-    found = tables.confusions(figures)
-    if found:
-        st.caption("How many of each grade the knee encoder reads as which. On the diagonal they agree.")
-        for column, (mark, counts) in zip(st.columns(2, gap="large"), found.items(), strict=True):
+def _section(evaluation: EvaluationFolder, section: Section, about: dict[str, Any]) -> None:
+    if section.said:
+        st.caption(plain(section.said))
+    if section.verdicts:
+        st.markdown("\n".join(f"- {plain(verdict)}" for verdict in section.verdicts))
+    for column, (mark, counts) in zip(st.columns(2, gap="large"), section.confusions.items(), strict=False):
+        with column:
+            st.markdown(f"**{mark.capitalize()}**")
+            chart = charts.confusion(counts, about["class_names"], about["label_name"], GIVEN[mark])
+            show(chart, f"Grades of {mark} images", 330)
+    if section.charts:
+        for column, drawing in zip(st.columns(len(section.charts), gap="large"), section.charts, strict=True):
             with column:
-                st.markdown(f"**{mark.capitalize()}**")
-                show(charts.confusion(counts, names, label, GIVEN[mark]), f"Grades of {mark} images", 330)
-    if spaces := tables.joint_spaces(figures):
-        st.markdown("**Joint space**, mean and 95% interval")
-        for column, chart in zip(st.columns(3), spaces, strict=False):
-            with column:
-                st.caption(chart.title)
-                charts.draw(chart)
-        missed = figures["jsw"].get("not_found", {})
-        if missed:
-            st.caption(
-                f"Measured on the images; it is no diagnosis. Not found in {missed['fake']:.1%} of the synthetic and "
-                f"{missed['real']:.1%} of the real images."
-            )
+                st.markdown(f"**{plain(drawing.title)}**")
+                charts.draw(drawing)
+    if section.rows:
+        st.dataframe(section.rows, hide_index=True)
+    if section.pairs:
+        _pairs(evaluation, section.pairs, about["resolution"])
 
 
-def _copies(evaluation: EvaluationFolder, figures: dict[str, Any]) -> None:
+def _pairs(evaluation: EvaluationFolder, pairs: Sequence[dict[str, Any]], side: int) -> None:
     path = evaluation.path / "worst.png"
-    found = figures["copying"]["worst"]
     if not path.is_file():
         st.info("The pictures of the pairs are no longer there.")
         return
-    st.caption(
-        "The synthetic images nearest to a training image, for how near they lie to any other. Each stands beside it."
-    )
     with Image.open(BytesIO(read_own(path, evaluation.path, MOST_BYTES))) as sheet:
-        pictures = images.ungrid(np.asarray(sheet.convert("L")), figures["about"]["resolution"])
+        pictures = images.ungrid(np.asarray(sheet.convert("L")), side)
     cards = [
         f'<div><div class="pair">{_film(of_fake[0], tables.FAKE, pair["fake_name"])}'
         f"{_film(of_seen[0], tables.REAL, pair['seen_name'])}</div>"
-        f"<p>Distance {pair['distance']:.3g}, {pair['relative']:.2f} times that to the third nearest training image. "
-        f"Of the unseen images {pair['percentile']:.1f}% lie nearer to a training image.</p></div>"
-        for pair, of_fake, of_seen in zip(found, pictures[::2], pictures[1::2], strict=True)
+        f"<p>{tables.pair_in_words(pair)}</p></div>"
+        for pair, of_fake, of_seen in zip(pairs, pictures[::2], pictures[1::2], strict=True)
     ]
     st.html(HERE / "evaluate.css")
     st.html(f'<div class="pairs">{"".join(cards)}</div>')
@@ -227,16 +217,3 @@ def _film(image: np.ndarray, mark: str, name: str) -> str:
         f'<figure><img src="data:image/png;base64,{src}" alt="A {mark} image, {said}">'
         f'<figcaption><b class="{mark}">{mark}</b> {said}</figcaption></figure>'
     )
-
-
-def _useful(figures: dict[str, Any]) -> None:
-    st.markdown("\n".join(f"- {plain(f['verdict'])}" for f in tables.useful_fractions(figures)))
-    charts.draw(tables.useful_chart(figures))
-    st.dataframe(tables.useful_rows(figures), hide_index=True)
-
-
-def _curves(figures: dict[str, Any]) -> None:
-    for column, chart in zip(st.columns(2, gap="large"), tables.curves(figures), strict=True):
-        with column:
-            st.markdown(f"**{chart.title}**")
-            charts.draw(chart)

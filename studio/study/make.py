@@ -79,13 +79,13 @@ def make_set(
     for i in range(len(chosen)):
         round_, question = i // half + 1, i % half
         other = question if kind == "pair" else question + half
-        films.append(Film(round_, question, False, real.classes[i], None, even_png(real.images[i, 0])))
-        films.append(Film(round_, other, True, fake.classes[i], fake_seeds[i], even_png(fake.images[i, 0])))
+        films.append(Film(round_, question, False, real.class_name(i), None, even_png(real.images[i, 0])))
+        films.append(Film(round_, other, True, fake.class_name(i), fake_seeds[i], even_png(fake.images[i, 0])))
     if rounds == ROUNDS:
         pool = samples.synthetic(model, clue_seeds)
         for name, picked in clues.pick(pool.images).items():
             films += [
-                Film(CLUES, n, True, pool.classes[i], clue_seeds[i], even_png(pool.images[i, 0]), name)
+                Film(CLUES, n, True, pool.class_name(i), clue_seeds[i], even_png(pool.images[i, 0]), name)
                 for n, i in enumerate(picked)
             ]
     return add_set(

@@ -12,8 +12,8 @@ from statistics import median
 from scipy.stats import binomtest, fisher_exact
 from sklearn.metrics import cohen_kappa_score
 
-from gan_core.metrics.estimate import Estimate, auc
-from studio.study.store import Answered, Shown, Study, StudySet, answers, find_set, shown, studies_of
+from gan_core.metrics.estimate import Estimate, auc, wilson
+from studio.study.store import Answered, Film, Study, StudySet, answers, find_set, shown, studies_of
 
 FEWEST = 10  # answers, for a share of all, or of two readers in common
 FEWEST_OF_A_KIND = 5  # of real, and of synthetic images
@@ -58,7 +58,7 @@ class Agreement:
 class Verdicts:
     """An image, or a pair, with who was right of it."""
 
-    images: tuple[Shown, ...]  # of a pair the real one first
+    images: tuple[Film, ...]  # of a pair the real one first
     right: tuple[str, ...]
     wrong: tuple[str, ...]
 
@@ -71,12 +71,6 @@ class Results:
     readings: tuple[Reading, ...]
     agreements: tuple[Agreement, ...]
     verdicts: dict[int, tuple[Verdicts, ...]]  # by round; those that fooled most come first
-
-
-def share(right: int, n: int) -> Estimate:
-    """A share with Wilson's interval."""
-    interval = binomtest(right, n).proportion_ci(method="wilson")
-    return Estimate(right / n, float(interval.low), float(interval.high))
 
 
 def score(given: Sequence[Answered]) -> Score:
@@ -96,13 +90,18 @@ def score(given: Sequence[Answered]) -> Score:
     fakes, reals = kinds["synthetic"], kinds["real"]
     told = n_told = area = None
     if len(fakes) >= FEWEST_OF_A_KIND:
-        told = share(sum(a.right for a in fakes), len(fakes))
+        told = _right(fakes)
     if len(reals) >= FEWEST_OF_A_KIND:
-        n_told = share(sum(a.right for a in reals), len(reals))
+        n_told = _right(reals)
     if told and n_told:
         area = auc([_suspicion(a) for a in fakes], [_suspicion(a) for a in reals])
     p = float(binomtest(right, n, 0.5).pvalue)
-    return Score(n, right, seconds, share(right, n), p, told, n_told, area)
+    return Score(n, right, seconds, _right(given), p, told, n_told, area)
+
+
+def _right(given: Sequence[Answered]) -> Estimate:
+    """The share that is right, with Wilson's interval."""
+    return wilson(sum(a.right for a in given) / len(given), len(given))
 
 
 def _suspicion(a: Answered) -> int:
@@ -148,7 +147,7 @@ def agreement(first: Reading, second: Reading) -> Agreement:
 
 def _said(a: Answered) -> str:
     """What was said of a question, whichever side an image was shown on."""
-    return a.choice if len(a.keys) == 1 else a.keys[a.choice == "right"]
+    return a.choice if a.second is None else a.second if a.choice == "right" else a.image
 
 
 def _names(studies: Sequence[Study]) -> dict[str, str]:
@@ -184,7 +183,7 @@ def results(set_id: str) -> Results:
 
 
 def _verdicts(set_id: str, round_: int, over: Sequence[Reading]) -> tuple[Verdicts, ...]:
-    images: dict[int, list[Shown]] = defaultdict(list)
+    images: dict[int, list[Film]] = defaultdict(list)
     for image in shown(set_id):
         if image.round == round_:
             images[image.question].append(image)

@@ -53,7 +53,7 @@ def rows(set_id: str) -> list[dict[str, Any]]:
         for a in reading.answers:
             values = (
                 *(set_id, about.kind, about.model, about.digest, about.data, reading.study.reader, number),
-                *(a.round, a.position + 1, a.question, a.keys[0], a.keys[1] if len(a.keys) > 1 else "", a.grade),
+                *(a.round, a.position + 1, a.question, a.image, a.second or "", a.grade),
                 *("" if a.seed is None else a.seed, a.truth, a.choice, int(a.right), a.confidence),
                 *(round(a.seconds, 2), a.given),
             )
