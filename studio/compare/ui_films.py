@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from gan_core.model import Model, ModelConfig
 from studio.compare.sides import Sides, sides
 from studio.compare.space import Layout, Nearness, layout, look, nearness
 from studio.hosting import folders_offered
+from studio.ui_html import component, figure, src
 from studio.ui_sources import progress
 
 HERE = Path(__file__).parent
@@ -33,38 +32,39 @@ COLUMNS = 20  # of the sheet that carries them
 IMAGES_A_SECOND = 60  # through the knee encoder, on one core
 
 
-def _component(name: str, html: str) -> Callable[..., Any]:
-    css = [HERE / "compare.css", HERE / f"compare_{name}.css"]
-    return st.components.v2.component(
-        f"compare_{name}",
-        html=html,
-        css="\n".join(path.read_text(encoding="utf-8") for path in css),
-        js=(HERE / f"compare_{name}.js").read_text(encoding="utf-8"),
-    )
-
-
 def _range(name: str) -> str:
     return f'<label>{name}<input type="range" min="{LEAST_LIGHT}" max="{MOST_LIGHT}" aria-label="{name}"></label>'
 
 
-_LIGHT = _component(
-    "light",
+_LIGHT = component(
+    HERE,
+    "compare_light",
     f'<div class="bar" role="group" aria-label="Window of all images">{_range("Brightness")}{_range("Contrast")}'
     '<button type="button">Invert</button><button type="button">Reset</button></div>',
+    "compare",
 )
-_SHEET = _component("sheet", '<div class="sides"></div><dialog class="pair" aria-label="A pair, enlarged"></dialog>')
-_SLIDER = _component(
-    "slider",
+_SHEET = component(
+    HERE,
+    "compare_sheet",
+    '<div class="sides"></div><dialog class="pair" aria-label="A pair, enlarged"></dialog>',
+    "compare",
+)
+_SLIDER = component(
+    HERE,
+    "compare_slider",
     '<div class="wipe"><img><img><b class="cmp-synthetic"></b><b class="cmp-real"></b>'
     '<div class="handle" role="slider" tabindex="0" aria-label="How much of the synthetic image is shown" '
     'aria-valuemin="0" aria-valuemax="100"></div></div>',
+    "compare",
 )
-_MAP = _component(
-    "map",
+_MAP = component(
+    HERE,
+    "compare_map",
     '<div class="atlas"><div><div class="key"></div><svg class="map" role="application" tabindex="0" '
     'aria-label="Map of images. The arrow keys go from point to point, Enter chooses one."></svg></div>'
     '<div><figure hidden><canvas role="img"></canvas><figcaption aria-live="polite"></figcaption></figure>'
     "<p>Point at the map, tap it, or use the arrow keys to see a picture. A click or Enter keeps it.</p></div></div>",
+    "compare",
 )
 
 
@@ -146,7 +146,7 @@ def _thumbs(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _src(picture: NDArray[np.uint8]) -> str:
-    return "data:image/png;base64," + base64.b64encode(images.png(picture)).decode()
+    return src(images.png(picture))
 
 
 def _by_kind(found: Sides) -> dict[str, Sample]:
@@ -193,8 +193,7 @@ def slider(found: Sides, fake: int, real: int) -> None:
 def row(films: list[dict[str, str]], notes: list[str]) -> None:
     """Films beside each other, each with a note below."""
     figures = [
-        f'<figure class="cmp-film cmp-{f["kind"]}"><img src="{f["src"]}" alt="{escape(f["alt"])}">'
-        f"<figcaption><b>{f['mark']}</b> {escape(f['caption'])}<br>{escape(note)}</figcaption></figure>"
+        figure(f["src"], f["mark"], f["caption"], f"cmp-film cmp-{f['kind']}", note)
         for f, note in zip(films, notes, strict=True)
     ]
     st.html(HERE / "compare.css")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from functools import partial
-from html import escape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from studio.jobs import ui_view as job_view
 from studio.jobs.deletion import delete_evaluation
 from studio.text import plain
 from studio.ui_charts import show
+from studio.ui_html import figure, src
 
 HERE = Path(__file__).parent
 MOST_BYTES = 50_000_000  # of a report or a sheet of images
@@ -199,21 +198,12 @@ def _pairs(evaluation: EvaluationFolder, pairs: Sequence[dict[str, Any]], side: 
         st.info("The pictures of the pairs are no longer there.")
         return
     with Image.open(BytesIO(read_own(path, evaluation.path, MOST_BYTES))) as sheet:
-        pictures = images.ungrid(np.asarray(sheet.convert("L")), side)
+        sheets = images.ungrid(np.asarray(sheet.convert("L")), side)
+    pictures = [src(images.png(picture[0])) for picture in sheets]
     cards = [
-        f'<div><div class="pair">{_film(of_fake[0], tables.FAKE, pair["fake_name"])}'
-        f"{_film(of_seen[0], tables.REAL, pair['seen_name'])}</div>"
-        f"<p>{tables.pair_in_words(pair)}</p></div>"
+        f'<div><div class="pair">{figure(of_fake, tables.FAKE, pair["fake_name"])}'
+        f"{figure(of_seen, tables.REAL, pair['seen_name'])}</div><p>{tables.pair_in_words(pair)}</p></div>"
         for pair, of_fake, of_seen in zip(pairs, pictures[::2], pictures[1::2], strict=True)
     ]
     st.html(HERE / "evaluate.css")
     st.html(f'<div class="pairs">{"".join(cards)}</div>')
-
-
-def _film(image: np.ndarray, mark: str, name: str) -> str:
-    src = base64.b64encode(images.png(image)).decode()
-    said = escape(name)
-    return (
-        f'<figure><img src="data:image/png;base64,{src}" alt="A {mark} image, {said}">'
-        f'<figcaption><b class="{mark}">{mark}</b> {said}</figcaption></figure>'
-    )

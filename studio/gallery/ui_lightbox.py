@@ -5,28 +5,22 @@ It runs in the browser alone, so that brightness follows the hand without asking
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
-import streamlit as st
+from studio.ui_html import component, src
 
-_HERE = Path(__file__).parent
-_SHEET = st.components.v2.component(
+_SHEET = component(
+    Path(__file__).parent,
     "lightbox",
-    html='<div class="sheet" role="list"></div><dialog class="box" aria-label="Light box"></dialog>',
-    css=(_HERE / "lightbox.css").read_text(encoding="utf-8"),
-    js=(_HERE / "lightbox.js").read_text(encoding="utf-8"),
+    '<div class="sheet" role="list"></div><dialog class="box" aria-label="Light box"></dialog>',
 )
-
-
 Film = dict[str, str | int]
 
 
 def film(png: bytes, *, seed: int, caption: str, file_name: str, alt: str = "") -> Film:
     """An image with its caption, the name it is downloaded under, and what it shows where the caption is too short."""
-    src = "data:image/png;base64," + base64.b64encode(png).decode()
     alt = alt or f"Synthetic image, {caption}"
-    return {"seed": seed, "caption": caption, "alt": alt, "file_name": file_name, "src": src}
+    return {"seed": seed, "caption": caption, "alt": alt, "file_name": file_name, "src": src(png)}
 
 
 def sheet(films: list[Film], *, shown: int | None = None, key: str) -> None:

@@ -6,28 +6,23 @@ from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlencode
 
-import streamlit as st
-
 from studio.learn.recipes import recipes
 from studio.learn.toy.apart import slide
 from studio.learn.toy.record import scene
 from studio.ui_charts import FAKE, REAL
+from studio.ui_html import component
 
 _HERE = Path(__file__).parent
 _MARKS = f'style="--real: {REAL}; --fake: {FAKE}"'
 
 
-def _component(name: str, html: str) -> st.components.v2.types.ComponentRenderer:
-    css, js = ((_HERE / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-    return st.components.v2.component(name, html=html, css=css, js=js)
-
-
-_TOY = _component(
+_TOY = component(
+    _HERE,
     "learn_toy",
     f'<div class="toy" tabindex="0" role="group" {_MARKS} '
     'aria-label="The games. Space plays and pauses, the arrow keys step."></div>',
 )
-_APART = _component("learn_apart", f'<div class="apart" {_MARKS}></div>')
+_APART = component(_HERE, "learn_apart", f'<div class="apart" {_MARKS}></div>')
 
 TARGETS = {"Grid": "grid", "Ring": "ring", "Moons": "moons"}
 SHAPES = {"Bells": "bells", "Points": "points"}
