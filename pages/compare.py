@@ -40,10 +40,7 @@ with right, st.container(border=True):
     source = sources.image_source("From", [sources.PHANTOM, sources.FOLDER, sources.UPLOAD], "real")
 with left, st.container(border=True):
     st.markdown("**Synthetic**")
-    name = st.selectbox(
-        "Model", list(offered), key="model", bind="query-params", help="The shipped models, then your runs."
-    )
-    entry = offered[name]
+    entry = models.choose(offered, key="model", bind="query-params")
     model = models.loaded(entry)
     choosing = st.container()
 if not source:
@@ -51,17 +48,11 @@ if not source:
     st.stop()
 dataset, resolution = compare.read(source, model.config), model.config.net.resolution
 shared = shared_classes(model, dataset)
-label = model.config.label_name
 with choosing, st.container(horizontal=True, vertical_alignment="bottom"):
     chosen = None
     if shared:
-        chosen = st.segmented_control(
-            label.capitalize() if label.islower() else label,
-            list(shared),
-            key="grade",
-            bind="query-params",
-            help="Of both sides. None chosen: each synthetic image is of the same one as the real image beside it.",
-        )
+        said = "Of both sides. None chosen: each synthetic image is of the same one as the real image beside it."
+        chosen = models.one_class(model.config.label_name, shared, said)
     with st.popover("More", icon=":material/tune:"):
         n = st.slider("Images a side", 20, MOST, 100, 20, key="n", bind="query-params")
         seed = st.number_input("First seed", 0, MAX_SEED - MOST, 0, key="seed", bind="query-params")
@@ -155,9 +146,9 @@ if tabs[MAP].open:
             )
 
 st.caption(
-    f"{len(found.fake):,} synthetic images by **{plain(name)}** beside {len(found.real):,} of "
+    f"{len(found.fake):,} synthetic images by **{plain(entry.name)}** beside {len(found.real):,} of "
     f"**{plain(dataset.about)}**, {resolution} × {resolution} pixels, shown with the same window and never stretched "
     "one by one."
 )
 with st.expander("The same from the command line", icon=":material/terminal:"):
-    st.code(compare.command_line(name, source, choice), language="bash", wrap_lines=True)
+    st.code(compare.command_line(entry.name, source, choice), language="bash", wrap_lines=True)

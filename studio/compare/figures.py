@@ -30,19 +30,19 @@ def figures(sides: Sides, method: str = "PCA") -> Figures:
     {"value": None, "why": a sentence} for what these images do not allow."""
     return {
         "spectrum": or_why(lambda: _spectrum(spectra(sides))),
-        "brightness": or_why(lambda: _tones(histograms(sides), "gray levels")),
+        "brightness": or_why(lambda: _tones(histograms(sides))),
         "map": or_why(lambda: _map(sides, method)),
         "nearest": _nearest(sides, nearness(sides)),
     }
 
 
-def _tones(found: Tones, unit: str) -> Figures:
+def _tones(found: Tones) -> Figures:
     curves = {"x": found.x.tolist(), "fake": found.fake.tolist(), "real": found.real.tolist()}
-    return {"value": found.gap, "floor": found.floor, "unit": unit, "why": found.why} | curves
+    return {"value": found.gap, "floor": found.floor, "unit": found.unit, "why": found.why} | curves
 
 
 def _spectrum(found: Tones) -> Figures:
-    return _tones(found, "dB") | {"finest": finest(found), "words": finest_in_words(found)}
+    return _tones(found) | {"finest": finest(found), "words": finest_in_words(found)}
 
 
 def _map(sides: Sides, method: str) -> Figures:

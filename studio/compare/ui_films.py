@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
-from PIL import Image
 
 from gan_core import data, grades, images
 from gan_core.data import Dataset, short_source
@@ -20,6 +19,7 @@ from gan_core.metrics.sample import Sample
 from gan_core.model import Model, ModelConfig
 from studio.compare.sides import Sides, sides
 from studio.compare.space import Layout, Nearness, layout, look, nearness
+from studio.evaluate.classifier import shrink
 from studio.hosting import folders_offered
 from studio.ui_html import component, figure, src
 from studio.ui_sources import progress
@@ -131,15 +131,7 @@ def places(choice: Choice, method: str, _seen: Sides) -> Layout:
 
 @st.cache_resource(max_entries=12, show_spinner=False)
 def _sprites(choice: Choice, _found: Sides) -> dict[str, str]:
-    return {kind: _src(images.grid(_thumbs(side.images), COLUMNS)) for kind, side in _by_kind(_found).items()}
-
-
-def _thumbs(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """At most `THUMB` pixels a side."""
-    if pictures.shape[-1] <= THUMB:
-        return pictures
-    small = [np.asarray(Image.fromarray(p[0], "L").resize((THUMB, THUMB), Image.Resampling.BOX)) for p in pictures]
-    return np.stack(small)[:, None]
+    return {kind: _src(images.grid(shrink(side.images, THUMB), COLUMNS)) for kind, side in _by_kind(_found).items()}
 
 
 # -- what is drawn ----------------------------------------------------------------------------------------------------

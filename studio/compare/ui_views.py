@@ -24,7 +24,6 @@ WHAT_TO_LOOK_FOR = {
 }
 ENOUGH = 50  # real images to call one in twenty unusual
 MEASURES = {"spectrum": spectra, "brightness": histograms}
-UNITS = {"spectrum": "dB", "brightness": "gray levels"}
 
 
 def tones(found: Sides) -> None:
@@ -40,8 +39,8 @@ def tones(found: Sides) -> None:
             chart = power(what.x.tolist(), fake, real) if name == "spectrum" else grays(fake, real)
             st.markdown(f"**{chart.title}**")
             charts.draw(chart)
-            floor = f"Real to other real patients: {what.floor:.2f} {UNITS[name]}." if what.floor is not None else ""
-            st.markdown(f"**Synthetic to real: {what.gap:.2f} {UNITS[name]}.** {floor} {what.words}")
+            floor = f"Real to other real patients: {what.floor:.2f} {what.unit}." if what.floor is not None else ""
+            st.markdown(f"**Synthetic to real: {what.gap:.2f} {what.unit}.** {floor} {what.words}")
             st.caption(WHAT_TO_LOOK_FOR[name])
             if name == "spectrum":
                 st.markdown(finest_in_words(what))

@@ -98,8 +98,8 @@ def new_evaluation() -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader("1. Model")
-        name = st.selectbox("Model", list(offered), help="The shipped models, then your runs.")
-        model = read_config(offered[name].folder)
+        entry = models.choose(offered)
+        model = read_config(entry.folder)
         learnt = plain(model.data or "unnamed data")
         st.caption(f"{model.net.resolution} × {model.net.resolution} pixels, learnt from {learnt}.")
         data, reference = _images()
@@ -122,7 +122,7 @@ def new_evaluation() -> None:
         elif only is None:
             st.info("Choose a measure, and the evaluation can start.")
         else:
-            asked: dict[str, Any] = {"model": name, "data": data, "reference": reference, "seen": seen}
+            asked: dict[str, Any] = {"model": entry.name, "data": data, "reference": reference, "seen": seen}
             _start(EvaluationRequest(**asked, n=n, truncation=truncation, only=only))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -88,6 +90,18 @@ def captions(entry: Entry, seeds: range, class_name: str | None) -> list[str]:
     model = loaded(entry)
     names = own_classes(model, seeds) if class_name is None else [class_name] * len(seeds)
     return [caption(model.config.label_name, asked, f"seed {s}") for s, asked in zip(seeds, names, strict=True)]
+
+
+def choose(offered: dict[str, Entry], **how: Any) -> Entry:
+    """Asks for one of the models; `how` is what else the selectbox takes."""
+    name = st.selectbox("Model", list(offered), help="The shipped models, then your runs.", **how)
+    return offered[name]
+
+
+def one_class(label_name: str, names: Sequence[str], said: str) -> str | None:
+    """Asks for a class, or none; in the link as `grade`. `said` tells what none means."""
+    title = label_name.capitalize() if label_name.islower() else label_name
+    return st.segmented_control(title, list(names), key="grade", bind="query-params", help=said)
 
 
 def variety() -> float:

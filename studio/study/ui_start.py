@@ -64,7 +64,7 @@ def new_study() -> None:
                 "Shown", list(KINDS), default="single", required=True, format_func=KINDS.__getitem__
             )
         with st.container(horizontal=True):
-            name = st.selectbox("Model", list(offered), help="The shipped models, then your runs.")
+            entry = models.choose(offered)
             reader = _reader()
         start = st.button(
             "Start", type="primary", icon=":material/play_arrow:", width="stretch", disabled=not source, key="start"
@@ -73,7 +73,7 @@ def new_study() -> None:
             st.caption("Say where the real images are, and the study can start.")
     if start:
         try:
-            study = _make(offered[name], source, size, kind, reader)
+            study = _make(entry, source, size, kind, reader)
         except UserError as error:
             st.error(plain(str(error)))
             return

@@ -57,12 +57,8 @@ def of_set(set_id: str) -> None:
             go_to()
 
 
-def _figure(e: Estimate | None) -> str:
-    return f"{e.value:.0%} ({e.low:.0%} to {e.high:.0%})" if e else "too few answers"
-
-
-def _auc(e: Estimate | None) -> str:
-    return f"{e.value:.2f} ({e.low:.2f} to {e.high:.2f})" if e else "too few answers"
+def _figure(e: Estimate | None, form: str = ".0%") -> str:
+    return f"{e.value:{form}} ({e.low:{form}} to {e.high:{form}})" if e else "too few answers"
 
 
 def _own(own: Reading, found: Results) -> None:
@@ -84,7 +80,7 @@ def _own(own: Reading, found: Results) -> None:
             ("Real images recognised", _figure(s.specificity), "Called real, of all that are: specificity."),
             (
                 "Told apart by how sure you were",
-                _auc(s.auc),
+                _figure(s.auc, ".2f"),
                 "The chance that a synthetic image looked more suspicious than a real one: AUC. 0.5 is chance.",
             ),
         ]
@@ -174,7 +170,11 @@ def _row(r: Reading, found: Results) -> dict[str, str]:
         "Accuracy": _figure(s.accuracy),
     }
     if found.about.kind == "single":
-        row |= {"Sensitivity": _figure(s.sensitivity), "Specificity": _figure(s.specificity), "AUC": _auc(s.auc)}
+        row |= {
+            "Sensitivity": _figure(s.sensitivity),
+            "Specificity": _figure(s.specificity),
+            "AUC": _figure(s.auc, ".2f"),
+        }
     seconds = "" if s.seconds is None else f"{s.seconds:.1f} s"
     return row | {"p against guessing": "" if s.p is None else f"{s.p:.3f}", "Median time": seconds}
 
