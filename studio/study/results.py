@@ -39,6 +39,7 @@ class Reading:
     """A reader's round and what it came to."""
 
     study: Study
+    number: int  # of the reader, from 1 on
     reader: str  # the name shown: as typed, or "Reader 2"
     score: Score
     answers: tuple[Answered, ...]
@@ -150,27 +151,20 @@ def _said(a: Answered) -> str:
     return a.choice if a.second is None else a.second if a.choice == "right" else a.image
 
 
-def _names(studies: Sequence[Study]) -> dict[str, str]:
-    """Study -> the reader's name, told apart where two are alike; the same in both rounds."""
-    names: dict[str, str] = {}
-    for study in studies:
-        if study.first in names:
-            names[study.id] = names[study.first]
-            continue
-        number = 1 + len({s.first or s.id for s in studies[: studies.index(study)]})
-        name = study.reader or f"Reader {number}"
-        names[study.id] = f"{name} ({number})" if name in names.values() else name
-    return names
-
-
 def readings(set_id: str) -> list[Reading]:
-    """Every reader's rounds, also those that are still going on."""
-    studies = studies_of(set_id)
-    names = _names(studies)
+    """Every reader's rounds, also those that are still going on; names that are alike are told apart."""
     by_study: dict[str, list[Answered]] = defaultdict(list)
     for a in answers(set_id):
         by_study[a.study].append(a)
-    return [Reading(s, names[s.id], score(by_study[s.id]), tuple(by_study[s.id])) for s in studies]
+    found: dict[str, Reading] = {}  # by study, the first round of a reader before the second
+    for s in studies_of(set_id):
+        first = found.get(s.first or "")
+        number = first.number if first else 1 + sum(r.study.first is None for r in found.values())
+        name = first.reader if first else s.reader or f"Reader {number}"
+        if not first and any(name == r.reader for r in found.values()):
+            name = f"{name} ({number})"
+        found[s.id] = Reading(s, number, name, score(by_study[s.id]), tuple(by_study[s.id]))
+    return list(found.values())
 
 
 def results(set_id: str) -> Results:
