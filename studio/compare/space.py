@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
+from scipy.stats import percentileofscore
 from sklearn.decomposition import PCA
 
 from gan_core.errors import UserError
@@ -104,10 +105,8 @@ def nearness(sides: Sides) -> Nearness:
     return Nearness(index, distance, np.sort(apart[np.triu(others)]), np.sort(closest[np.isfinite(closest)]))
 
 
-def _above(ascending: NDArray[np.float64], value: float) -> float | None:
-    if not len(ascending):
-        return None
-    return 1 - float(np.searchsorted(ascending, value, side="right")) / len(ascending)
+def _above(values: NDArray[np.float64], value: float) -> float | None:
+    return 1 - percentileofscore(values, value, "weak") / 100 if len(values) else None
 
 
 def of_100(share: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -42,4 +41,4 @@ def toy(games: list[str], target: str, seed: int) -> None:
 
 def apart(kind: str) -> None:
     """Slides two "bells" or two "points" apart."""
-    _APART(key="apart", data={"kind": kind, "slide": {name: v.tolist() for name, v in asdict(slide(kind)).items()}})
+    _APART(key="apart", data={"kind": kind, "slide": {name: v.tolist() for name, v in slide(kind).items()}})
