@@ -10,7 +10,7 @@ import logging
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -62,10 +62,11 @@ def examine(target: Target, house: House, example: Any) -> bool:
 
 def _pixels(sides: Any, extractor: Any) -> Any:
     """In place of the knee encoder, which takes seconds."""
-    from studio.compare.space import Views
-
-    fake, real = (side.images.reshape(len(side), -1).astype(np.float32) for side in (sides.fake, sides.real))
-    return Views(fake, real, "pixels")
+    fake, real = (
+        replace(side, features=side.images.reshape(len(side), -1).astype(np.float32))
+        for side in (sides.fake, sides.real)
+    )
+    return replace(sides, fake=fake, real=real)
 
 
 # The shipped models, and what takes long and is not looked at here.
@@ -73,7 +74,7 @@ _STAND_INS: dict[str, Any] = {
     "studio.models.ui_models.shipped_generators": list,
     "studio.models.inventory.shipped_generators": list,
     "studio.runs.offer.SHIPPED": Path("/nowhere"),
-    "studio.evaluate.ui_form.PHANTOMS": "phantom:60",
+    "studio.ui_sources.PHANTOMS": "phantom:60",
     "studio.compare.ui_films._encoder": lambda: None,
     "studio.compare.ui_films.look": _pixels,
 }

@@ -70,6 +70,11 @@ def short(label_name: str) -> str:
     return "KL" if label_name == KL_GRADE else label_name
 
 
+def caption(label_name: str, class_name: str, name: str) -> str:
+    """What is written under an image: KL 2 · seed 7."""
+    return f"{short(label_name)} {class_name} · {name}" if class_name else name
+
+
 def is_kl(column: str) -> bool:
     """Whether a column is called as one of Kellgren-Lawrence grades is: KL, kl_grade, V00XRKL."""
     return bool(re.fullmatch(r"(v\d\d)? ?(xr)? ?(kl ?g?( grade)?|kellgren.*)", plain(column)))

@@ -13,11 +13,10 @@ from studio import ui_sources as sources
 from studio.compare import ui_films as compare
 from studio.compare import ui_views as compare_view
 from studio.compare.sides import MOST, shared_classes
-from studio.evaluate import ui_form as evaluate_form
-from studio.evaluate.tables import stand_ins
+from studio.evaluate.tables import STAND_INS
 from studio.models import ui_models as models
 from studio.text import plain
-from studio.ui_links import follow
+from studio.ui_links import follow, keep
 
 SIDE, NEAREST, TONES, MAP = VIEWS = "Side by side", "Nearest real", "Brightness and detail", "Map"
 SHOWN = 12  # of each side, at first
@@ -33,27 +32,15 @@ def from_link(name: str, pattern: str) -> str:
     return value if re.fullmatch(pattern, value, re.ASCII) else ""
 
 
-def to_link(name: str, value: str) -> None:
-    if value:
-        link[name] = value
-    else:
-        link.pop(name, None)
-
-
 # -- what is compared -------------------------------------------------------------------------------------------------
 
 left, right = st.columns(2, gap="medium")
 with right, st.container(border=True):
     st.markdown("**Real**")
-    source = evaluate_form.image_source(
-        "From", [evaluate_form.PHANTOM, evaluate_form.FOLDER, evaluate_form.UPLOAD], "", "real"
-    )
+    source = sources.image_source("From", [sources.PHANTOM, sources.FOLDER, sources.UPLOAD], "real")
 with left, st.container(border=True):
     st.markdown("**Synthetic**")
-    name = st.selectbox(
-        "Model", list(offered), key="model", bind="query-params", help="The shipped models, then your runs."
-    )
-    entry = offered[name]
+    entry = models.choose(offered, key="model", bind="query-params")
     model = models.loaded(entry)
     choosing = st.container()
 if not source:
@@ -61,30 +48,24 @@ if not source:
     st.stop()
 dataset, resolution = compare.read(source, model.config), model.config.net.resolution
 shared = shared_classes(model, dataset)
-label = model.config.label_name
 with choosing, st.container(horizontal=True, vertical_alignment="bottom"):
     chosen = None
     if shared:
-        chosen = st.segmented_control(
-            label.capitalize() if label.islower() else label,
-            list(shared),
-            key="grade",
-            bind="query-params",
-            help="Of both sides. None chosen: each synthetic image is of the same one as the real image beside it.",
-        )
+        said = "Of both sides. None chosen: each synthetic image is of the same one as the real image beside it."
+        chosen = models.one_class(model.config.label_name, shared, said)
     with st.popover("More", icon=":material/tune:"):
         n = st.slider("Images a side", 20, MOST, 100, 20, key="n", bind="query-params")
         seed = st.number_input("First seed", 0, MAX_SEED - MOST, 0, key="seed", bind="query-params")
         truncation = models.variety()
 if model.class_names and not shared:
     st.caption("The real images do not have the model's classes, so neither side can be held to one.")
-if words := stand_ins({"about": {"data": dataset.name, "reference": ""}}):
-    st.caption(words)
-if state["real-kind"] != evaluate_form.UPLOAD:  # of an upload it has been told
+if state["real-kind"] != sources.UPLOAD:  # of an upload it has been told
     sources.left_out(dataset.skipped)
 
 choice = compare.Choice(model.digest, dataset.fingerprint, chosen, n, seed, truncation)
 found = compare.both(choice, model, dataset)
+if found.real.kind == "phantom":
+    st.caption(STAND_INS)
 if len(found.real) < n:
     st.caption(f"Such real images: {len(found.real):,}. So there are as few synthetic ones.")
 
@@ -94,7 +75,7 @@ if len(found.real) < n:
 def keep_light() -> None:
     now = state.light.light
     values = [now["brightness"], now["contrast"], int(now["invert"])]
-    to_link("light", "" if values == [100, 100, 0] else "-".join(map(str, values)))
+    keep("light", "-".join(map(str, values)), "100-100-0")
 
 
 asked = [int(part) for part in from_link("light", r"\d{1,4}-\d{1,4}-[01]").split("-") if part] or [100, 100, 0]
@@ -115,20 +96,20 @@ def show_more() -> None:
 follow("compare_view", "view", SIDE)
 if state.compare_view not in VIEWS:
     state.compare_view = SIDE
-to_link("view", state.compare_view if state.compare_view != SIDE else "")
+keep("view", state.compare_view, SIDE)
 tabs = dict(zip(VIEWS, st.tabs(VIEWS, key="compare_view", on_change="rerun"), strict=True))
 
 if tabs[SIDE].open:
     with tabs[SIDE]:
         pages = min(int(from_link("pages", r"\d{1,2}") or 1), -(-len(found.real) // SHOWN)) or 1
-        compare.sheet(found, pages * SHOWN, label, lambda: show_nearest(int(state.films.picked)))
+        compare.sheet(found, pages * SHOWN, lambda: show_nearest(int(state.films.picked)))
         if pages * SHOWN < len(found.real):
             with st.container(horizontal=True, horizontal_alignment="center"):
                 st.button(f"Show {SHOWN} more", icon=":material/expand_more:", on_click=show_more)
 
 if tabs[NEAREST].open:
     with tabs[NEAREST]:
-        near = compare.near(choice, found)
+        near = compare.near(choice, compare.seen(choice, found))
         seeds = compare_view.fakes_by_nearness(found, near)
         state.setdefault("fake", int(from_link("fake", r"\d{1,10}") or seeds[0]))
         if state.fake not in seeds:
@@ -138,12 +119,12 @@ if tabs[NEAREST].open:
             seeds,
             key="fake",
             persist_state="page",
-            format_func=lambda s: compare.caption(found.fake, s - found.first_seed, label),
+            format_func=lambda s: compare.caption(found.fake, s - found.first_seed),
             help="The first in the list is the one that comes nearest to a real image.",
             width=300,
         )
-        to_link("fake", str(fake))
-        compare_view.one_fake(found, near, fake - found.first_seed, label)
+        keep("fake", str(fake))
+        compare_view.one_fake(found, near, fake - found.first_seed)
 
 if tabs[TONES].open:
     with tabs[TONES]:
@@ -156,7 +137,7 @@ if tabs[MAP].open:
         if point and int(i) >= len(found.real):
             point = ""
         try:
-            compare_view.atlas(choice, found, point, label, lambda: to_link("point", state.atlas.chosen))
+            compare_view.atlas(choice, found, point, lambda: keep("point", state.atlas.chosen))
         except UserError as error:
             st.info(plain(str(error)))
         if point.startswith("synthetic"):
@@ -165,9 +146,9 @@ if tabs[MAP].open:
             )
 
 st.caption(
-    f"{len(found.fake):,} synthetic images by **{plain(name)}** beside {len(found.real):,} of "
+    f"{len(found.fake):,} synthetic images by **{plain(entry.name)}** beside {len(found.real):,} of "
     f"**{plain(dataset.about)}**, {resolution} × {resolution} pixels, shown with the same window and never stretched "
     "one by one."
 )
 with st.expander("The same from the command line", icon=":material/terminal:"):
-    st.code(compare.command_line(name, source, choice), language="bash", wrap_lines=True)
+    st.code(compare.command_line(entry.name, source, choice), language="bash", wrap_lines=True)

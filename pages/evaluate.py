@@ -7,7 +7,7 @@ from studio.evaluate import ui_table as evaluate_table
 from studio.evaluate import ui_view as evaluate_view
 from studio.evaluate.folder import EvaluationFolder
 from studio.jobs.ui_view import offered
-from studio.ui_links import follow
+from studio.ui_links import follow, keep
 
 NEW, ONE, SEVERAL = "New evaluation", "Evaluate", "Compare"
 
@@ -17,10 +17,7 @@ follow("evaluate_view", "view", ONE)
 if "open_evaluation" in state or state.evaluate_view not in (ONE, SEVERAL):
     state.evaluate_view = ONE
 evaluations = offered(EvaluationFolder, NEW, "evaluation")
-if state.evaluate_view == ONE:
-    st.query_params.pop("view", None)
-else:
-    st.query_params["view"] = state.evaluate_view
+keep("view", state.evaluate_view, ONE)
 one, several = st.tabs([ONE, SEVERAL], key="evaluate_view", on_change="rerun")
 if one.open:
     with one:

@@ -38,23 +38,14 @@ pages = asked("pages", 1, MOST) or 1
 shown = asked("show", 0, MAX_SEED) if st.query_params.get("model") in (None, "", *offered) else None
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    name = st.selectbox(
-        "Model", list(offered), key="model", bind="query-params", width=260, help="The shipped models, then your runs."
-    )
-    entry = offered[name]
+    entry = models.choose(offered, key="model", bind="query-params", width=260)
     model = models.loaded(entry)
-    title = model.config.label_name
-    knees = title == KL_GRADE
+    label = model.config.label_name
+    knees = label == KL_GRADE
     heading.title("Synthetic knees" if knees else "Synthetic images")
     chosen = None
     if model.class_names:
-        chosen = st.segmented_control(
-            title.capitalize() if title.islower() else title,
-            list(model.class_names),
-            key="grade",
-            bind="query-params",
-            help="None chosen: as they occur in the training data.",
-        )
+        chosen = models.one_class(label, model.class_names, "None chosen: as they occur in the training data.")
     with st.popover("More", icon=":material/tune:"):
         seed = st.number_input("First seed", 0, MAX_SEED - MOST * models.PAGE, key="seed", bind="query-params")
         truncation = models.variety()
@@ -63,13 +54,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 seeds = range(seed, seed + pages * models.PAGE)
 captions = models.captions(entry, seeds, chosen)
 films = [
-    film(
-        png,
-        seed=s,
-        caption=caption,
-        alt=f"Synthetic image, {caption}",
-        file_name=f"synthetic_{name}_seed{s:04d}.png",
-    )
+    film(png, seed=s, caption=caption, file_name=f"synthetic_{entry.name}_seed{s:04d}.png")
     for s, png, caption in zip(seeds, models.pngs(entry, seed, pages, chosen, truncation), captions, strict=True)
 ]
 sheet(films, shown=shown, key="sheet")
@@ -79,7 +64,7 @@ with st.container(horizontal=True, horizontal_alignment="center"):
 side = model.config.net.resolution
 lasting = "brings back just these images" if entry.lasting else "brings these back until the run goes on or is deleted"
 st.caption(
-    f"{len(films)} synthetic images by **{plain(name)}**: {side} × {side} pixels, learnt from "
+    f"{len(films)} synthetic images by **{plain(entry.name)}**: {side} × {side} pixels, learnt from "
     f"{plain(model.config.data or 'unnamed data')} in {model.config.images_seen:,} looks. "
     f"The address of this page {lasting}."
 )

@@ -33,6 +33,14 @@ def follow(key: str, name: str, default: str) -> None:
         st.session_state[key] = st.query_params.get(name, default)
 
 
+def keep(name: str, value: str, default: str = "") -> None:
+    """The link says `value` of `name`, or nothing where that is what is shown anyway."""
+    if value == default:
+        st.query_params.pop(name, None)
+    else:
+        st.query_params[name] = value
+
+
 def without_endless(*names: str) -> None:
     """Follows the link without those of its parameters that are endless numbers, such as 1e999: on these Streamlit 1.67
     fails where they are bound to `st.number_input` of whole numbers. To be called before that is drawn.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from studio import uploads
 from studio.data import survey
 from studio.data.options import Question, with_options
 from studio.data.sources import absolute_source, is_named
-from studio.hosting import check_labels, folders_offered
+from studio.hosting import check_labels, folders_offered, visitor_source
 from studio.text import plain
 
+FOLDER, UPLOAD, PHANTOM, NONE = "Folder", "Upload", "Phantom knees", "None"
+PHANTOMS = "phantom:2000"
 PREVIEW = 12  # images shown before a start
 LISTED = 200  # files left out
 FOLDERS = {"": "As found", "classes": "Classes", "patients": "Patients", "none": "Neither"}
@@ -40,6 +43,21 @@ class Summary:
     label_name: str
 
 
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for as long as it takes, moved by calling what it gives with (so many, of so many)."""
+    place = st.empty()
+
+    def show(done: int, total: int) -> None:
+        if done % 50 == 0 or done == total:
+            place.progress(done / max(total, 1), f"{what}: {done:,} of {total:,}")
+
+    try:
+        yield show
+    finally:
+        place.empty()
+
+
 def uploaded(key: str) -> str:
     """Asks for files: the source that they are kept as; "" while there are none."""
     files = st.file_uploader(
@@ -53,6 +71,28 @@ def uploaded(key: str) -> str:
         "day where none does."
     )
     return _kept([(file.file_id, file.name, file.getvalue) for file in files]) if files else ""
+
+
+def image_source(label: str, kinds: list[str], key: str, before: str = "", phantoms: str = "") -> str:
+    """A source as the person names it; "" while nothing is. `before` is the folder named the last time."""
+    kinds = [kind for kind in kinds if kind != FOLDER or folders_offered()]
+    kind = st.segmented_control(label, kinds, default=kinds[0], required=True, key=f"{key}-kind", persist_state="page")
+    if kind == PHANTOM:
+        st.caption("Drawn from physics by this program, with no patient: they stand in for films.")
+        return phantoms or PHANTOMS
+    if kind == FOLDER:
+        path = st.text_input(
+            "Folder, zip or DICOM file on the computer that runs this",
+            before,
+            placeholder="/data/knees/val",
+            key=f"{key}-path",
+            help="Or the name of a set that needs no folder, such as digits or phantom:500.",
+            persist_state="page",
+        )
+        return understood(visitor_source(path), key)
+    if kind == UPLOAD:
+        return understood(uploaded(key), key)
+    return ""
 
 
 # -- how images are read ----------------------------------------------------------------------------------------------
@@ -172,16 +212,8 @@ def _inspected(source: str) -> dict[str, Any]:
     """`survey.inspect`, with a progress bar the first time."""
     kept: dict[str, dict[str, Any]] = st.session_state.setdefault("inspected", {})
     if source not in kept:
-        place = st.empty()
-
-        def show(done: int, total: int) -> None:
-            if done % 50 == 0 or done == total:
-                place.progress(done / max(total, 1), f"Looking at the images: {done:,} of {total:,}")
-
-        try:
+        with progress("Looking at the images") as show:
             kept[source] = survey.inspect(source, progress=show)
-        finally:
-            place.empty()
     return kept[source]
 
 
@@ -242,15 +274,7 @@ def summary(source: str, resolution: int, fit: Fit) -> Summary:
     """Reads the data as a training would, with a progress bar. Raises `UserError` where nothing can be trained on."""
     what = (source, resolution, fit)
     if st.session_state.get("summary_of") != what:
-        place = st.empty()
-
-        def show(done: int, total: int) -> None:
-            if done % 50 == 0 or done == total:
-                place.progress(done / max(total, 1), f"Reading the images: {done:,} of {total:,}")
-
-        try:
+        with progress("Reading the images") as show:
             st.session_state.summary = _summary(source, resolution, fit, show)
-        finally:
-            place.empty()
         st.session_state.summary_of = what
     return st.session_state.summary

@@ -13,6 +13,7 @@ from gan_core.data import load
 from gan_core.errors import UserError
 from gan_core.generate import class_index, generate
 from gan_core.metrics.extractors import open_extractor
+from gan_core.metrics.sample import Sample
 from gan_core.model import SHIPPED, load_model
 from gan_core.seeds import MAX_SEED
 from gan_core.train.distributed import World
@@ -20,8 +21,8 @@ from gan_core.train.run import create_run
 from gan_core.train.trainer import train
 from studio import cli
 from studio.compare.figures import figures, save_sheets
-from studio.compare.sides import MOST, Side, Sides, shared_classes, sides
-from studio.compare.space import Views, layout, look, methods, nearness, of_100
+from studio.compare.sides import MOST, Sides, shared_classes, sides
+from studio.compare.space import layout, look, methods, nearness, of_100
 from studio.compare.tones import finest, finest_in_words, histograms, spectra
 
 needs_encoder = pytest.mark.skipif(
@@ -60,13 +61,12 @@ def texture(n, seed, blur=False):
 
 def beside(fake, real, names=None):
     names = names or [f"{9000000 + i}L.png" for i in range(len(real))]
-    blank = ("",)
-    return Sides(
-        Side(fake, blank * len(fake), tuple(f"seed {i}" for i in range(len(fake)))),
-        Side(real, blank * len(real), tuple(names)),
-        first_seed=0,
-        learnt=False,
+    seeds = [f"seed {i}" for i in range(len(fake))]
+    made, given = (
+        Sample(x, np.zeros(len(x), np.int64), np.empty((len(x), 0), np.float32), tuple(n), kind=kind)
+        for x, n, kind in ((fake, seeds, "synthetic"), (real, names, "real"))
     )
+    return Sides(made, given, first_seed=0, learnt=False)
 
 
 # -- who is compared --------------------------------------------------------------------------------------------------
@@ -171,14 +171,16 @@ def test_without_enough_patients_there_is_a_gap_but_no_floor_and_a_reason(names)
 # -- what an encoder sees ---------------------------------------------------------------------------------------------
 
 
-def views(fake, real):
-    return Views(np.asarray(fake, np.float32), np.asarray(real, np.float32), "made up")
+def seen(fake, real, names=None):
+    """Sides of blank images, with these features."""
+    blank = np.zeros((1, 1, 8, 8), np.uint8)
+    found = beside(blank.repeat(len(fake), 0), blank.repeat(len(real), 0), names)
+    fake, real = (np.asarray(features, np.float32) for features in (fake, real))
+    return replace(found, fake=replace(found.fake, features=fake), real=replace(found.real, features=real))
 
 
 def on_a_line(names, reals, fakes):
-    blank = np.zeros((1, 1, 8, 8), np.uint8)
-    found = beside(blank.repeat(len(fakes), 0), blank.repeat(len(reals), 0), names)
-    return nearness(found, views([[x, 0] for x in fakes], [[x, 0] for x in reals]))
+    return nearness(seen([[x, 0] for x in fakes], [[x, 0] for x in reals], names))
 
 
 def test_distances_are_put_against_those_of_different_patients_alone():
@@ -204,7 +206,7 @@ def test_reals_of_one_patient_give_neighbours_but_nothing_to_put_them_against():
 def test_a_map_keeps_distances_that_two_directions_can_hold():
     rng = np.random.default_rng(0)
     flat = rng.normal(size=(20, 2)) @ np.linalg.qr(rng.normal(size=(9, 2)))[0].T
-    at = layout(views(flat[:8], flat[8:]))
+    at = layout(seen(flat[:8], flat[8:]))
     both = np.concatenate([at.fake, at.real])
     assert at.shown == pytest.approx(1)
     assert np.linalg.norm(both[0] - both[15]) == pytest.approx(np.linalg.norm(flat[0] - flat[15]), rel=1e-4)
@@ -212,11 +214,11 @@ def test_a_map_keeps_distances_that_two_directions_can_hold():
 
 def test_a_map_that_cannot_be_drawn_says_why():
     with pytest.raises(UserError, match="at least 3"):
-        layout(views([[0, 1]], [[1, 0]]))
+        layout(seen([[0, 1]], [[1, 0]]))
     with pytest.raises(UserError, match="no difference"):
-        layout(views(np.ones((3, 4)), np.ones((3, 4))))
+        layout(seen(np.ones((3, 4)), np.ones((3, 4))))
     with pytest.raises(UserError, match="There is"):
-        layout(views(np.eye(3), np.eye(3)), "t-SNE")
+        layout(seen(np.eye(3), np.eye(3)), "t-SNE")
 
 
 def test_umap_is_on_offer_where_it_is_installed(monkeypatch):
@@ -230,7 +232,7 @@ def test_umap_is_on_offer_where_it_is_installed(monkeypatch):
     stub = SimpleNamespace(UMAP=Stub, __spec__=SimpleNamespace())
     monkeypatch.setitem(sys.modules, "umap", stub)
     assert methods() == ("PCA", "UMAP")
-    at = layout(views([[1, 2, 3]], [[4, 5, 6], [7, 8, 9]]), "UMAP")
+    at = layout(seen([[1, 2, 3]], [[4, 5, 6], [7, 8, 9]]), "UMAP")
     assert at.fake.tolist() == [[2, 1]]
     assert at.shown is None
 
@@ -252,7 +254,7 @@ def test_shares_never_round_to_all_or_none():
 def test_an_exact_copy_is_found_as_such(tmp_path):
     reals = load("phantom:30", 32)
     found = beside(reals.images[::-1].copy(), reals.images, list(reals.files))
-    result = figures(found, look(found, open_extractor("knee")))
+    result = figures(look(found, open_extractor("knee")))
     assert json.loads(json.dumps(result, allow_nan=False))
     copies = {near["seed"]: near["reals"][0] for near in result["nearest"]}
     assert [copies[seed]["index"] for seed in (0, 20)] == [29, 9]

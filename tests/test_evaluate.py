@@ -4,6 +4,7 @@ import json
 import math
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,6 @@ from gan_core.config import NetConfig
 from gan_core.errors import UserError
 from gan_core.metrics.distances import KernelDistance
 from gan_core.metrics.extractors import open_extractor
-from gan_core.metrics.sample import Sample
 from gan_core.model import SHIPPED, ModelConfig, load_model, save_model
 from gan_core.networks.efficientnet import take
 from gan_core.presets import change
@@ -24,6 +24,7 @@ from gan_core.train import monitor as judge_module
 from gan_core.train.distributed import World
 from gan_core.train.run import create_run
 from gan_core.train.trainer import train
+from studio import samples
 from studio.cli import app
 from studio.evaluate.comparison import Comparison, compare
 from studio.evaluate.evaluate import evaluate
@@ -167,7 +168,7 @@ def test_seen_and_unseen_mistaken_for_each_other_are_no_clean_verdict(model, see
     def generate_batches(model, seeds, *_, **__):
         yield copies[: len(seeds)]
 
-    monkeypatch.setattr("studio.evaluate.comparison.generate_batches", generate_batches)
+    monkeypatch.setattr("studio.samples.generate_batches", generate_batches)
     asked = request(model, unseen, eye, reference=seen, n=140, only=("copying",), seen="data")
     found = evaluate(asked).results["copying"]
     assert not found["clean"]
@@ -181,7 +182,7 @@ def test_a_model_as_good_as_the_reals_reaches_the_floor(model, seen, unseen, eye
     def generate_batches(model, seeds, *_, **__):
         yield fresh[: len(seeds)]
 
-    monkeypatch.setattr("studio.evaluate.comparison.generate_batches", generate_batches)
+    monkeypatch.setattr("studio.samples.generate_batches", generate_batches)
     found = evaluate(request(model, unseen, eye, reference=seen, n=140, only=("fd", "kd", "copying"))).results
     assert found["fd"]["value"] < 1.5 * found["fd"]["floor"]
     assert abs(found["kd"]["value"] - found["kd"]["floor"]) < 4 * (found["kd"]["se"] + found["kd"]["floor_se"])
@@ -195,7 +196,7 @@ def test_a_generator_that_memorised_its_training_images_is_found_out(model, seen
         noise = np.random.default_rng(0).normal(0, 3, (len(seeds), 1, 32, 32))
         yield np.clip(copies[: len(seeds)] + noise, 0, 255).astype(np.uint8)
 
-    monkeypatch.setattr("studio.evaluate.comparison.generate_batches", generate_batches)
+    monkeypatch.setattr("studio.samples.generate_batches", generate_batches)
     found = evaluate(request(model, unseen, eye, reference=seen, n=140, only=("copying",)))
     assert not found.results["copying"]["clean"]
     assert found.results["copying"]["verdict"].startswith("Copies")
@@ -238,7 +239,7 @@ def test_constant_images_and_too_few_reals_are_said_in_words(model, unseen, phan
 
     few = evaluate(request(model, phantoms("few", 12, 7000), eye)).as_json()
     assert few["fd"]["value"] is None
-    monkeypatch.setattr("studio.evaluate.comparison.generate_batches", generate_batches)
+    monkeypatch.setattr("studio.samples.generate_batches", generate_batches)
     flat = evaluate(request(model, unseen, eye)).as_json()
     json.dumps(flat, allow_nan=False)
     assert flat["spectrum"]["value"] is None
@@ -339,9 +340,9 @@ def test_the_joint_space_of_perfect_fakes_is_at_its_floor(phantoms):
         name: data.load(phantoms(f"joints-{name}", n, first), 32)
         for name, n, first in (("fake", 400, 50_000), ("real", 150, 60_000), ("other", 150, 70_000))
     }
-    side = {k: Sample(d.images, d.labels, np.zeros((len(d.images), 1), np.float32), d.files) for k, d in sets.items()}
-    about = {"class_names": GRADES, "label_name": "KL grade", "learnt_from": "", "real_name": "", "other_name": ""}
-    c = Comparison(**side, **about, seen=None, unseen=None, skipped=0)
+    side = {name: replace(samples.real(d), label_name="KL grade") for name, d in sets.items()}
+    assert side["fake"].class_names == GRADES
+    c = Comparison(**side, learnt_from="", seen=None, unseen=None, skipped=0)
     figures = METRICS["jsw"](c, lambda what, done, of: None)
     assert figures["n"] == 150
     for part in ("narrower", "medial", "lateral"):

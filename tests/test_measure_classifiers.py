@@ -175,21 +175,21 @@ def test_detect_refuses_in_words(train, fake):
 
 def test_more_phantoms_help_where_reals_are_few(train, fake, test):
     found = useful(train, fake, test, 2, fractions=(0.05,), seeds=3, steps=30)
-    (few,) = found.arms
-    assert few.n_real == 20
-    assert few.gain.balanced_accuracy.low > 0
+    (few,) = found.fractions
+    assert few.n == 20
+    assert few.difference.balanced_accuracy.low > 0
     assert "synthetic images help" in few.verdict
     assert found.fake.balanced_accuracy.low > 0.5
     assert (found.n_fake, found.n_test, found.seeds) == (400, 200, 3)
     gain = few.both.kappa.value - few.real.kappa.value
-    assert few.gain.kappa.value == pytest.approx(gain)
+    assert few.difference.kappa.value == pytest.approx(gain)
 
 
 def test_phantoms_with_wrong_labels_do_not_help(train, fake, test):
     wrong = labelled(fake, np.random.default_rng(0).permutation(fake.labels))
     found = useful(train, wrong, test, 2, fractions=(0.25,), seeds=3, steps=30)
-    assert found.arms[0].gain.balanced_accuracy.low <= 0
-    assert "help" not in found.arms[0].verdict
+    assert found.fractions[0].difference.balanced_accuracy.low <= 0
+    assert "help" not in found.fractions[0].verdict
     assert found.fake.balanced_accuracy.low < 0.6
 
 

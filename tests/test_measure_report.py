@@ -8,7 +8,7 @@ import pytest
 from made_evaluation import about, copying, evaluation, figures
 
 from studio.evaluate.report import report_html
-from studio.evaluate.tables import class_gaps, class_rows, confusions, joint_space_rows, leads, useful_rows
+from studio.evaluate.tables import class_gaps, class_rows, confusions, joint_spaces, leads, useful_rows
 
 VOID = {"meta", "img", "br"}
 
@@ -168,7 +168,7 @@ def test_class_rows_show_the_floor_and_leave_gaps_open():
 def test_without_classes_there_are_no_tables_of_them():
     found = figures() | {"about": about(class_names=[])}
     found = {name: {k: v for k, v in f.items() if k != "per_class"} for name, f in found.items() if name != "jsw"}
-    assert class_rows(found) == class_gaps(found) == joint_space_rows(found) == []
+    assert class_rows(found) == class_gaps(found) == joint_spaces(found) == []
 
 
 def test_leads_are_numbers_with_their_floor_and_only_of_what_was_measured():
@@ -181,7 +181,7 @@ def test_leads_are_numbers_with_their_floor_and_only_of_what_was_measured():
 def test_a_grade_without_a_joint_line_is_left_out():
     found = figures()
     found["jsw"]["narrower"]["per_class"]["2"]["fake"] = {"mean": None, "low": None, "high": None, "n": 0}
-    kept = [(row["class"], row["which"]) for row in joint_space_rows(found)]
+    kept = [(row["group"], row["which"]) for row in joint_spaces(found)[0].rows]
     assert ("2", "synthetic") not in kept
     assert ("2", "real") in kept
     assert len(kept) == 9

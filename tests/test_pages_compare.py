@@ -13,8 +13,8 @@ from gan_core.model import SHIPPED
 from gan_core.train.distributed import World
 from gan_core.train.run import create_run
 from gan_core.train.trainer import train
+from studio import ui_sources as sources
 from studio.compare import ui_views as compare_view
-from studio.evaluate import ui_form as evaluate_form
 
 needs_encoder = pytest.mark.skipif(
     not (SHIPPED / "knee-encoder" / "config.json").is_file(), reason="the knee encoder is not there"
@@ -30,7 +30,7 @@ def runs(tmp_path, monkeypatch):
 
     monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr(models, "shipped_generators", list)
-    monkeypatch.setattr(evaluate_form, "PHANTOMS", "phantom:60")
+    monkeypatch.setattr(sources, "PHANTOMS", "phantom:60")
     return tmp_path / "runs"
 
 

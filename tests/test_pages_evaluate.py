@@ -234,7 +234,7 @@ def test_finished_it_leads_with_figures_beside_their_floors_and_the_verdict():
     assert len(shown) == 4
     assert "No sign of copying" in texts(at)
     assert "826 real ones" in texts(at)
-    assert tabs(at) == ["Figures", "Grades", "Copies", "Usefulness", "Detail and brightness"]
+    assert tabs(at) == ["Figures", "Grades", "Joint space", "Copies", "Usefulness", "Detail and brightness"]
     assert {b.proto.label for b in at.get("download_button")} == {"Report (HTML)", "Figures (JSON)"}
     assert "python -m gan_core evaluate --model knee-64 --data /data/knees/val" in at.code[0].value
 
@@ -249,7 +249,8 @@ def test_visitors_who_may_name_no_folder_do_not_see_where_one_lies(monkeypatch):
     ("section", "charts", "said"),
     [
         ("Figures", 0, "Is it diverse?"),
-        ("Grades", 5, "Joint space"),
+        ("Grades", 2, "On the diagonal"),
+        ("Joint space", 3, "no diagnosis"),
         ("Copies", 0, "nearest to a training image"),
         ("Usefulness", 1, "synthetic images help"),
         ("Detail and brightness", 2, "How bright"),

@@ -21,7 +21,7 @@ from gan_core.model import ModelConfig, load_model, save_model
 from studio.study import store
 from studio.study.clues import pick
 from studio.study.make import even_png, make_set
-from studio.study.results import FEWEST, agreement, change, readings, results, score, share, verdict
+from studio.study.results import FEWEST, agreement, change, readings, results, score, verdict
 from studio.study.routes import study_routes
 from studio.study.store import Answer, Answered, Film, StudySet
 from studio.study.table import COLUMNS, defused, to_csv
@@ -95,8 +95,8 @@ def read(study, right=lambda position: True, until=None, confidence=3, seconds=2
     return study
 
 
-def said(choice, truth, question=0, confidence=3, study="s", keys=("k",)):
-    return Answered(study, 1, question, question, keys, truth, choice, confidence, 1.0, "", "", None)
+def said(choice, truth, question=0, confidence=3, study="s", keys=("k", None)):
+    return Answered(study, 1, question, question, *keys, truth, choice, confidence, 1.0, "", "", None)
 
 
 # The choice of images
@@ -395,7 +395,7 @@ def test_too_few_answers_give_words():
 
 def test_intervals_stay_within_bounds():
     for right in (0, 20):
-        e = share(right, 20)
+        e = score([said("real" if i < right else "synthetic", "real", i) for i in range(20)]).accuracy
         assert 0 <= e.low <= e.value <= e.high <= 1
         assert e.high - e.low > 0.1
 

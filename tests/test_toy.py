@@ -159,19 +159,19 @@ def test_what_is_not_on_offer_is_told(wrong):
 @pytest.mark.parametrize("kind", ["bells", "points"])
 def test_jensen_shannon_ends_at_log_2_and_wasserstein_is_the_shift(kind):
     found = slide(kind)
-    assert found.js[0] == pytest.approx(0, abs=1e-9)
-    assert found.js.max() <= math.log(2) + 1e-9
-    assert found.js[-1] == pytest.approx(math.log(2), abs=1e-3)
-    assert (np.diff(found.js) >= -1e-9).all()
-    np.testing.assert_allclose(found.wasserstein, found.shift, atol=1e-6)
-    np.testing.assert_allclose(found.wasserstein_slope[1:], 1, atol=1e-6)
-    assert abs(found.js_slope[-1]) < 1e-2
+    assert found["js"][0] == pytest.approx(0, abs=1e-9)
+    assert found["js"].max() <= math.log(2) + 1e-9
+    assert found["js"][-1] == pytest.approx(math.log(2), abs=1e-3)
+    assert (np.diff(found["js"]) >= -1e-9).all()
+    np.testing.assert_allclose(found["wasserstein"], found["shift"], atol=1e-6)
+    np.testing.assert_allclose(found["wasserstein_slope"][1:], 1, atol=1e-6)
+    assert abs(found["js_slope"][-1]) < 1e-2
 
 
 def test_points_are_as_far_apart_as_can_be_at_once():
     found = slide("points")
-    np.testing.assert_allclose(found.js[1:], math.log(2), rtol=1e-9)
-    assert not found.js_slope.any()
+    np.testing.assert_allclose(found["js"][1:], math.log(2), rtol=1e-9)
+    assert not found["js_slope"].any()
 
 
 # Augmentations

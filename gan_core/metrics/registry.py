@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gan_core.errors import UserError
 from gan_core.registry import resolve
 
 Figures = dict[str, Any]  # of one metric, ready for JSON: numbers, or {"value": None, "why": a sentence}
@@ -100,6 +101,14 @@ class Metric:
 
 
 METRICS: dict[str, Metric] = {}
+
+
+def or_why(measure: Callable[[], Figures]) -> Figures:
+    """What is measured, or why it cannot be."""
+    try:
+        return measure()
+    except UserError as e:
+        return {"value": None, "why": str(e)}
 
 
 def at(figures: Figures, path: str) -> Any:

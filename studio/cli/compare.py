@@ -52,7 +52,7 @@ def compare(
     dataset = data_module.load(read_as(data, labels, read), side, fit=fit, progress=Bar("reading the real images"))
     sides = good_call(lambda: beside.sides(loaded, dataset, class_name, n, first_seed, truncation))
     eye = open_extractor(extractor)
-    found = figures(sides, look(sides, eye, Bar("looking at the images")), method)
+    found = figures(look(sides, eye, Bar("looking at the images")), method)
     found["about"] = {
         "model": data_module.short_source(model),
         "digest": loaded.digest,

@@ -58,14 +58,15 @@ def distances(kind: Annotated[str, typer.Option(help="bells or points.")] = "bel
 
     if kind not in KINDS:
         raise bad_call(f"there are {' and '.join(KINDS)}, not {kind!r}")
-    found = slide(kind)
-    columns = {
-        "shift": found.shift,
-        "Jensen-Shannon": found.js,
-        "its slope": found.js_slope,
-        "Wasserstein": found.wasserstein,
-        "slope of it": found.wasserstein_slope,
+    titles = {
+        "shift": "shift",
+        "js": "Jensen-Shannon",
+        "js_slope": "its slope",
+        "wasserstein": "Wasserstein",
+        "wasserstein_slope": "slope of it",
     }
+    found = slide(kind)
+    columns = {title: found[name] for name, title in titles.items()}
     if as_json:
         print_json({name: values.tolist() for name, values in columns.items()})
     else:

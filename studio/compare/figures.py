@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from gan_core.errors import UserError
 from gan_core.images import grid, save_png
+from gan_core.metrics.registry import Figures, or_why
 from studio.compare.sides import Sides
-from studio.compare.space import Layout, Nearness, Views, layout, nearness
+from studio.compare.space import Nearness, layout, nearness
 from studio.compare.tones import Tones, finest, finest_in_words, histograms, spectra
 
-Figures = dict[str, Any]
 COLUMNS = 10  # of a sheet
 
 
@@ -28,34 +25,28 @@ def save_sheets(folder: Path, sides: Sides, found: Figures, *, pairs: bool) -> N
         save_png(folder / "pairs.png", grid(both.reshape(-1, *both.shape[2:]), COLUMNS))
 
 
-def figures(sides: Sides, views: Views, method: str = "PCA") -> Figures:
-    """Gaps beside their floors, the map and each fake's nearest reals; {"value": None, "why": a sentence} for what
-    these images do not allow."""
+def figures(sides: Sides, method: str = "PCA") -> Figures:
+    """Of sides that an extractor has seen: gaps beside their floors, the map and each fake's nearest reals;
+    {"value": None, "why": a sentence} for what these images do not allow."""
     return {
-        "spectrum": _or_why(lambda: _spectrum(spectra(sides))),
-        "brightness": _or_why(lambda: _tones(histograms(sides), "gray levels")),
-        "map": _or_why(lambda: _map(layout(views, method))),
-        "nearest": _nearest(sides, nearness(sides, views)),
+        "spectrum": or_why(lambda: _spectrum(spectra(sides))),
+        "brightness": or_why(lambda: _tones(histograms(sides))),
+        "map": or_why(lambda: _map(sides, method)),
+        "nearest": _nearest(sides, nearness(sides)),
     }
 
 
-def _or_why(make: Callable[[], Figures]) -> Figures:
-    try:
-        return make()
-    except UserError as e:
-        return {"value": None, "why": str(e)}
-
-
-def _tones(found: Tones, unit: str) -> Figures:
+def _tones(found: Tones) -> Figures:
     curves = {"x": found.x.tolist(), "fake": found.fake.tolist(), "real": found.real.tolist()}
-    return {"value": found.gap, "floor": found.floor, "unit": unit, "why": found.why} | curves
+    return {"value": found.gap, "floor": found.floor, "unit": found.unit, "why": found.why} | curves
 
 
 def _spectrum(found: Tones) -> Figures:
-    return _tones(found, "dB") | {"finest": finest(found), "words": finest_in_words(found)}
+    return _tones(found) | {"finest": finest(found), "words": finest_in_words(found)}
 
 
-def _map(found: Layout) -> Figures:
+def _map(sides: Sides, method: str) -> Figures:
+    found = layout(sides, method)
     return {"method": found.method, "shown": found.shown, "fake": found.fake.tolist(), "real": found.real.tolist()}
 
 
@@ -64,13 +55,13 @@ def _nearest(sides: Sides, near: Nearness) -> list[Figures]:
     return [
         {
             "seed": sides.first_seed + int(i),
-            "class": sides.fake.classes[i],
+            "class": sides.fake.class_name(i),
             "nearer_than_closest": near.nearer_than_closest(near.distance[i, 0]),
             "reals": [
                 {
                     "index": int(j),
                     "file": sides.real.names[j],
-                    "class": sides.real.classes[j],
+                    "class": sides.real.class_name(j),
                     "distance": float(d),
                     "nearer_than_pairs": near.nearer_than_pairs(d),
                 }

@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gan_core.data.dataset import Dataset, patients, take
+from gan_core.data.dataset import Dataset
 from gan_core.errors import UserError
-from gan_core.generate import class_index, generate, own_classes
+from gan_core.metrics.sample import Sample
 from gan_core.model import Model
 from gan_core.seeds import MAX_SEED
+from studio import samples
 
 MOST = 400  # images a side: so many a map can show and a person wait for
-
-
-@dataclass(frozen=True)
-class Side:
-    """Images of one origin."""
-
-    images: NDArray[np.uint8]  # [N, 1, R, R]
-    classes: tuple[str, ...]  # the name of each image's class; "" where it has none
-    names: tuple[str, ...]  # of the file, or "seed 7"
-    label_name: str = ""  # what these classes are, where they are not the model's
-    patients: tuple[str, ...] = ()  # whose each image is; by default as far as the names say
-
-    def __post_init__(self) -> None:
-        if len(self.patients) != len(self.names):
-            object.__setattr__(self, "patients", patients(self.names))
-
-    def __len__(self) -> int:
-        return len(self.images)
 
 
 @dataclass(frozen=True)
 class Sides:
     """As many fakes as reals. Where both know the classes, fake i is of the class of real i."""
 
-    fake: Side
-    real: Side
+    fake: Sample
+    real: Sample
     first_seed: int  # fake i is of seed first_seed + i
     learnt: bool  # the reals are drawn from what the model says that it has learnt from
 
@@ -85,32 +67,22 @@ def sides(
         raise UserError(f"The first seed is a whole number from 0 to {MAX_SEED - MOST}.")
     dataset = dataset.named_as(model.class_names)
     shared = shared_classes(model, dataset)
-    index = np.arange(len(dataset.images))
+    reals = samples.real(dataset)
+    index = np.arange(len(reals))
     if class_name is not None:
         if class_name not in shared:
             both = f"both have {', '.join(shared)}" if shared else "they have none in common"
             raise UserError(f"{class_name!r} is not a class of the model and of the real images: {both}.")
-        index = np.flatnonzero(dataset.labels == dataset.class_names.index(class_name))
+        index = np.flatnonzero(reals.labels == reals.class_names.index(class_name))
         if not len(index):
             raise UserError(f"None of the real images is of the class {class_name}. Choose another one.")
-    index = np.random.default_rng(0).permutation(index)[:n]  # a data set comes sorted by class
-    names = dataset.class_names
-    of_reals = tuple(names[i] if names else "" for i in dataset.labels[index])
-    seeds = range(first_seed, first_seed + len(index))
-    labels = [class_index(model, name) for name in of_reals] if shared else None
+    reals = reals.take(np.random.default_rng(0).permutation(index)[:n])  # a data set comes sorted by class
+    if shared:
+        reals = replace(reals, label_name=model.config.label_name)
+    seeds = range(first_seed, first_seed + len(reals))
     return Sides(
-        fake=Side(
-            generate(model, seeds, labels, truncation),
-            of_reals if shared else tuple(own_classes(model, seeds)),
-            tuple(f"seed {s}" for s in seeds),
-        ),
-        real=Side(
-            take(dataset.images, index),
-            of_reals,
-            tuple(dataset.files[i] for i in index),
-            "" if shared else dataset.called("class"),
-            tuple(dataset.patients[i] for i in index),
-        ),
+        fake=samples.synthetic(model, seeds, reals.classes if shared else None, truncation),
+        real=reals,
         first_seed=first_seed,
         learnt=bool(model.config.data) and dataset.about == model.config.data,
     )

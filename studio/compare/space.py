@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
+from scipy.stats import percentileofscore
 from sklearn.decomposition import PCA
 
 from gan_core.errors import UserError
@@ -19,15 +20,6 @@ from studio.compare.sides import Sides
 
 NEAREST = 4  # reals shown of each fake
 FEWEST = 3  # images of both sides together, for a map
-
-
-@dataclass(frozen=True)
-class Views:
-    """Features [N, d] of the fakes and of the reals, through the same extractor."""
-
-    fake: NDArray[np.float32]
-    real: NDArray[np.float32]
-    extractor: str
 
 
 @dataclass(frozen=True)
@@ -59,15 +51,16 @@ class Nearness:
         return _above(self.closest, distance)
 
 
-def look(sides: Sides, extractor: Extractor, progress: Callable[[int, int], None] | None = None) -> Views:
-    """What the extractor sees of both sides; `progress` is called with (images seen, of how many).
+def look(sides: Sides, extractor: Extractor, progress: Callable[[int, int], None] | None = None) -> Sides:
+    """The sides with what the extractor sees of both; `progress` is called with (images seen, of how many).
 
     Raises:
         UserError: if it gives features that are not numbers.
     """
     # At once, and uncached on disk: the reals are a part of their data set, the fakes one of countless choices.
     both = features(extractor, np.concatenate([sides.fake.images, sides.real.images]), None, progress).values
-    return Views(both[: len(sides.fake)], both[len(sides.fake) :], extractor.name)
+    of_fake, of_real = np.split(both, [len(sides.fake)])
+    return replace(sides, fake=replace(sides.fake, features=of_fake), real=replace(sides.real, features=of_real))
 
 
 def methods() -> tuple[str, ...]:
@@ -75,7 +68,7 @@ def methods() -> tuple[str, ...]:
     return ("PCA", "UMAP") if importlib.util.find_spec("umap") else ("PCA",)
 
 
-def layout(views: Views, method: str = "PCA") -> Layout:
+def layout(sides: Sides, method: str = "PCA") -> Layout:
     """Features in two dimensions, fitted on both sides together: their principal components, or UMAP (McInnes et al.
     2018), which keeps neighbours together at the cost of distances.
 
@@ -84,7 +77,7 @@ def layout(views: Views, method: str = "PCA") -> Layout:
     """
     if method not in methods():
         raise UserError(f"There is no map by {method!r} here. There is: {', '.join(methods())}.")
-    both = np.concatenate([views.fake, views.real]).astype(np.float64)
+    both = np.concatenate([sides.fake.features, sides.real.features]).astype(np.float64)
     if len(both) < FEWEST:
         raise UserError(f"A map needs at least {FEWEST} images; there are {len(both)}.")
     if not np.ptp(both, axis=0).any():
@@ -97,24 +90,23 @@ def layout(views: Views, method: str = "PCA") -> Layout:
     else:
         pca = PCA(2, svd_solver="full")
         places, shown = pca.fit_transform(both), float(pca.explained_variance_ratio_.sum())
-    return Layout(places[: len(views.fake)], places[len(views.fake) :], method, shown)
+    of_fake, of_real = np.split(places, [len(sides.fake)])
+    return Layout(of_fake, of_real, method, shown)
 
 
-def nearness(sides: Sides, views: Views) -> Nearness:
+def nearness(sides: Sides) -> Nearness:
     """The up to four nearest reals of each fake. Knees of one patient do not count as a pair: they are alike anyway."""
-    index, distance = nearest(views.fake, views.real, min(NEAREST, len(views.real)))
+    index, distance = nearest(sides.fake.features, sides.real.features, min(NEAREST, len(sides.real)))
     whose = np.array(sides.real.patients)
-    apart = cdist(views.real, views.real)
+    apart = cdist(sides.real.features, sides.real.features)
     others = whose[:, None] != whose
     apart[~others] = np.inf
     closest = apart.min(1)
     return Nearness(index, distance, np.sort(apart[np.triu(others)]), np.sort(closest[np.isfinite(closest)]))
 
 
-def _above(ascending: NDArray[np.float64], value: float) -> float | None:
-    if not len(ascending):
-        return None
-    return 1 - float(np.searchsorted(ascending, value, side="right")) / len(ascending)
+def _above(values: NDArray[np.float64], value: float) -> float | None:
+    return 1 - percentileofscore(values, value, "weak") / 100 if len(values) else None
 
 
 def of_100(share: float) -> str:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
 from gan_core.data import split_by_patient
-from gan_core.errors import UserError
 from gan_core.metrics.spectrum import intensity_histogram, radial_power, spectrum_gap
 from studio.compare.sides import Sides
 
@@ -26,6 +25,7 @@ class Tones:
     x: NDArray[np.float64]  # [B]
     fake: NDArray[np.float64]  # [B]
     real: NDArray[np.float64]  # [B]
+    unit: str  # of the gap
     gap: float  # of as many images as the floor
     floor: float | None
     why: str  # there is no floor
@@ -48,7 +48,7 @@ def spectra(sides: Sides) -> Tones:
         UserError: for images under 8 pixels, or all of one gray.
     """
     frequency, _ = radial_power(sides.real.images)
-    return _tones(sides, frequency, lambda images: radial_power(images)[1], spectrum_gap)
+    return _tones(sides, frequency, lambda images: radial_power(images)[1], spectrum_gap, "dB")
 
 
 def histograms(sides: Sides) -> Tones:
@@ -60,7 +60,7 @@ def histograms(sides: Sides) -> Tones:
     def gap(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
         return float(wasserstein_distance(centres, centres, a, b))
 
-    return _tones(sides, centres, lambda images: intensity_histogram(images, bins), gap)
+    return _tones(sides, centres, lambda images: intensity_histogram(images, bins), gap, "gray levels")
 
 
 def _tones(
@@ -68,20 +68,20 @@ def _tones(
     x: NDArray[np.float64],
     curve: Callable[[NDArray[np.uint8]], NDArray[np.float64]],
     gap: Callable[[NDArray[np.float64], NDArray[np.float64]], float],
+    unit: str,
 ) -> Tones:
     fake, real = curve(sides.fake.images), curve(sides.real.images)
-    try:
-        halves = split_by_patient(sides.real.patients, 0.5)
-    except UserError:
-        return Tones(x, fake, real, gap(fake, real), None, "The real images are all of one patient.")
+    if len(set(sides.real.patients)) < 2:
+        return Tones(x, fake, real, unit, gap(fake, real), None, "The real images are all of one patient.")
+    halves = split_by_patient(sides.real.patients, 0.5)
     n = min(map(len, halves))
     if n < FEWEST:
-        return Tones(x, fake, real, gap(fake, real), None, f"It takes at least {2 * FEWEST} real images.")
+        return Tones(x, fake, real, unit, gap(fake, real), None, f"It takes at least {2 * FEWEST} real images.")
     # A gap hangs on the number of images, so both are of one half; the fakes are those made for the other's classes.
     one, other = (half[:n] for half in halves)
     half = curve(sides.real.images[one])
     floor = gap(curve(sides.real.images[other]), half)
-    return Tones(x, fake, real, gap(curve(sides.fake.images[other]), half), floor, "")
+    return Tones(x, fake, real, unit, gap(curve(sides.fake.images[other]), half), floor, "")
 
 
 def finest(power: Tones) -> float:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import base64
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
-from PIL import Image
 
-from gan_core import data, images
+from gan_core import data, grades, images
 from gan_core.data import Dataset, short_source
-from gan_core.grades import short
 from gan_core.metrics.extractors import Extractor, open_extractor
+from gan_core.metrics.sample import Sample
 from gan_core.model import Model, ModelConfig
-from studio.compare.sides import Side, Sides, sides
-from studio.compare.space import Layout, Nearness, Views, layout, look, nearness
+from studio.compare.sides import Sides, sides
+from studio.compare.space import Layout, Nearness, layout, look, nearness
+from studio.evaluate.classifier import shrink
 from studio.hosting import folders_offered
+from studio.ui_html import component, figure, src
+from studio.ui_sources import progress
 
 HERE = Path(__file__).parent
 MARKS = {"real": "Real", "synthetic": "Synthetic"}
@@ -32,38 +32,39 @@ COLUMNS = 20  # of the sheet that carries them
 IMAGES_A_SECOND = 60  # through the knee encoder, on one core
 
 
-def _component(name: str, html: str) -> Callable[..., Any]:
-    css = [HERE / "compare.css", HERE / f"compare_{name}.css"]
-    return st.components.v2.component(
-        f"compare_{name}",
-        html=html,
-        css="\n".join(path.read_text(encoding="utf-8") for path in css),
-        js=(HERE / f"compare_{name}.js").read_text(encoding="utf-8"),
-    )
-
-
 def _range(name: str) -> str:
     return f'<label>{name}<input type="range" min="{LEAST_LIGHT}" max="{MOST_LIGHT}" aria-label="{name}"></label>'
 
 
-_LIGHT = _component(
-    "light",
+_LIGHT = component(
+    HERE,
+    "compare_light",
     f'<div class="bar" role="group" aria-label="Window of all images">{_range("Brightness")}{_range("Contrast")}'
     '<button type="button">Invert</button><button type="button">Reset</button></div>',
+    "compare",
 )
-_SHEET = _component("sheet", '<div class="sides"></div><dialog class="pair" aria-label="A pair, enlarged"></dialog>')
-_SLIDER = _component(
-    "slider",
+_SHEET = component(
+    HERE,
+    "compare_sheet",
+    '<div class="sides"></div><dialog class="pair" aria-label="A pair, enlarged"></dialog>',
+    "compare",
+)
+_SLIDER = component(
+    HERE,
+    "compare_slider",
     '<div class="wipe"><img><img><b class="cmp-synthetic"></b><b class="cmp-real"></b>'
     '<div class="handle" role="slider" tabindex="0" aria-label="How much of the synthetic image is shown" '
     'aria-valuemin="0" aria-valuemax="100"></div></div>',
+    "compare",
 )
-_MAP = _component(
-    "map",
+_MAP = component(
+    HERE,
+    "compare_map",
     '<div class="atlas"><div><div class="key"></div><svg class="map" role="application" tabindex="0" '
     'aria-label="Map of images. The arrow keys go from point to point, Enter chooses one."></svg></div>'
     '<div><figure hidden><canvas role="img"></canvas><figcaption aria-live="polite"></figcaption></figure>'
     "<p>Point at the map, tap it, or use the arrow keys to see a picture. A click or Enter keeps it.</p></div></div>",
+    "compare",
 )
 
 
@@ -86,16 +87,8 @@ def read(source: str, model: ModelConfig) -> Dataset:
     """The data, made squares as the model's own were, once for each visit. Raises `UserError` as `data.load` does."""
     what = (source, model.net.resolution, model.fit)
     if st.session_state.get("compare_data_of") != what:
-        place = st.empty()
-
-        def show(done: int, total: int) -> None:
-            if done % 50 == 0 or done == total:
-                place.progress(done / max(total, 1), f"Reading the real images: {done:,} of {total:,}")
-
-        try:
+        with progress("Reading the real images") as show:
             st.session_state.compare_data = data.load(source, model.net.resolution, fit=model.fit, progress=show)
-        finally:
-            place.empty()
         st.session_state.compare_data_of = what
     return st.session_state.compare_data
 
@@ -112,74 +105,57 @@ def _encoder() -> Extractor:
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def _seen(choice: Choice, _found: Sides) -> Views:
+def _seen(choice: Choice, _found: Sides) -> Sides:
     return look(_found, _encoder())
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
-def _nearness(choice: Choice, _found: Sides) -> Nearness:
-    return nearness(_found, _seen(choice, _found))
-
-
-@st.cache_resource(max_entries=12, show_spinner=False)
-def _layout(choice: Choice, method: str, _found: Sides) -> Layout:
-    return layout(_seen(choice, _found), method)
-
-
-def _says(found: Sides) -> str:
+def seen(choice: Choice, found: Sides) -> Sides:
+    """The sides with what the encoder sees of them; the first time a message says how long it takes."""
     n = len(found.fake) + len(found.real)
-    return f"Looking at {n:,} images through the knee encoder, about {1 + n // IMAGES_A_SECOND} seconds, this once"
+    seconds = 1 + n // IMAGES_A_SECOND
+    with st.spinner(f"Looking at {n:,} images through the knee encoder, about {seconds} seconds, this once"):
+        return _seen(choice, found)
 
 
-def near(choice: Choice, found: Sides) -> Nearness:
-    """Each fake's nearest reals; the first time a message says how long it takes."""
-    with st.spinner(_says(found)):
-        return _nearness(choice, found)
+@st.cache_resource(max_entries=12, show_spinner=False)
+def near(choice: Choice, _seen: Sides) -> Nearness:
+    """Each fake's nearest reals."""
+    return nearness(_seen)
 
 
-def places(choice: Choice, found: Sides, method: str) -> Layout:
-    """The map; the first time a message says how long it takes. Raises `UserError` as `layout` does."""
-    with st.spinner(_says(found)):
-        return _layout(choice, method, found)
+@st.cache_resource(max_entries=12, show_spinner=False)
+def places(choice: Choice, method: str, _seen: Sides) -> Layout:
+    """The map. Raises `UserError` as `layout` does."""
+    return layout(_seen, method)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
 def _sprites(choice: Choice, _found: Sides) -> dict[str, str]:
-    return {kind: _src(images.grid(_thumbs(side.images), COLUMNS)) for kind, side in _by_kind(_found).items()}
-
-
-def _thumbs(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """At most `THUMB` pixels a side."""
-    if pictures.shape[-1] <= THUMB:
-        return pictures
-    small = [np.asarray(Image.fromarray(p[0], "L").resize((THUMB, THUMB), Image.Resampling.BOX)) for p in pictures]
-    return np.stack(small)[:, None]
+    return {kind: _src(images.grid(shrink(side.images, THUMB), COLUMNS)) for kind, side in _by_kind(_found).items()}
 
 
 # -- what is drawn ----------------------------------------------------------------------------------------------------
 
 
 def _src(picture: NDArray[np.uint8]) -> str:
-    return "data:image/png;base64," + base64.b64encode(images.png(picture)).decode()
+    return src(images.png(picture))
 
 
-def _by_kind(found: Sides) -> dict[str, Side]:
+def _by_kind(found: Sides) -> dict[str, Sample]:
     return {"real": found.real, "synthetic": found.fake}
 
 
-def caption(side: Side, i: int, label: str) -> str:
+def caption(side: Sample, i: int) -> str:
     """What is said of an image besides which side it is of."""
-    label = side.label_name or label
-    return " · ".join(
-        part for part in (f"{short(label)} {side.classes[i]}" if side.classes[i] else "", side.names[i]) if part
-    )
+    return grades.caption(side.label_name, side.class_name(i), side.names[i])
 
 
-def film(side: Side, i: int, kind: str, label: str) -> dict[str, str]:
+def film(side: Sample, i: int) -> dict[str, str]:
     """An image as the components take it."""
-    said = caption(side, i, label)
+    kind = "synthetic" if side.kind == "synthetic" else "real"
+    said = caption(side, i)
     alt = f"{MARKS[kind]} image, {said}"
-    return {"src": _src(side.images[i, 0]), "mark": MARKS[kind], "caption": said, "alt": alt}
+    return {"src": _src(side.images[i, 0]), "kind": kind, "mark": MARKS[kind], "caption": said, "alt": alt}
 
 
 def light(start: dict[str, Any], on_change: Callable[[], None]) -> None:
@@ -187,42 +163,39 @@ def light(start: dict[str, Any], on_change: Callable[[], None]) -> None:
     _LIGHT(key="light", data=start, on_light_change=on_change)
 
 
-def sheet(found: Sides, shown: int, label: str, on_picked: Callable[[], None]) -> None:
+def sheet(found: Sides, shown: int, on_picked: Callable[[], None]) -> None:
     """The first `shown` reals and fakes in two panels; a pair opens large, and a fake in it can be picked."""
     panels = [
         {
             "look": f"cmp-{kind}",
             "mark": MARKS[kind],
             "title": f"{MARKS[kind]} ({len(side):,})",
-            "films": [film(side, i, kind, label) for i in range(min(shown, len(side)))],
+            "films": [film(side, i) for i in range(min(shown, len(side)))],
         }
         for kind, side in _by_kind(found).items()
     ]
     _SHEET(key="films", data={"sides": panels}, on_picked_change=on_picked)
 
 
-def slider(found: Sides, fake: int, real: int, label: str) -> None:
+def slider(found: Sides, fake: int, real: int) -> None:
     """A fake over a real; how much of it is shown follows the hand."""
-    films = {"synthetic": film(found.fake, fake, "synthetic", label), "real": film(found.real, real, "real", label)}
-    _SLIDER(key="slider", data=films)
+    _SLIDER(key="slider", data={"synthetic": film(found.fake, fake), "real": film(found.real, real)})
 
 
 def row(films: list[dict[str, str]], notes: list[str]) -> None:
     """Films beside each other, each with a note below."""
-    kinds = {mark: kind for kind, mark in MARKS.items()}
     figures = [
-        f'<figure class="cmp-film cmp-{kinds[f["mark"]]}"><img src="{f["src"]}" alt="{escape(f["alt"])}">'
-        f"<figcaption><b>{f['mark']}</b> {escape(f['caption'])}<br>{escape(note)}</figcaption></figure>"
+        figure(f["src"], f["mark"], f["caption"], f"cmp-film cmp-{f['kind']}", note)
         for f, note in zip(films, notes, strict=True)
     ]
     st.html(HERE / "compare.css")
     st.html(f'<div class="cmp-row">{"".join(figures)}</div>')
 
 
-def atlas(choice: Choice, found: Sides, at: Layout, chosen: str, label: str, on_chosen: Callable[[], None]) -> None:
+def atlas(choice: Choice, found: Sides, at: Layout, chosen: str, on_chosen: Callable[[], None]) -> None:
     """The map. A point is called by its side and place, such as "real-3"; `chosen` is shown in full."""
     points = [
-        {"id": f"{kind}-{i}", "kind": kind, "index": i, "x": x, "y": y, "caption": caption(side, i, label)}
+        {"id": f"{kind}-{i}", "kind": kind, "index": i, "x": x, "y": y, "caption": caption(side, i)}
         for (kind, side), xy in zip(_by_kind(found).items(), (at.real, at.fake), strict=True)
         for i, (x, y) in enumerate(xy.tolist())
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import streamlit as st
 
@@ -11,10 +10,10 @@ from gan_core.errors import UserError
 from studio.compare import ui_films as compare
 from studio.compare.sides import Sides
 from studio.compare.space import Nearness, methods, of_100
-from studio.compare.tones import Tones, finest_in_words, histograms, spectra
-from studio.evaluate import ui_charts as evaluate_charts
+from studio.compare.tones import finest_in_words, histograms, spectra
+from studio.evaluate import ui_charts as charts
+from studio.evaluate.tables import grays, power
 from studio.text import plain
-from studio.ui_charts import show
 
 WHAT_TO_LOOK_FOR = {
     "spectrum": "Left is coarse, such as the shape of the knee; right is fine, such as bone texture. Networks betray "
@@ -24,33 +23,24 @@ WHAT_TO_LOOK_FOR = {
     "curves too little contrast, spikes a gray that a network prefers.",
 }
 ENOUGH = 50  # real images to call one in twenty unusual
-UNITS = {"spectrum": "dB", "brightness": "gray levels"}
+MEASURES = {"spectrum": spectra, "brightness": histograms}
 
 
 def tones(found: Sides) -> None:
     """Histograms and spectra, each with what to look for and its gap beside the floor."""
-    measured: dict[str, Tones | UserError] = {}
-    for name, measure in (("spectrum", spectra), ("brightness", histograms)):
-        try:
-            measured[name] = measure(found)
-        except UserError as error:
-            measured[name] = error
-    spectrum, brightness = measured["spectrum"], measured["brightness"]
-    drawn: dict[str, Any] = {"frequency": [], "fake": [], "real": [], "histogram": {"fake": [], "real": []}}
-    if isinstance(spectrum, Tones):
-        drawn |= {"frequency": spectrum.x, "fake": spectrum.fake, "real": spectrum.real}
-    if isinstance(brightness, Tones):
-        drawn["histogram"] = {"fake": brightness.fake, "real": brightness.real}
-    charts = evaluate_charts.curves(drawn).items()
-    for column, (name, what), (title, chart) in zip(st.columns(2, gap="large"), measured.items(), charts, strict=True):
+    for column, (name, measure) in zip(st.columns(2, gap="large"), MEASURES.items(), strict=True):
         with column:
-            st.markdown(f"**{title}**")
-            if isinstance(what, UserError):
-                st.info(plain(str(what)))
+            try:
+                what = measure(found)
+            except UserError as error:
+                st.info(plain(str(error)))
                 continue
-            show(chart, title)
-            floor = f"Real to other real patients: {what.floor:.2f} {UNITS[name]}." if what.floor is not None else ""
-            st.markdown(f"**Synthetic to real: {what.gap:.2f} {UNITS[name]}.** {floor} {what.words}")
+            fake, real = what.fake.tolist(), what.real.tolist()
+            chart = power(what.x.tolist(), fake, real) if name == "spectrum" else grays(fake, real)
+            st.markdown(f"**{chart.title}**")
+            charts.draw(chart)
+            floor = f"Real to other real patients: {what.floor:.2f} {what.unit}." if what.floor is not None else ""
+            st.markdown(f"**Synthetic to real: {what.gap:.2f} {what.unit}.** {floor} {what.words}")
             st.caption(WHAT_TO_LOOK_FOR[name])
             if name == "spectrum":
                 st.markdown(finest_in_words(what))
@@ -65,12 +55,12 @@ def fakes_by_nearness(found: Sides, near: Nearness) -> list[int]:
     return [found.first_seed + int(i) for i in near.distance[:, 0].argsort(kind="stable")]
 
 
-def one_fake(found: Sides, near: Nearness, fake: int, label: str) -> None:
+def one_fake(found: Sides, near: Nearness, fake: int) -> None:
     """A fake wiped over its nearest real, and its nearest reals with how near that is."""
     index, distance = near.index[fake].tolist(), near.distance[fake].tolist()
     left, right = st.columns([2, 3], gap="large")
     with left:
-        compare.slider(found, fake, index[0], label)
+        compare.slider(found, fake, index[0])
         st.caption("Drag across the picture, or focus it and use the arrow keys.")
     with right:
         closest = near.nearer_than_closest(distance[0])
@@ -87,9 +77,7 @@ def one_fake(found: Sides, near: Nearness, fake: int, label: str) -> None:
                 st.caption("That is unusually near. Are they the same knee? Wipe and see.")
             elif closest < 0.05:
                 st.caption("That is unusually far: no real image here looks much like it.")
-        rows = [compare.film(found.fake, fake, "synthetic", label)] + [
-            compare.film(found.real, i, "real", label) for i in index
-        ]
+        rows = [compare.film(found.fake, fake), *(compare.film(found.real, i) for i in index)]
         compare.row(rows, ["", *(_distance(near, d) for d in distance)])
     st.info(f"{found.about_copies} Distances are those of the knee encoder.", icon=":material/content_copy:")
     st.page_link("../pages/evaluate.py", label="Look for copies in Evaluate", icon=":material/straighten:")
@@ -101,7 +89,7 @@ def _distance(near: Nearness, distance: float) -> str:
     return f"Distance {distance:.3g}" + (f", {beside}" if beside else "")
 
 
-def atlas(choice: compare.Choice, found: Sides, chosen: str, label: str, on_chosen: Callable[[], None]) -> None:
+def atlas(choice: compare.Choice, found: Sides, chosen: str, on_chosen: Callable[[], None]) -> None:
     """The map of both sides."""
     offered = methods()
     method = (
@@ -109,8 +97,8 @@ def atlas(choice: compare.Choice, found: Sides, chosen: str, label: str, on_chos
         if len(offered) > 1
         else offered[0]
     )
-    at = compare.places(choice, found, method)
-    compare.atlas(choice, found, at, chosen, label, on_chosen)
+    at = compare.places(choice, method, compare.seen(choice, found))
+    compare.atlas(choice, found, at, chosen, on_chosen)
     share = (
         f" These two directions hold {at.shown:.0%} of the differences: what lies close here may differ in others."
         if at.shown is not None

@@ -35,10 +35,10 @@ class Arm:
     """What comes of adding the fakes to a part of the reals."""
 
     fraction: float  # of the real patients
-    n_real: int  # images of theirs, at most, over the seeds
+    n: int  # images of theirs, at most, over the seeds
     real: Scores
     both: Scores
-    gain: Scores  # both minus real, seed by seed
+    difference: Scores  # both minus real, seed by seed
     verdict: str
 
 
@@ -47,7 +47,7 @@ class Useful:
     """The experiment, all of it judged by the same real test images."""
 
     fake: Scores  # trained on fakes alone
-    arms: tuple[Arm, ...]
+    fractions: tuple[Arm, ...]
     seeds: int
     steps: int
     n_fake: int

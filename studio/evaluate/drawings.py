@@ -4,41 +4,39 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
 
 import matplotlib
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from studio.evaluate import tables
+from studio.evaluate.tables import Curves, Intervals
+
 # What matplotlib draws with -> what the page's style calls it.
 _COLOURS = {"#0072b2": "real", "#d55e00": "fake", "#000001": "muted", "#000002": "line"}
 REAL, FAKE, _MUTED, _LINE = _COLOURS
-MARKERS = {REAL: "o", FAKE: "D"}
+SIDES = {tables.REAL: (REAL, "o"), tables.FAKE: (FAKE, "D")}  # colour and marker
 _SIZE = (5.2, 2.9)  # inches, of 72 units each
 
 
-def curves(lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], x_title: str, y_title: str) -> Markup:
-    """A line through (x, y) for each colour."""
-    figure, axes = _plane(x_title, y_title)
-    for colour, (x, y) in lines.items():
-        axes.plot(x, y, color=colour, linewidth=2)
-    return _svg(figure, f"{y_title} against {x_title}")
-
-
-def intervals(
-    groups: Sequence[str], points: Sequence[tuple[str, str, float, float, float]], x_title: str, y_title: str
-) -> Markup:
-    """A point with its interval for each (group, colour, value, low, high); those of a group stand side by side."""
-    figure, axes = _plane(x_title, y_title)
-    colours = [colour for colour in MARKERS if any(colour == point[1] for point in points)]
-    for group, colour, value, low, high in points:
-        at = groups.index(group) + 0.2 * (colours.index(colour) - (len(colours) - 1) / 2)
-        axes.plot([at, at], [low, high], color=colour, linewidth=2)
-        axes.plot([at], [value], color=colour, marker=MARKERS[colour], markersize=6)
+def draw(chart: Curves | Intervals) -> Markup:
+    """The chart as an element of the page; its title is not in it."""
+    figure, axes = _plane(chart.x, chart.y)
+    if isinstance(chart, Curves):
+        for which, (x, y) in chart.sides.items():
+            axes.plot(x, y, color=SIDES[which][0], linewidth=2)
+        return _svg(figure, f"{chart.y} against {chart.x}")
+    groups = list(dict.fromkeys(row["group"] for row in chart.rows))
+    shown = [which for which in SIDES if any(row["which"] == which for row in chart.rows)]
+    for row in chart.rows:
+        colour, marker = SIDES[row["which"]]
+        at = groups.index(row["group"]) + 0.2 * (shown.index(row["which"]) - (len(shown) - 1) / 2)
+        axes.plot([at, at], [row["low"], row["high"]], color=colour, linewidth=2)
+        axes.plot([at], [row["mean"]], color=colour, marker=marker, markersize=6)
     axes.set_xticks(range(len(groups)), groups, parse_math=False)
     axes.set_xlim(-0.5, len(groups) - 0.5)
-    return _svg(figure, f"{y_title} for each {x_title}")
+    return _svg(figure, f"{chart.y} for each {chart.x}")
 
 
 def _plane(x_title: str, y_title: str) -> tuple[Figure, Axes]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gan_core.data import short_source
 from gan_core.errors import UserError
 from gan_core.metrics.extractors import open_extractor
-from gan_core.metrics.registry import Figures, Metric
+from gan_core.metrics.registry import Figures, Metric, or_why
 from gan_core.metrics.sample import Sample
 from gan_core.model import find_generator, load_model
 from studio.evaluate.comparison import Comparison, Progress, compare
@@ -67,8 +67,8 @@ def evaluate(request: EvaluationRequest, progress: Progress = lambda what, done,
         "digest": model.digest,
         "images_seen": model.config.images_seen,
         "resolution": model.config.net.resolution,
-        "data": c.real_name,
-        "reference": c.other_name,
+        "data": c.real.name,
+        "reference": c.other.name,
         "extractor": extractor.name,
         "extractor_digest": extractor.digest,
         "truncation": request.truncation,
@@ -76,8 +76,8 @@ def evaluate(request: EvaluationRequest, progress: Progress = lambda what, done,
         "reals": len(c.real),
         "others": len(c.other),
         "skipped": c.skipped,
-        "class_names": list(c.class_names),
-        "label_name": c.label_name,
+        "class_names": list(c.fake.class_names),
+        "label_name": c.fake.label_name,
         "seconds": round(time.monotonic() - start, 1),
     }
     return Evaluation(about, results, c.fake.images[:SHOWN], _some_of(c.real, SHOWN), _pictures(c, pairs))
@@ -94,9 +94,9 @@ def _pictures(c: Comparison, pairs: list[Figures]) -> NDArray[np.uint8]:
 
 def _measured(metric: Metric, c: Comparison, progress: Progress) -> Figures:
     """Over all, and of each class where the metric is for that."""
-    out = _or_why(metric, c, progress)
-    if metric.per_class and c.class_names and not out.get("why"):
-        out["per_class"] = {name: _of_class(metric, c, i, progress) for i, name in enumerate(c.class_names)}
+    out = or_why(lambda: metric(c, progress))
+    if metric.per_class and c.fake.class_names and not out.get("why"):
+        out["per_class"] = {name: _of_class(metric, c, i, progress) for i, name in enumerate(c.fake.class_names)}
     return out
 
 
@@ -105,11 +105,4 @@ def _of_class(metric: Metric, c: Comparison, index: int, progress: Progress) -> 
     fewest = min(len(part.fake), len(part.real), len(part.other))
     if fewest < MIN_PER_CLASS:
         return {"value": None, "why": f"Only {fewest} images of this class on one side; {MIN_PER_CLASS} are needed."}
-    return _or_why(metric, part, progress)
-
-
-def _or_why(metric: Metric, c: Comparison, progress: Progress) -> Figures:
-    try:
-        return metric(c, progress)
-    except UserError as e:
-        return {"value": None, "why": str(e)}
+    return or_why(lambda: metric(part, progress))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,13 +57,13 @@ def manifold(c: Comparison, progress: Progress) -> Figures:
 
 def likeness(c: Comparison, progress: Progress) -> Figures:
     fake, other = c.fakes_and_floor()
-    counts = [np.bincount(s.labels, minlength=max(1, len(c.class_names))) for s in (fake, other)]
+    counts = [np.bincount(s.labels, minlength=max(1, len(c.fake.class_names))) for s in (fake, other)]
     enough = np.flatnonzero(np.minimum(*counts) >= PAIRED)
     fake, other = (s.take(np.flatnonzero(np.isin(s.labels, enough))) for s in (fake, other))
     value, floor = (ms_ssim_variety(side.images, side.labels) for side in (fake, other))
     classes = {
         name: {"value": value.classes[i].value, "floor": floor.classes[i].value}
-        for i, name in enumerate(c.class_names)
+        for i, name in enumerate(c.fake.class_names)
         if i in value.classes and i in floor.classes
     }
     return {
@@ -132,7 +133,7 @@ def grades(c: Comparison, progress: Progress) -> Figures:
     if c.fake.probabilities is None or real.probabilities is None:
         raise UserError("Only the knee extractor reads grades.")
     _only_knees(c)
-    if c.fake.probabilities.shape[1] != len(c.class_names):
+    if c.fake.probabilities.shape[1] != len(c.fake.class_names):
         raise UserError("The encoder reads other grades than this model makes.")
     value, floor = agreement(c.fake.labels, c.fake.probabilities), agreement(real.labels, real.probabilities)
     return {"value": value.kappa, "floor": floor.kappa, "n": len(c.fake), "fake": _plain(value), "real": _plain(floor)}
@@ -143,7 +144,7 @@ def _plain(a: Agreement) -> Figures:
 
 
 def _only_knees(c: Comparison) -> None:
-    if c.label_name != KL_GRADE or not c.class_names:
+    if c.fake.label_name != KL_GRADE or not c.fake.class_names:
         raise UserError(
             "This is of knees with KL grades: the model, the data and the reference all need these. Name the folders "
             "of the data 0 to 4, KL0 to KL4, or Normal to Severe, or give a table with --labels."
@@ -153,8 +154,7 @@ def _only_knees(c: Comparison) -> None:
 def told_from_real(c: Comparison, progress: Progress) -> Figures:
     fake, other = c.fakes_and_floor()
     value, floor = (
-        detect(c.real, side, progress=lambda done, of: progress("Learning real from synthetic", done, of))
-        for side in (fake, other)
+        detect(c.real, side, progress=partial(progress, "Learning real from synthetic")) for side in (fake, other)
     )
     return {"value": value.auc, "floor": floor.auc, **{k: v for k, v in asdict(value).items() if k != "auc"}}
 
@@ -169,12 +169,12 @@ def joint_spaces(c: Comparison, progress: Progress) -> Figures:
     widths = {side: _widths(spaces[side], s.images) for side, s in sides.items()}
     out: Figures = {"n": len(fake), "unit": "pixels"}
     for part in ("narrower", "medial", "lateral"):
-        grades = {side: per_grade(widths[side][part], s.labels, len(c.class_names)) for side, s in sides.items()}
+        grades = {side: per_grade(widths[side][part], s.labels, len(c.fake.class_names)) for side, s in sides.items()}
         out[part] = {
             "value": _gap(grades["fake"], grades["real"]),
             "floor": _gap(grades["other"], grades["real"]),
             "per_class": {
-                name: {side: asdict(grades[side][i]) for side in sides} for i, name in enumerate(c.class_names)
+                name: {side: asdict(grades[side][i]) for side in sides} for i, name in enumerate(c.fake.class_names)
             },
         }
     missed = {side: spaces[side].share_not_found for side in sides}
@@ -218,27 +218,11 @@ def sides_and_exposures(c: Comparison, progress: Progress) -> Figures:
 def usefulness(c: Comparison, progress: Progress) -> Figures:
     """The change in balanced accuracy where reals are scarcest stands for the whole; its floor is no change."""
     seen, unseen = _seen_and_unseen(c)
-    found = useful(
-        seen, c.fake, unseen, len(c.class_names), progress=lambda done, of: progress("Training graders", done, of)
-    )
-    scarce = found.arms[0].gain.balanced_accuracy
+    found = useful(seen, c.fake, unseen, len(c.fake.class_names), progress=partial(progress, "Training graders"))
     return {
-        "value": scarce.value,
-        "low": scarce.low,
-        "high": scarce.high,
+        **asdict(found.fractions[0].difference.balanced_accuracy),
         "floor": 0.0,
         "n": found.n_fake,
-        "verdict": " ".join(arm.verdict for arm in found.arms),
-        "fake": asdict(found.fake),
-        "fractions": [
-            {
-                "fraction": arm.fraction,
-                "n": arm.n_real,
-                "real": asdict(arm.real),
-                "both": asdict(arm.both),
-                "difference": asdict(arm.gain),
-                "verdict": arm.verdict,
-            }
-            for arm in found.arms
-        ],
+        "verdict": " ".join(arm.verdict for arm in found.fractions),
+        **asdict(found),
     }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gan_core.metrics.registry import METRICS, Figure, Figures, Line, Metric
 
-__all__ = ["METRICS", "Figures", "Line", "lines", "quick"]
+__all__ = ["METRICS", "Figures", "Line", "between", "lines", "quick"]
 
 GOOD, DIVERSE, NEW, USEFUL = "Is it good?", "Is it diverse?", "Is it new?", "Is it useful?"
 _HERE = "studio.evaluate.measures"
@@ -22,7 +22,8 @@ def quick() -> tuple[str, ...]:
     return tuple(name for name, metric in METRICS.items() if not metric.slow)
 
 
-def _between(f: Figures, form: str = ".2f") -> str:
+def between(f: Figures, form: str = ".2f") -> str:
+    """An estimate with its interval."""
     return f"{f['value']:{form}} ({f['low']:{form}} to {f['high']:{form}})"
 
 
@@ -34,8 +35,8 @@ def _copying(f: Figures) -> Iterator[Line]:
             ("near", "Very near a training image"),
         ):
             share = part[name]
-            yield Line(NEW, f"{title}, {where}", _between(share, ".1%"), f"{share['expected']:.1%}", "lower", n)
-        ratio, known = _between(part["ratio"]), _between(part["membership"])
+            yield Line(NEW, f"{title}, {where}", between(share, ".1%"), f"{share['expected']:.1%}", "lower", n)
+        ratio, known = between(part["ratio"]), between(part["membership"])
         yield Line(NEW, f"Distance to training images over unseen patients', {where}", ratio, "1.00", "near", n)
         yield Line(NEW, f"Training images told from unseen (AUC), {where}", known, "0.50", "near", n)
 
@@ -43,7 +44,7 @@ def _copying(f: Figures) -> Iterator[Line]:
 def _useful(f: Figures) -> Iterator[Line]:
     for part in f["fractions"]:
         title = f"Balanced accuracy gained from synthetic images beside {part['n']:,} real ones"
-        yield Line(USEFUL, title, _between(part["difference"]["balanced_accuracy"], "+z.3f"), "0", "higher", f["n"])
+        yield Line(USEFUL, title, between(part["difference"]["balanced_accuracy"], "+z.3f"), "0", "higher", f["n"])
 
 
 def _manifold(name: str, title: str, question: str, column: str, rank: int) -> Figure:

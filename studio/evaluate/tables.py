@@ -5,15 +5,55 @@ Reads only what `evaluate --json` prints.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from gan_core.metrics.registry import at
-from studio.evaluate.metrics import METRICS, Figures, Line
+from studio.evaluate.metrics import METRICS, Figures, Line, between
+from studio.samples import is_phantom
 
 BETTER = {"lower": "lower is better", "higher": "higher is better", "near": "near the floor is best", "": ""}
 FAKE, REAL = "synthetic", "real"
+CALLED = {REAL: REAL, FAKE: FAKE}  # in a key
+STAND_INS = "Phantoms, drawn by this program, stand here for real images: where it says real, it means these."
 COMPARTMENTS = {"narrower": "The narrower compartment", "medial": "Medial", "lateral": "Lateral"}
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A curve of each side, by `FAKE` and `REAL`: its x [N] and y [N]."""
+
+    title: str
+    x: str
+    y: str
+    sides: dict[str, tuple[Sequence[float], Sequence[float]]]
+    called: dict[str, str] = field(default_factory=lambda: CALLED)
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Means with their 95% intervals, those of a group side by side."""
+
+    title: str
+    x: str
+    y: str
+    rows: list[Figures]  # {"group", "which": `FAKE` or `REAL`, "mean", "low", "high"}
+    called: dict[str, str] = field(default_factory=lambda: CALLED)  # what the sides are, in the key
+
+
+@dataclass(frozen=True)
+class Section:
+    """What there is to see of one subject besides its figures. Page and report draw the parts that there are."""
+
+    title: str
+    said: str = ""
+    verdicts: tuple[str, ...] = ()
+    confusions: dict[str, list[list[int]]] = field(default_factory=dict)  # as `confusions` gives them
+    charts: Sequence[Curves | Intervals] = ()
+    rows: Sequence[dict[str, str]] = ()  # of a table
+    pairs: Sequence[Figures] = ()  # of fakes and training images, in the order of their pictures
 
 
 @dataclass(frozen=True)
@@ -40,6 +80,48 @@ def leads(figures: Figures) -> list[Lead]:
         if f.column and (value := at(figures, f"{name}.{f.value}")) is not None
     ]
     return [lead for _, lead in sorted(known, key=lambda found: found[0])]
+
+
+def sections(figures: Figures) -> list[Section]:
+    """One for each subject that there is anything of."""
+    out = []
+    if counts := confusions(figures):
+        said = (
+            f"How many of each {figures['about']['label_name']}, asked of the model or given by readers (a row), the "
+            "knee encoder reads as which (a column). On the diagonal they agree."
+        )
+        out.append(Section("Grades", said, confusions=counts))
+    if spaces := joint_spaces(figures):
+        out.append(Section("Joint space", _about_spaces(figures), charts=spaces))
+    if verdict := figures.get("copying", {}).get("verdict"):
+        said = (
+            "The synthetic images nearest to a training image, for how near they lie to any other. Each stands beside "
+            "that image."
+        )
+        pairs = figures["copying"].get("worst", ())
+        out.append(Section("Copies", said if pairs else "", (verdict,), pairs=pairs))
+    if fractions := useful_fractions(figures):
+        verdicts = tuple(f["verdict"] for f in fractions)
+        out.append(Section("Usefulness", "", verdicts, charts=[useful_chart(figures)], rows=useful_rows(figures)))
+    if tones := curves(figures):
+        out.append(Section("Detail and brightness", charts=tones))
+    return out
+
+
+def _about_spaces(figures: Figures) -> str:
+    said = "Mean width on the images with its 95% interval: a measurement for comparing sets of images, no diagnosis."
+    missed = figures["jsw"].get("not_found")
+    if not missed:
+        return said
+    return f"{said} Not found in {missed['fake']:.1%} of the synthetic and {missed['real']:.1%} of the real images."
+
+
+def pair_in_words(pair: Figures) -> str:
+    """How near a fake lies to its nearest training image."""
+    return (
+        f"Distance {pair['distance']:.3g}, {pair['relative']:.2f} times that to the third nearest training image. "
+        f"Of the unseen images {pair['percentile']:.1f}% lie nearer to a training image."
+    )
 
 
 def by_question(figures: Figures) -> dict[str, list[tuple[Line, str]]]:
@@ -95,9 +177,7 @@ def class_gaps(figures: Figures) -> list[str]:
 def stand_ins(figures: Figures) -> str:
     """A sentence where what is called real is no film of anybody; else ""."""
     about = figures["about"]
-    if "phantom" not in (about["data"] + about["reference"]).lower():
-        return ""
-    return "Phantoms, drawn by this program, stand here for real images: where it says real, it means these."
+    return STAND_INS if is_phantom(about["data"] + about["reference"]) else ""
 
 
 def confusions(figures: Figures) -> dict[str, list[list[int]]]:
@@ -106,32 +186,68 @@ def confusions(figures: Figures) -> dict[str, list[list[int]]]:
     return {which: grade[key]["confusion"] for which, key in ((FAKE, "fake"), (REAL, "real")) if key in grade}
 
 
-def joint_space_rows(figures: Figures, part: str = "narrower") -> list[Figures]:
-    """A row for each class and side that was measured: {"class", "which", "mean", "low", "high", "n"}, in pixels.
+def power(frequency: Sequence[float], fake: Sequence[float], real: Sequence[float]) -> Curves:
+    """Power spectra as `radial_power` gives them."""
+    sides = {REAL: (frequency, real), FAKE: (frequency, fake)}
+    return Curves("Detail at each scale (power spectrum)", "cycles per pixel", "power, log10", sides)
 
-    `part` is the compartment: "narrower", "medial" or "lateral".
-    """
-    return [
-        {"class": of_class, "which": which, **{k: sides[key][k] for k in ("mean", "low", "high", "n")}}
-        for of_class, sides in (at(figures, f"jsw.{part}.per_class") or {}).items()
-        for which, key in ((FAKE, "fake"), (REAL, "real"))
-        if sides.get(key) and sides[key].get("mean") is not None
+
+def grays(fake: Sequence[float], real: Sequence[float]) -> Curves:
+    """Histograms as `intensity_histogram` gives them."""
+    sides = {which: (np.linspace(0, 255, len(of)).tolist(), of) for which, of in ((REAL, real), (FAKE, fake))}
+    return Curves("How bright the pixels are", "gray, 0 is black", "share of pixels", sides)
+
+
+def curves(figures: Figures) -> list[Curves]:
+    """The spectra and the histograms of gray; [] where not measured."""
+    found = figures.get("spectrum", {})
+    if found.get("value") is None:
+        return []
+    return [power(found["frequency"], found["fake"], found["real"]), grays(**found["histogram"])]
+
+
+def joint_spaces(figures: Figures) -> list[Intervals]:
+    """The joint space of each class and side, for each compartment that was measured."""
+    out = []
+    for part, title in COMPARTMENTS.items():
+        rows = [
+            {"group": of_class, "which": which, **{k: sides[key][k] for k in ("mean", "low", "high")}}
+            for of_class, sides in (at(figures, f"jsw.{part}.per_class") or {}).items()
+            for which, key in ((FAKE, "fake"), (REAL, "real"))
+            if sides.get(key) and sides[key].get("mean") is not None
+        ]
+        if rows:
+            out.append(Intervals(title, figures["about"]["label_name"], "joint space, pixels", rows))
+    return out
+
+
+def useful_chart(figures: Figures) -> Intervals:
+    """Balanced accuracy with and without synthetic images, for each share of the real ones."""
+    rows = [
+        {"group": f"{f['fraction']:.0%}", "which": which, "mean": k["value"], "low": k["low"], "high": k["high"]}
+        for f in useful_fractions(figures)
+        for which, key in ((REAL, "real"), (FAKE, "both"))
+        for k in [f[key]["balanced_accuracy"]]
     ]
+    title = "Balanced accuracy with and without synthetic images"
+    called = {REAL: "real alone", FAKE: "real and synthetic"}
+    return Intervals(title, "share of the real images", "balanced accuracy", rows, called)
+
+
+def useful_fractions(figures: Figures) -> list[Figures]:
+    """What came of each share of the real images; [] where not measured."""
+    return figures.get("useful", {}).get("fractions") or []
 
 
 def useful_rows(figures: Figures) -> list[dict[str, str]]:
     """A row for each share of the real images: how well grades are read without and with synthetic ones."""
-
-    def between(estimate: Figures, form: str = "z.3f") -> str:
-        return f"{estimate['value']:{form}} ({estimate['low']:{form}} to {estimate['high']:{form}})"
-
     return [
         {
             "Share of the real images": f"{f['fraction']:.0%}",
             "Real images": f"{f['n']:,}",
-            "Balanced accuracy, real alone": between(f["real"]["balanced_accuracy"]),
-            "Real and synthetic": between(f["both"]["balanced_accuracy"]),
+            "Balanced accuracy, real alone": between(f["real"]["balanced_accuracy"], "z.3f"),
+            "Real and synthetic": between(f["both"]["balanced_accuracy"], "z.3f"),
             "Difference": between(f["difference"]["balanced_accuracy"], "+z.3f"),
         }
-        for f in figures.get("useful", {}).get("fractions") or ()
+        for f in useful_fractions(figures)
     ]

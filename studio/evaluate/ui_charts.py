@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import plotly.graph_objects as go
 
 from studio.evaluate import tables
-from studio.ui_charts import ACCENT, FAKE, REAL, intervals, lines
+from studio.evaluate.tables import Curves, Intervals
+from studio.ui_charts import ACCENT, FAKE, REAL, SYMBOLS, show
 
 COLOURS = {tables.REAL: REAL, tables.FAKE: FAKE}
-SIDES = {"real": tables.REAL, "fake": tables.FAKE}
 DARK = 0.55  # a share from which on a cell is so dark that white is read on it
 
 
@@ -40,29 +38,44 @@ def confusion(counts: list[list[int]], names: list[str], label: str, given: str)
     return figure
 
 
-def curves(found: dict[str, Any]) -> dict[str, go.Figure]:
-    """Of the measure of spectra: the spectra, and the histograms of gray."""
-    grays = found["histogram"]
-    powers = {name: (found["frequency"], found[side], COLOURS[name]) for side, name in SIDES.items()}
-    shares = {name: (np.linspace(0, 255, len(grays[s])), grays[s], COLOURS[name]) for s, name in SIDES.items()}
-    return {
-        "Detail at each scale (power spectrum)": lines(powers, "cycles per pixel", "power, log10"),
-        "How bright the pixels are": lines(shares, "gray, 0 is black", "share of pixels"),
-    }
+def draw(chart: Curves | Intervals) -> None:
+    """Shows the chart; its title is not in it."""
+    if isinstance(chart, Curves):
+        show(_lines(chart), chart.title)
+    else:
+        show(_intervals(chart), f"{chart.title}: {chart.y} for each {chart.x}")
 
 
-def joint_space(rows: list[dict[str, Any]], label: str) -> go.Figure:
-    """Mean and 95% interval of each class and side."""
-    return intervals(rows, "class", COLOURS, label, "joint space, pixels")
+def _lines(chart: Curves) -> go.Figure:
+    """Under the pointer both sides are read at one place."""
+    figure = go.Figure(layout={"hovermode": "x unified", "xaxis": {"title": chart.x}, "yaxis": {"title": chart.y}})
+    for which, (x, y) in chart.sides.items():
+        line = {"color": COLOURS[which]}
+        figure.add_scatter(x=x, y=y, name=which, mode="lines", line=line, hovertemplate="%{y:.4f}")
+    return figure
 
 
-def useful(found: dict[str, Any]) -> go.Figure:
-    """Balanced accuracy with and without synthetic images, for each share of the real ones."""
-    rows = [
-        {"share": f"{f['fraction']:.0%}", "which": name, "mean": k["value"], "low": k["low"], "high": k["high"]}
-        for f in found["fractions"]
-        for name, key in (("real alone", "real"), ("real and synthetic", "both"))
-        for k in [f[key]["balanced_accuracy"]]
-    ]
-    colours = {"real alone": REAL, "real and synthetic": FAKE}
-    return intervals(rows, "share", colours, "share of the real images", "balanced accuracy")
+def _intervals(chart: Intervals) -> go.Figure:
+    low, high = min(row["low"] for row in chart.rows), max(row["high"] for row in chart.rows)
+    room = 0.06 * (high - low) or 1.0
+    figure = go.Figure(layout={"scattermode": "group"})
+    figure.update_xaxes(title=chart.x, type="category")
+    figure.update_yaxes(title=chart.y, range=[low - room, high + room])
+    for which, colour in COLOURS.items():
+        of = [row for row in chart.rows if row["which"] == which]
+        figure.add_scatter(
+            x=[row["group"] for row in of],
+            y=[row["mean"] for row in of],
+            error_y={
+                "array": [row["high"] - row["mean"] for row in of],
+                "arrayminus": [row["mean"] - row["low"] for row in of],
+                "width": 0,
+                "thickness": 2,
+            },
+            customdata=[(row["low"], row["high"]) for row in of],
+            hovertemplate="%{x}: %{y:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})",
+            name=chart.called[which],
+            mode="markers",
+            marker={"color": colour, "size": 9, "symbol": SYMBOLS[colour]},
+        )
+    return figure

@@ -10,43 +10,18 @@ from gan_core.errors import UserError
 from gan_core.grades import KL_GRADE
 from gan_core.metrics.registry import Need
 from gan_core.model import ModelConfig, read_config
-from studio import ui_sources as sources
 from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, create_evaluation
 from studio.evaluate.metrics import METRICS, quick
-from studio.hosting import folders_offered, visitor_source
 from studio.jobs.ui_view import start_button
 from studio.models import ui_models as models
 from studio.text import plain
+from studio.ui_sources import FOLDER, NONE, PHANTOM, UPLOAD, image_source
 
-FOLDER, UPLOAD, PHANTOM, NONE = "Folder", "Upload", "Phantom knees", "None"
-PHANTOMS = "phantom:2000"
 MISSING: dict[Need, str] = {  # what a metric needs and there is not
     "knees": "Only for models of knees with KL grades",
     "classes": "Only for models with classes",
     "training images": "Only with the images of the training and others beside them, as data and reference",
 }
-
-
-def image_source(label: str, kinds: list[str], before: str, key: str) -> str:
-    """A source as the person names it; "" while nothing is. `before` is what was named the last time."""
-    kinds = [kind for kind in kinds if kind != FOLDER or folders_offered()]
-    kind = st.segmented_control(label, kinds, default=kinds[0], required=True, key=f"{key}-kind", persist_state="page")
-    if kind == PHANTOM:
-        st.caption("Drawn from physics by this program, with no patient: they stand in for films.")
-        return PHANTOMS
-    if kind == FOLDER:
-        path = st.text_input(
-            "Folder, zip or DICOM file on the computer that runs this",
-            before,
-            placeholder="/data/knees/val",
-            key=f"{key}-path",
-            help="Or the name of a set that needs no folder, such as digits or phantom:500.",
-            persist_state="page",
-        )
-        return sources.understood(visitor_source(path), key)
-    if kind == UPLOAD:
-        return sources.understood(sources.uploaded(key), key)
-    return ""
 
 
 def _last() -> EvaluationRequest | None:
@@ -94,8 +69,8 @@ def _images() -> tuple[str, str]:
     """The real images, and others for the floor."""
     last = _last()
     st.subheader("2. Real images")
-    data = image_source("Held against", [FOLDER, UPLOAD, PHANTOM], last.data if last else "", "data")
-    reference = image_source("Reference", [FOLDER, UPLOAD, NONE], last.reference if last else "", "reference")
+    data = image_source("Held against", [FOLDER, UPLOAD, PHANTOM], "data", last.data if last else "")
+    reference = image_source("Reference", [FOLDER, UPLOAD, NONE], "reference", last.reference if last else "")
     st.caption(
         "The reference shows other patients than the real images: how far real lies from real is the floor for every "
         "figure. With one of the two being what the model learnt from, copies can be told. Without a reference the "
@@ -123,8 +98,8 @@ def new_evaluation() -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader("1. Model")
-        name = st.selectbox("Model", list(offered), help="The shipped models, then your runs.")
-        model = read_config(offered[name].folder)
+        entry = models.choose(offered)
+        model = read_config(entry.folder)
         learnt = plain(model.data or "unnamed data")
         st.caption(f"{model.net.resolution} × {model.net.resolution} pixels, learnt from {learnt}.")
         data, reference = _images()
@@ -147,6 +122,6 @@ def new_evaluation() -> None:
         elif only is None:
             st.info("Choose a measure, and the evaluation can start.")
         else:
-            asked: dict[str, Any] = {"model": name, "data": data, "reference": reference, "seen": seen}
+            asked: dict[str, Any] = {"model": entry.name, "data": data, "reference": reference, "seen": seen}
             request = EvaluationRequest(**asked, n=n, truncation=truncation, only=only)
             start_button("Start evaluation", ":material/play_arrow:", "evaluation", lambda: create_evaluation(request))

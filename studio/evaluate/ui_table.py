@@ -13,37 +13,29 @@ from studio.evaluate.folder import EvaluationFolder
 from studio.jobs.ui_view import delete_button
 from studio.text import plain
 
-Group = tuple[str, str, str, str, int, int]  # data, reference, extractor and its digest, fakes, resolution
+ALIKE = ("data", "reference", "extractor", "extractor_digest", "fakes", "resolution")  # of figures that compare
 ALL = "All"
+Members = list[tuple[EvaluationFolder, dict[str, Any]]]  # each with its figures
 
 
-def _of(figures: dict[str, Any]) -> Group:
-    about = figures["about"]
+def _title(members: Members) -> str:
+    about = members[0][1]["about"]
     return (
-        about["data"],
-        about["reference"],
-        about["extractor"],
-        about["extractor_digest"],
-        about["fakes"],
-        about["resolution"],
+        f"{about['fakes']:,} synthetic images of {about['resolution']} pixels against {about['data']}; "
+        f"floor {about['reference']}; extractor {about['extractor']} {about['extractor_digest'][:8]}"
     )
 
 
-def _title(group: Group) -> str:
-    data, reference, extractor, digest, fakes, side = group
-    seen_by = f"extractor {extractor} {digest[:8]}"
-    return f"{fakes:,} synthetic images of {side} pixels against {data}; floor {reference}; {seen_by}"
-
-
-def _groups(evaluations: list[EvaluationFolder]) -> dict[Group, list[tuple[EvaluationFolder, dict[str, Any]]]]:
-    out: dict[Group, list[tuple[EvaluationFolder, dict[str, Any]]]] = {}
+def _groups(evaluations: list[EvaluationFolder]) -> list[Members]:
+    """Those that compare with each other, the largest group first."""
+    out: dict[tuple[Any, ...], Members] = {}
     for evaluation in evaluations:
         figures = evaluation.figures()
         try:
-            out.setdefault(_of(figures), []).append((evaluation, figures))
+            out.setdefault(tuple(figures["about"][name] for name in ALIKE), []).append((evaluation, figures))
         except (KeyError, TypeError):  # not finished, or of another version
             continue
-    return dict(sorted(out.items(), key=lambda item: -len(item[1])))
+    return sorted(out.values(), key=len, reverse=True)
 
 
 def compare(evaluations: list[EvaluationFolder]) -> None:
@@ -53,17 +45,17 @@ def compare(evaluations: list[EvaluationFolder]) -> None:
         st.info("There is nothing to compare yet. Evaluate two models with the same images, and they stand here.")
         return
     if len(groups) > 1:
-        titles = {_title(group): group for group in groups}
+        titles = {_title(members): members for members in groups}
         chosen = st.selectbox("Show those that compare with each other", [ALL, *titles])
         if chosen != ALL:
-            groups = {titles[chosen]: groups[titles[chosen]]}
+            groups = [titles[chosen]]
     st.caption("Only figures in one table compare. A click on a column's head sorts; the floor is real against real.")
-    for group, members in groups.items():
-        st.markdown(f"**{plain(_title(group))}**")
-        _table(members, key="-".join(map(str, group)))
+    for members in groups:
+        st.markdown(f"**{plain(_title(members))}**")
+        _table(members, key="-".join(str(members[0][1]["about"][name]) for name in ALIKE))
 
 
-def _table(members: list[tuple[EvaluationFolder, dict[str, Any]]], key: str) -> None:
+def _table(members: Members, key: str) -> None:
     rows: list[dict[str, Any]] = []
     columns: dict[str, Any] = {
         "evaluation": st.column_config.TextColumn(pinned=True),
@@ -75,10 +67,7 @@ def _table(members: list[tuple[EvaluationFolder, dict[str, Any]]], key: str) -> 
     }
     for evaluation, figures in members:
         about = figures["about"]
-        row: dict[str, Any] = {
-            "evaluation": evaluation.name,
-            "model": about["model"],
-        }
+        row: dict[str, Any] = {"evaluation": evaluation.name, "model": about["model"]}
         for lead in tables.leads(figures):
             row |= {lead.title: lead.value, f"{lead.title}, floor": lead.floor}
             shape = "percent" if lead.form.endswith("%") else f"%{lead.form.replace('z', '')}"

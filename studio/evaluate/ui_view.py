@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
+from collections.abc import Sequence
 from functools import partial
-from html import escape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,12 @@ from studio.evaluate import tables
 from studio.evaluate import ui_charts as charts
 from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, command_line
 from studio.evaluate.metrics import Line
+from studio.evaluate.tables import Section
 from studio.hosting import folders_offered
 from studio.jobs import ui_view as job_view
 from studio.text import plain
 from studio.ui_charts import show
+from studio.ui_html import figure, src
 
 HERE = Path(__file__).parent
 MOST_BYTES = 50_000_000  # of a report or a sheet of images
@@ -88,25 +89,15 @@ def _results(evaluation: EvaluationFolder, figures: dict[str, Any]) -> None:
     if said := tables.stand_ins(figures):
         st.info(said)
     _sheets(evaluation)
-    sections = {
-        "Figures": lambda: _figures(figures),
-        "Grades": lambda: _grades(figures),
-        "Copies": lambda: _copies(evaluation, figures),
-        "Usefulness": lambda: _useful(figures["useful"]),
-        "Detail and brightness": lambda: _curves(figures["spectrum"]),
-    }
-    there = {
-        "Figures": True,
-        "Grades": bool(tables.confusions(figures) or tables.joint_space_rows(figures)),
-        "Copies": bool(for_copies.get("worst")),
-        "Usefulness": bool(figures.get("useful", {}).get("fractions")),
-        "Detail and brightness": figures.get("spectrum", {}).get("value") is not None,
-    }
-    shown = [title for title in sections if there[title]]
-    for tab, title in zip(st.tabs(shown, key=f"section-{evaluation.name}", on_change="rerun"), shown, strict=True):
+    sections = {section.title: section for section in tables.sections(figures)}
+    titles = ["Figures", *sections]
+    for tab, title in zip(st.tabs(titles, key=f"section-{evaluation.name}", on_change="rerun"), titles, strict=True):
         if tab.open:
             with tab:
-                sections[title]()
+                if title in sections:
+                    _section(evaluation, sections[title], about)
+                else:
+                    _figures(figures)
 
 
 def _about(about: dict[str, Any]) -> None:
@@ -168,71 +159,39 @@ def _explained(line: Line, meaning: str) -> str:
     return f"**{plain(line.title)}**  \n:gray[{plain(words)}]"
 
 
-def _grades(figures: dict[str, Any]) -> None:
-    about = figures["about"]
-    label, names = about["label_name"], about["class_names"]
-    found = tables.confusions(figures)
-    if found:
-        st.caption("How many of each grade the knee encoder reads as which. On the diagonal they agree.")
-        for column, (mark, counts) in zip(st.columns(2, gap="large"), found.items(), strict=True):
+def _section(evaluation: EvaluationFolder, section: Section, about: dict[str, Any]) -> None:
+    if section.said:
+        st.caption(plain(section.said))
+    if section.verdicts:
+        st.markdown("\n".join(f"- {plain(verdict)}" for verdict in section.verdicts))
+    for column, (mark, counts) in zip(st.columns(2, gap="large"), section.confusions.items(), strict=False):
+        with column:
+            st.markdown(f"**{mark.capitalize()}**")
+            chart = charts.confusion(counts, about["class_names"], about["label_name"], GIVEN[mark])
+            show(chart, f"Grades of {mark} images", 330)
+    if section.charts:
+        for column, drawing in zip(st.columns(len(section.charts), gap="large"), section.charts, strict=True):
             with column:
-                st.markdown(f"**{mark.capitalize()}**")
-                show(charts.confusion(counts, names, label, GIVEN[mark]), f"Grades of {mark} images", 330)
-    if tables.joint_space_rows(figures):
-        st.markdown("**Joint space**, mean and 95% interval")
-        for column, (part, title) in zip(st.columns(3), tables.COMPARTMENTS.items(), strict=True):
-            if rows := tables.joint_space_rows(figures, part):
-                column.caption(title)
-                alt = f"Joint space in pixels for each grade, synthetic and real: {title}"
-                with column:
-                    show(charts.joint_space(rows, label), alt)
-        missed = figures["jsw"].get("not_found", {})
-        if missed:
-            st.caption(
-                f"Measured on the images; it is no diagnosis. Not found in {missed['fake']:.1%} of the synthetic and "
-                f"{missed['real']:.1%} of the real images."
-            )
+                st.markdown(f"**{plain(drawing.title)}**")
+                charts.draw(drawing)
+    if section.rows:
+        st.dataframe(section.rows, hide_index=True)
+    if section.pairs:
+        _pairs(evaluation, section.pairs, about["resolution"])
 
 
-def _copies(evaluation: EvaluationFolder, figures: dict[str, Any]) -> None:
+def _pairs(evaluation: EvaluationFolder, pairs: Sequence[dict[str, Any]], side: int) -> None:
     path = evaluation.path / "worst.png"
-    found = figures["copying"]["worst"]
     if not path.is_file():
         st.info("The pictures of the pairs are no longer there.")
         return
-    st.caption(
-        "The synthetic images nearest to a training image, for how near they lie to any other. Each stands beside it."
-    )
     with Image.open(BytesIO(read_own(path, evaluation.path, MOST_BYTES))) as sheet:
-        pictures = images.ungrid(np.asarray(sheet.convert("L")), figures["about"]["resolution"])
+        sheets = images.ungrid(np.asarray(sheet.convert("L")), side)
+    pictures = [src(images.png(picture[0])) for picture in sheets]
     cards = [
-        f'<div><div class="pair">{_film(of_fake[0], tables.FAKE, pair["fake_name"])}'
-        f"{_film(of_seen[0], tables.REAL, pair['seen_name'])}</div>"
-        f"<p>Distance {pair['distance']:.3g}, {pair['relative']:.2f} times that to the third nearest training image. "
-        f"Of the unseen images {pair['percentile']:.1f}% lie nearer to a training image.</p></div>"
-        for pair, of_fake, of_seen in zip(found, pictures[::2], pictures[1::2], strict=True)
+        f'<div><div class="pair">{figure(of_fake, tables.FAKE, pair["fake_name"])}'
+        f"{figure(of_seen, tables.REAL, pair['seen_name'])}</div><p>{tables.pair_in_words(pair)}</p></div>"
+        for pair, of_fake, of_seen in zip(pairs, pictures[::2], pictures[1::2], strict=True)
     ]
     st.html(HERE / "evaluate.css")
     st.html(f'<div class="pairs">{"".join(cards)}</div>')
-
-
-def _film(image: np.ndarray, mark: str, name: str) -> str:
-    src = base64.b64encode(images.png(image)).decode()
-    said = escape(name)
-    return (
-        f'<figure><img src="data:image/png;base64,{src}" alt="A {mark} image, {said}">'
-        f'<figcaption><b class="{mark}">{mark}</b> {said}</figcaption></figure>'
-    )
-
-
-def _useful(found: dict[str, Any]) -> None:
-    st.markdown("\n".join(f"- {plain(f['verdict'])}" for f in found["fractions"]))
-    show(charts.useful(found), "Balanced accuracy with and without synthetic images")
-    st.dataframe(tables.useful_rows({"useful": found}), hide_index=True)
-
-
-def _curves(found: dict[str, Any]) -> None:
-    for column, (title, chart) in zip(st.columns(2, gap="large"), charts.curves(found).items(), strict=True):
-        with column:
-            st.markdown(f"**{title}**")
-            show(chart, title)

@@ -12,7 +12,6 @@ import asyncio
 import json
 import logging
 import os
-import queue
 import subprocess
 import sys
 import threading
@@ -76,26 +75,21 @@ class Library:
     def __init__(self, compute: Callable[[Sequence[Key]], Iterable[str]] = compute) -> None:
         self._compute = compute
         self._films: dict[Key, Film] = {}
-        self._jobs: queue.Queue[list[Key]] = queue.Queue()
         self._lock = threading.Lock()
-        self._worker: threading.Thread | None = None
+        self._one_at_a_time = threading.Lock()
 
     def films(self, keys: Sequence[Key]) -> list[Film]:
-        """Their films; those not begun are put into the queue, together."""
+        """Their films; those not begun are begun, together."""
         with self._lock:
             missing = [key for key in keys if key not in self._films or self._films[key].failed]
             self._films |= {key: Film() for key in missing}
             if missing:
-                self._jobs.put(missing)
-            if self._worker is None:
-                self._worker = threading.Thread(target=self._work, daemon=True, name="toy games")
-                self._worker.start()
+                threading.Thread(target=self._make, args=(missing,), daemon=True, name="toy games").start()
             return [self._films[key] for key in keys]
 
-    def _work(self) -> None:
-        while True:
-            keys = self._jobs.get()
-            films = {key.game: self._films[key] for key in keys}
+    def _make(self, keys: Sequence[Key]) -> None:
+        films = {key.game: self._films[key] for key in keys}
+        with self._one_at_a_time:
             try:
                 for line in self._compute(keys):
                     films[json.loads(line)["game"]].lines.append(line)

@@ -19,6 +19,7 @@ class Recipe:
     discriminator: str  # LaTeX: what D lowers
     generator: str  # LaTeX: what G lowers
     terms: Terms
+    watch: str = ""  # what to look for in its game
 
     @property
     def d_name(self) -> str:
@@ -33,7 +34,7 @@ def _equation(left: str, lines: Sequence[str]) -> str:
 
 
 def _with_loss(
-    title: str, paper: str, loss: str, more: Sequence[str] = (), terms: Terms = (), plain: str = ""
+    title: str, paper: str, loss: str, more: Sequence[str] = (), terms: Terms = (), plain: str = "", watch: str = ""
 ) -> Recipe:
     """The loss of this name, with `more` lines of what D lowers. Its own sentence, unless there is a `plain` one."""
     own = LOSSES[loss]
@@ -45,6 +46,7 @@ def _with_loss(
         _equation("L_D", (*own.d_formula, *more)),
         _equation("L_G", (own.g_formula,)),
         (*own.terms, *terms),
+        watch,
     )
 
 
@@ -55,7 +57,12 @@ def recipes() -> dict[str, Recipe]:
 
 
 RECIPES: dict[str, Recipe] = {
-    "dcgan": _with_loss("DCGAN", "Goodfellow et al. 2014; Radford et al. 2015", "non-saturating"),
+    "dcgan": _with_loss(
+        "DCGAN",
+        "Goodfellow et al. 2014; Radford et al. 2015",
+        "non-saturating",
+        watch="The discriminator says true or false. Watch fakes crowd onto some clumps, leave, and forget others.",
+    ),
     "wgan": _with_loss(
         "WGAN",
         "Arjovsky et al. 2017",
@@ -68,6 +75,7 @@ RECIPES: dict[str, Recipe] = {
                 "grow for ever; with this one the critic stays blunt and learns slowly.",
             ),
         ),
+        watch="The critic measures a distance; clipping keeps it blunt. Slow, and blurred between clumps.",
     ),
     "wgan-gp": _with_loss(
         "WGAN-GP",
@@ -87,6 +95,7 @@ RECIPES: dict[str, Recipe] = {
             (r"\lambda", "how much that counts: 10 for images."),
         ),
         "WGAN, with a gentler limit: the critic's slope shall be 1.",
+        "The critic's slope is held near 1 everywhere: every fake is pulled, wherever it is.",
     ),
     "acgan": Recipe(
         "AC-GAN",
@@ -131,6 +140,7 @@ RECIPES: dict[str, Recipe] = {
             (r"\gamma", "how much flatness counts. Too little and it swings; too much and the images stay soft."),
         ),
         "The discriminator compares a real with a fake beside it, and is kept flat where either of them are.",
+        "Each real must beat a fake, and the discriminator must lie flat where either are: it settles.",
     ),
     "knee-128": Recipe(
         "knee-128: two discriminators, and grades",

@@ -2,52 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlencode
 
-import streamlit as st
-
-from gan_core.losses import LOSSES
+from studio.learn.recipes import recipes
 from studio.learn.toy.apart import slide
 from studio.learn.toy.record import scene
 from studio.ui_charts import FAKE, REAL
+from studio.ui_html import component
 
 _HERE = Path(__file__).parent
 _MARKS = f'style="--real: {REAL}; --fake: {FAKE}"'
 
 
-def _component(name: str, html: str) -> st.components.v2.types.ComponentRenderer:
-    css, js = ((_HERE / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-    return st.components.v2.component(name, html=html, css=css, js=js)
-
-
-_TOY = _component(
+_TOY = component(
+    _HERE,
     "learn_toy",
     f'<div class="toy" tabindex="0" role="group" {_MARKS} '
     'aria-label="The games. Space plays and pauses, the arrow keys step."></div>',
 )
-_APART = _component("learn_apart", f'<div class="apart" {_MARKS}></div>')
+_APART = component(_HERE, "learn_apart", f'<div class="apart" {_MARKS}></div>')
 
-# name -> title, what to look for; a loss without an entry says its own sentence
-GAMES = {
-    "dcgan": (
-        "DCGAN",
-        "The discriminator says true or false. Watch fakes crowd onto some clumps, leave, and forget others.",
-    ),
-    "wgan": (
-        "WGAN, clipped",
-        "The critic measures a distance; clipping keeps it blunt. Slow, and blurred between clumps.",
-    ),
-    "wgan-gp": (
-        "WGAN-GP",
-        "The critic's slope is held near 1 everywhere: every fake is pulled, wherever it is.",
-    ),
-    "knee-64": (
-        "knee-64: relativistic, R1 + R2",
-        "Each real must beat a fake, and the discriminator must lie flat where either are: it settles.",
-    ),
-}
 TARGETS = {"Grid": "grid", "Ring": "ring", "Moons": "moons"}
 SHAPES = {"Bells": "bells", "Points": "points"}
 CLUMPS = {"grid": "clumps", "ring": "clumps", "moons": "pieces of the moons"}
@@ -56,12 +31,14 @@ CLUMPS = {"grid": "clumps", "ring": "clumps", "moons": "pieces of the moons"}
 def toy(games: list[str], target: str, seed: int) -> None:
     """Plays one game or two in step."""
     query = urlencode({"game": games, "target": target, "seed": seed}, doseq=True)
-    told = {name: GAMES[name] if name in GAMES else (name, LOSSES[name].sentence) for name in games}
-    shown = [{"name": name, "title": title, "line": line} for name, (title, line) in told.items()]
+    told = {name: recipes()[name] for name in games}
+    shown = [
+        {"name": name, "title": recipe.title, "line": recipe.watch or recipe.plain} for name, recipe in told.items()
+    ]
     data = {"address": f"api/toy?{query}", "games": shown, "scene": scene(target) | {"clumps": CLUMPS[target]}}
     _TOY(key="toy", data=data | {"real": REAL, "fake": FAKE})
 
 
 def apart(kind: str) -> None:
     """Slides two "bells" or two "points" apart."""
-    _APART(key="apart", data={"kind": kind, "slide": {name: v.tolist() for name, v in asdict(slide(kind)).items()}})
+    _APART(key="apart", data={"kind": kind, "slide": {name: v.tolist() for name, v in slide(kind).items()}})

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
 from gan_core import images
 from gan_core.generate import class_index, generate, own_classes
-from gan_core.grades import short
+from gan_core.grades import caption
 from gan_core.hub.store import models_root
 from gan_core.model import SHIPPED, TENSORS, Model, load_model, shipped_generators
 from studio.models.inventory import places
@@ -87,10 +89,19 @@ def captions(entry: Entry, seeds: range, class_name: str | None) -> list[str]:
     """What is written under each image: its class, where the model has classes, and its seed."""
     model = loaded(entry)
     names = own_classes(model, seeds) if class_name is None else [class_name] * len(seeds)
-    return [
-        f"{short(model.config.label_name)} {label} · seed {s}" if label else f"seed {s}"
-        for s, label in zip(seeds, names, strict=True)
-    ]
+    return [caption(model.config.label_name, asked, f"seed {s}") for s, asked in zip(seeds, names, strict=True)]
+
+
+def choose(offered: dict[str, Entry], **how: Any) -> Entry:
+    """Asks for one of the models; `how` is what else the selectbox takes."""
+    name = st.selectbox("Model", list(offered), help="The shipped models, then your runs.", **how)
+    return offered[name]
+
+
+def one_class(label_name: str, names: Sequence[str], said: str) -> str | None:
+    """Asks for a class, or none; in the link as `grade`. `said` tells what none means."""
+    title = label_name.capitalize() if label_name.islower() else label_name
+    return st.segmented_control(title, list(names), key="grade", bind="query-params", help=said)
 
 
 def variety() -> float:

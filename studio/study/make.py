@@ -12,9 +12,10 @@ from PIL import Image
 
 from gan_core import data
 from gan_core.errors import UserError
-from gan_core.generate import class_index, generate, own_classes
+from gan_core.metrics.sample import Sample
 from gan_core.model import Model
 from gan_core.seeds import MAX_SEED
+from studio import samples
 from studio.study import clues
 from studio.study.store import CLUES, Film, Kind, StudySet, add_set
 
@@ -54,9 +55,10 @@ def make_set(
     seed = secrets.randbits(62)
     rng = np.random.default_rng(seed)
 
-    grades = [loaded.class_names[i] for i in loaded.labels] if loaded.class_names else [""] * len(loaded.images)
-    shared = set(grades) & set(model.class_names)
-    chosen = _one_of_each_patient(loaded.patients, [not shared or grade in shared for grade in grades], rng)
+    real = samples.real(loaded)
+    shared = set(real.classes) & set(model.class_names)
+    fits = [not shared or name in shared for name in real.classes]
+    chosen = _one_of_each_patient(real.patients, fits, rng)
     half = size // 2
     rounds = min(len(chosen) // half, ROUNDS)
     if rounds == 0:
@@ -65,26 +67,25 @@ def make_set(
             f"has {len(chosen)}{' with a grade that the model knows' if shared else ''}: choose fewer or other images."
         )
     chosen = chosen[: rounds * half]
-    real = data.take(loaded.images, chosen)
-    real_grades = [grades[i] if shared or not model.class_names else "" for i in chosen]  # not called by another name
+    real = real.take(chosen)
     seeds = np.unique(rng.integers(0, MAX_SEED, 2 * (len(chosen) + CLUE_POOL)))
-    seeds = rng.permutation(seeds)[: len(chosen) + CLUE_POOL]
-    fake_seeds, clue_seeds = seeds[: len(chosen)].tolist(), seeds[len(chosen) :].tolist()
-    labels = [class_index(model, grade) for grade in real_grades] if shared else None
-    fake = generate(model, fake_seeds, labels)
-    fake_grades = real_grades if shared else own_classes(model, fake_seeds)
+    seeds = rng.permutation(seeds)[: len(chosen) + CLUE_POOL].tolist()
+    fake_seeds, clue_seeds = seeds[: len(chosen)], seeds[len(chosen) :]
+    fake = samples.synthetic(model, fake_seeds, real.classes if shared else None)
+    if model.class_names and not shared:
+        real = real.unlabelled()  # not called by another name
 
     films = []
     for i in range(len(chosen)):
         round_, question = i // half + 1, i % half
         other = question if kind == "pair" else question + half
-        films.append(Film(round_, question, False, real_grades[i], None, even_png(real[i, 0])))
-        films.append(Film(round_, other, True, fake_grades[i], fake_seeds[i], even_png(fake[i, 0])))
+        films.append(Film(round_, question, False, real.class_name(i), None, even_png(real.images[i, 0])))
+        films.append(Film(round_, other, True, fake.class_name(i), fake_seeds[i], even_png(fake.images[i, 0])))
     if rounds == ROUNDS:
-        pool, pool_grades = generate(model, clue_seeds), own_classes(model, clue_seeds)
-        for name, picked in clues.pick(pool).items():
+        pool = samples.synthetic(model, clue_seeds)
+        for name, picked in clues.pick(pool.images).items():
             films += [
-                Film(CLUES, n, True, pool_grades[i], clue_seeds[i], even_png(pool[i, 0]), name)
+                Film(CLUES, n, True, pool.class_name(i), clue_seeds[i], even_png(pool.images[i, 0]), name)
                 for n, i in enumerate(picked)
             ]
     return add_set(
@@ -97,9 +98,9 @@ def make_set(
             model=model_name,
             digest=model.digest,
             data=data.short_source(source),
-            label_name=model.config.label_name if model.class_names else loaded.called("class"),
-            rehearsal=loaded.name == "phantom",
-            note=_note(model, loaded, shared, rounds),
+            label_name=(fake if model.class_names else real).label_name,
+            rehearsal=real.kind == "phantom",
+            note=_note(model, real, shared, rounds),
         ),
         films,
     )
@@ -113,9 +114,9 @@ def _one_of_each_patient(patients: tuple[str, ...], fits: list[bool], rng: np.ra
     return np.fromiter(first.values(), np.intp, len(first))
 
 
-def _note(model: Model, loaded: data.Dataset, shared: set[str], rounds: int) -> str:
+def _note(model: Model, real: Sample, shared: set[str], rounds: int) -> str:
     said = []
-    if loaded.name == "phantom":
+    if real.kind == "phantom":
         said.append(
             "The “real” images are phantoms, knees drawn from physics by this program: this is a rehearsal, and its "
             "figures say nothing of real films."
@@ -125,9 +126,9 @@ def _note(model: Model, loaded: data.Dataset, shared: set[str], rounds: int) -> 
         said.append(f"Real and synthetic images have the same mix of {label}s.")
     elif model.class_names:
         said.append(f"The real images carry no {label} that the model knows, so the two mixes may differ.")
-    elif loaded.class_names:
+    elif real.class_names:
         said.append("The model has no classes to match those of the real images: the two mixes may differ.")
-    if loaded.about == model.config.data:
+    if real.name == model.config.data:
         said.append("The model has learnt from these very images.")
     if rounds < ROUNDS:
         said.append("There are too few real images for a second round.")

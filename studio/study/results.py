@@ -12,8 +12,8 @@ from statistics import median
 from scipy.stats import binomtest, fisher_exact
 from sklearn.metrics import cohen_kappa_score
 
-from gan_core.metrics.estimate import Estimate, auc
-from studio.study.store import Answered, Shown, Study, StudySet, answers, find_set, shown, studies_of
+from gan_core.metrics.estimate import Estimate, auc, wilson
+from studio.study.store import Answered, Film, Study, StudySet, answers, find_set, shown, studies_of
 
 FEWEST = 10  # answers, for a share of all, or of two readers in common
 FEWEST_OF_A_KIND = 5  # of real, and of synthetic images
@@ -39,6 +39,7 @@ class Reading:
     """A reader's round and what it came to."""
 
     study: Study
+    number: int  # of the reader, from 1 on
     reader: str  # the name shown: as typed, or "Reader 2"
     score: Score
     answers: tuple[Answered, ...]
@@ -58,7 +59,7 @@ class Agreement:
 class Verdicts:
     """An image, or a pair, with who was right of it."""
 
-    images: tuple[Shown, ...]  # of a pair the real one first
+    images: tuple[Film, ...]  # of a pair the real one first
     right: tuple[str, ...]
     wrong: tuple[str, ...]
 
@@ -71,12 +72,6 @@ class Results:
     readings: tuple[Reading, ...]
     agreements: tuple[Agreement, ...]
     verdicts: dict[int, tuple[Verdicts, ...]]  # by round; those that fooled most come first
-
-
-def share(right: int, n: int) -> Estimate:
-    """A share with Wilson's interval."""
-    interval = binomtest(right, n).proportion_ci(method="wilson")
-    return Estimate(right / n, float(interval.low), float(interval.high))
 
 
 def score(given: Sequence[Answered]) -> Score:
@@ -96,13 +91,18 @@ def score(given: Sequence[Answered]) -> Score:
     fakes, reals = kinds["synthetic"], kinds["real"]
     told = n_told = area = None
     if len(fakes) >= FEWEST_OF_A_KIND:
-        told = share(sum(a.right for a in fakes), len(fakes))
+        told = _right(fakes)
     if len(reals) >= FEWEST_OF_A_KIND:
-        n_told = share(sum(a.right for a in reals), len(reals))
+        n_told = _right(reals)
     if told and n_told:
         area = auc([_suspicion(a) for a in fakes], [_suspicion(a) for a in reals])
     p = float(binomtest(right, n, 0.5).pvalue)
-    return Score(n, right, seconds, share(right, n), p, told, n_told, area)
+    return Score(n, right, seconds, _right(given), p, told, n_told, area)
+
+
+def _right(given: Sequence[Answered]) -> Estimate:
+    """The share that is right, with Wilson's interval."""
+    return wilson(sum(a.right for a in given) / len(given), len(given))
 
 
 def _suspicion(a: Answered) -> int:
@@ -148,30 +148,23 @@ def agreement(first: Reading, second: Reading) -> Agreement:
 
 def _said(a: Answered) -> str:
     """What was said of a question, whichever side an image was shown on."""
-    return a.choice if len(a.keys) == 1 else a.keys[a.choice == "right"]
-
-
-def _names(studies: Sequence[Study]) -> dict[str, str]:
-    """Study -> the reader's name, told apart where two are alike; the same in both rounds."""
-    names: dict[str, str] = {}
-    for study in studies:
-        if study.first in names:
-            names[study.id] = names[study.first]
-            continue
-        number = 1 + len({s.first or s.id for s in studies[: studies.index(study)]})
-        name = study.reader or f"Reader {number}"
-        names[study.id] = f"{name} ({number})" if name in names.values() else name
-    return names
+    return a.choice if a.second is None else a.second if a.choice == "right" else a.image
 
 
 def readings(set_id: str) -> list[Reading]:
-    """Every reader's rounds, also those that are still going on."""
-    studies = studies_of(set_id)
-    names = _names(studies)
+    """Every reader's rounds, also those that are still going on; names that are alike are told apart."""
     by_study: dict[str, list[Answered]] = defaultdict(list)
     for a in answers(set_id):
         by_study[a.study].append(a)
-    return [Reading(s, names[s.id], score(by_study[s.id]), tuple(by_study[s.id])) for s in studies]
+    found: dict[str, Reading] = {}  # by study, the first round of a reader before the second
+    for s in studies_of(set_id):
+        first = found.get(s.first or "")
+        number = first.number if first else 1 + sum(r.study.first is None for r in found.values())
+        name = first.reader if first else s.reader or f"Reader {number}"
+        if not first and any(name == r.reader for r in found.values()):
+            name = f"{name} ({number})"
+        found[s.id] = Reading(s, number, name, score(by_study[s.id]), tuple(by_study[s.id]))
+    return list(found.values())
 
 
 def results(set_id: str) -> Results:
@@ -184,7 +177,7 @@ def results(set_id: str) -> Results:
 
 
 def _verdicts(set_id: str, round_: int, over: Sequence[Reading]) -> tuple[Verdicts, ...]:
-    images: dict[int, list[Shown]] = defaultdict(list)
+    images: dict[int, list[Film]] = defaultdict(list)
     for image in shown(set_id):
         if image.round == round_:
             images[image.question].append(image)

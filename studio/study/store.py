@@ -16,10 +16,10 @@ from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError
 
 from gan_core.config import Settings
 from gan_core.errors import UserError
@@ -33,6 +33,7 @@ CLUES = 0  # the "round" of the pictures that are shown between the rounds
 
 Kind = Literal["single", "pair"]
 Choice = Literal["real", "synthetic", "left", "right"]
+_T = TypeVar("_T")
 CHOICES: dict[str, tuple[Choice, Choice]] = {"single": ("real", "synthetic"), "pair": ("left", "right")}
 
 _SCHEMA = """
@@ -67,15 +68,16 @@ CREATE TABLE answers (
 
 @dataclass(frozen=True)
 class Film:
-    """An image on its way into a set."""
+    """An image of a set, with the truth."""
 
     round: int  # 1 or 2; `CLUES` for a picture that teaches
     question: int  # the two of a pair have the same
     synthetic: bool
     grade: str  # "" where there is none
     seed: int | None  # of a synthetic one
-    png: bytes
+    png: bytes = b""  # on its way into the set; afterwards `png` gives it
     clue: str = ""  # which clue it shows
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,8 @@ class Answered:
     round: int
     position: int
     question: int  # the same for all readers
-    keys: tuple[str, ...]  # of the image; of a pair the left and the right one
+    image: str  # the key; of a pair that of the left one
+    second: str | None  # of the right one
     truth: Choice
     choice: Choice
     confidence: int
@@ -151,19 +154,6 @@ class Answered:
     @property
     def right(self) -> bool:
         return self.choice == self.truth
-
-
-@dataclass(frozen=True)
-class Shown:
-    """An image of a set, with the truth: for the results."""
-
-    key: str
-    round: int
-    question: int
-    synthetic: bool
-    grade: str
-    seed: int | None
-    clue: str
 
 
 def path() -> Path:
@@ -186,7 +176,7 @@ def _open(write: bool = False) -> Iterator[sqlite3.Connection]:
             db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             yield db
             db.execute("COMMIT")  # an exception closes the connection, which takes the transaction back
-    except (sqlite3.Error, OSError) as e:
+    except (sqlite3.Error, OSError, ValidationError) as e:
         raise UserError(_why(e)) from e
 
 
@@ -210,7 +200,8 @@ def _why(e: Exception) -> str:
     code = getattr(e, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return "Somebody else is writing to the studies just now: try again in a moment."
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or (code == sqlite3.SQLITE_ERROR):
+    damaged = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+    if code in damaged or isinstance(e, ValidationError):
         return f"The studies in {path()} are damaged: put a copy in that place, or move the file away to begin anew."
     return f"The studies in {path()} cannot be opened or written ({e}): check the permissions and the room on the disk."
 
@@ -231,20 +222,23 @@ def add_set(about: StudySet, films: Sequence[Film]) -> str:
     with _open(write=True) as db:
         db.execute(f"INSERT INTO sets VALUES ({','.join('?' * 13)})", astuple(about))
         for i in rng.permutation(len(films)):
-            row = (*astuple(films[i]), secrets.token_hex(12), about.id)
-            db.execute(f"INSERT INTO images VALUES ({','.join('?' * 9)})", row)
+            row = astuple(replace(films[i], key=secrets.token_hex(12)))
+            db.execute(f"INSERT INTO images VALUES ({','.join('?' * 9)})", (*row, about.id))
     return about.id
 
 
+def _all(db: sqlite3.Connection, kind: type[_T], query: str, *values: str) -> list[_T]:
+    """Each row that is found as a dataclass, whose fields the columns are named as."""
+    rows = db.execute(query, values)
+    names = [column[0] for column in rows.description]
+    return TypeAdapter(list[kind]).validate_python([dict(zip(names, row, strict=True)) for row in rows])  # type: ignore[valid-type]
+
+
 def _set(db: sqlite3.Connection, set_id: str) -> StudySet:
-    found = db.execute("SELECT * FROM sets WHERE id = ?", (set_id,)).fetchone()
+    found = _all(db, StudySet, "SELECT * FROM sets WHERE id = ?", set_id)
     if not found:
         raise UserError("There is no such set of images here. Check the link, or begin a study of your own.")
-    return _as_set(found)
-
-
-def _as_set(row: tuple) -> StudySet:
-    return StudySet(*(*row[:9], bool(row[9]), *row[10:]))
+    return found[0]
 
 
 def find_set(set_id: str) -> StudySet:
@@ -255,7 +249,7 @@ def find_set(set_id: str) -> StudySet:
 def list_sets() -> list[StudySet]:
     """All sets, the newest first."""
     with _open() as db:
-        return [_as_set(row) for row in db.execute("SELECT * FROM sets ORDER BY created DESC, rowid DESC")]
+        return _all(db, StudySet, "SELECT * FROM sets ORDER BY created DESC, rowid DESC")
 
 
 def delete_set(set_id: str) -> None:
@@ -309,21 +303,18 @@ def second_of(first: str) -> str | None:
 
 
 _STUDY = """
-SELECT studies.id, set_id, kind, reader, round, first, studies.created, ended,
-    (SELECT count(*) FROM answers WHERE study = studies.id), (SELECT count(*) FROM questions WHERE study = studies.id)
+SELECT studies.id, set_id, kind, reader, round, first, studies.created, ended IS NOT NULL AS ended,
+    (SELECT count(*) FROM answers WHERE study = studies.id) AS done,
+    (SELECT count(*) FROM questions WHERE study = studies.id) AS total
 FROM studies JOIN sets ON sets.id = set_id
 """
 
 
-def _as_study(row: tuple) -> Study:
-    return Study(*(*row[:7], row[7] is not None, *row[8:]))
-
-
 def _study(db: sqlite3.Connection, study: str) -> Study:
-    found = db.execute(f"{_STUDY} WHERE studies.id = ?", (study,)).fetchone()
+    found = _all(db, Study, f"{_STUDY} WHERE studies.id = ?", study)
     if not found:
         raise UserError("There is no such study here. Check the link, or begin a new one.")
-    return _as_study(found)
+    return found[0]
 
 
 def find_study(study: str) -> Study:
@@ -335,7 +326,7 @@ def studies_of(set_id: str) -> list[Study]:
     """The studies of a set in the order they were begun."""
     with _open() as db:
         _set(db, set_id)
-        return [_as_study(row) for row in db.execute(f"{_STUDY} WHERE set_id = ? ORDER BY studies.rowid", (set_id,))]
+        return _all(db, Study, f"{_STUDY} WHERE set_id = ? ORDER BY studies.rowid", set_id)
 
 
 def keys(study: str, position: int, count: int = 2) -> list[tuple[str, ...]]:
@@ -391,45 +382,29 @@ def png(key: str) -> bytes | None:
     return found[0] if found else None
 
 
-def shown(set_id: str) -> list[Shown]:
-    """The images of a set, question by question, the real one of a pair first."""
+def shown(set_id: str) -> list[Film]:
+    """The images of a set without their pixels, question by question, the real one of a pair first."""
+    columns = "round, question, synthetic, grade, seed, clue, key"
     with _open() as db:
-        rows = db.execute(
-            "SELECT key, round, question, synthetic, grade, seed, clue FROM images WHERE set_id = ? "
-            "ORDER BY round, question, synthetic",
-            (set_id,),
-        )
-        return [Shown(*(*row[:3], bool(row[3]), *row[4:])) for row in rows]
+        query = f"SELECT {columns} FROM images WHERE set_id = ? ORDER BY round, question, synthetic"
+        return _all(db, Film, query, set_id)
+
+
+_ANSWERED = """
+SELECT a.study, s.round, a.position, i.question, q.image, q.second,
+    CASE WHEN q.second IS NULL THEN iif(i.synthetic, 'synthetic', 'real') ELSE iif(i.synthetic, 'right', 'left') END
+        AS truth,
+    a.choice, a.confidence, a.seconds, a.given, i.grade, coalesce(i.seed, j.seed) AS seed
+FROM answers a
+JOIN studies s ON s.id = a.study
+JOIN questions q ON q.study = a.study AND q.position = a.position
+JOIN images i ON i.key = q.image
+LEFT JOIN images j ON j.key = q.second
+WHERE s.set_id = ? ORDER BY s.rowid, a.position
+"""
 
 
 def answers(set_id: str) -> list[Answered]:
     """All answers to a set, study by study in the order given."""
     with _open() as db:
-        rows = db.execute(
-            """
-            SELECT a.study, s.round, a.position, i.question, i.key, i.synthetic, i.grade, i.seed,
-                j.key, j.seed, a.choice, a.confidence, a.seconds, a.given
-            FROM answers a
-            JOIN studies s ON s.id = a.study
-            JOIN questions q ON q.study = a.study AND q.position = a.position
-            JOIN images i ON i.key = q.image
-            LEFT JOIN images j ON j.key = q.second
-            WHERE s.set_id = ? ORDER BY s.rowid, a.position
-            """,
-            (set_id,),
-        ).fetchall()
-    return [_as_answered(row) for row in rows]
-
-
-def _as_answered(row: tuple) -> Answered:
-    study, round_, position, question, key, synthetic, grade, seed, second, second_seed, *given = row
-    choice, confidence, seconds, at = given
-    truth: Choice
-    if second is None:
-        truth = "synthetic" if synthetic else "real"
-        keys_: tuple[str, ...] = (key,)
-    else:
-        truth = "right" if synthetic else "left"
-        keys_ = (key, second)
-    fake_seed = seed if seed is not None else second_seed
-    return Answered(study, round_, position, question, keys_, truth, choice, confidence, seconds, at, grade, fake_seed)
+        return _all(db, Answered, _ANSWERED, set_id)

@@ -46,14 +46,12 @@ def rows(set_id: str) -> list[dict[str, Any]]:
     and grade make the synthetic image again.
     """
     about = find_set(set_id)
-    numbers: dict[str, int] = {}
     out = []
     for reading in readings(set_id):
-        number = numbers.setdefault(reading.study.first or reading.study.id, len(numbers) + 1)
         for a in reading.answers:
             values = (
-                *(set_id, about.kind, about.model, about.digest, about.data, reading.study.reader, number),
-                *(a.round, a.position + 1, a.question, a.keys[0], a.keys[1] if len(a.keys) > 1 else "", a.grade),
+                *(set_id, about.kind, about.model, about.digest, about.data, reading.study.reader, reading.number),
+                *(a.round, a.position + 1, a.question, a.image, a.second or "", a.grade),
                 *("" if a.seed is None else a.seed, a.truth, a.choice, int(a.right), a.confidence),
                 *(round(a.seconds, 2), a.given),
             )

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import streamlit as st
-
 from studio.study.store import Study
+from studio.ui_html import component
 
-_HERE = Path(__file__).parent
-_ROOM = st.components.v2.component(
+_ROOM = component(
+    Path(__file__).parent,
     "study_room",
-    html='<section class="card"></section><dialog class="room" aria-label="Reading room" tabindex="-1"></dialog>',
-    css=(_HERE / "study_room.css").read_text(encoding="utf-8"),
-    js=(_HERE / "study_room.js").read_text(encoding="utf-8"),
+    '<section class="card"></section><dialog class="room" aria-label="Reading room" tabindex="-1"></dialog>',
 )
 
 

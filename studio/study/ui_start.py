@@ -7,16 +7,14 @@ from urllib.parse import urlsplit, urlunsplit
 import streamlit as st
 
 from gan_core.errors import UserError
-from studio import ui_sources as sources
 from studio import uploads
-from studio.hosting import folders_offered, visitor_source
 from studio.models import ui_models as models
 from studio.study import store
 from studio.study.make import SIZES, make_set
 from studio.study.store import MAX_NAME, Kind, StudySet
 from studio.text import plain
+from studio.ui_sources import FOLDER, PHANTOM, UPLOAD, image_source, progress
 
-PHANTOM, FOLDER, UPLOAD = "Phantom knees", "Folder", "Upload"
 PHANTOMS = "phantom:400"
 KINDS: dict[Kind, str] = {"single": "One at a time", "pair": "In pairs"}
 EARLIER = 50  # sets on offer
@@ -49,22 +47,6 @@ def _reader() -> str:
     )
 
 
-def _real_images() -> str:
-    """Where the real images are; "" while that is open."""
-    kinds = [PHANTOM, *([FOLDER] if folders_offered() else []), UPLOAD]
-    kind = st.segmented_control("Real images", kinds, default=PHANTOM, required=True)
-    if kind == PHANTOM:
-        st.caption(
-            ":material/info: These are procedural phantoms, knees drawn from physics by this program, not films: the "
-            "study is then a rehearsal. For a real one, say where your films are."
-        )
-        return PHANTOMS
-    if kind == FOLDER:
-        path = st.text_input("Folder, zip or DICOM file on the computer that runs this", placeholder="/data/knees/val")
-        return sources.understood(visitor_source(path), "study")
-    return sources.understood(sources.uploaded("study"), "study")
-
-
 def new_study() -> None:
     """The form for a new set of images; on start its first reader begins."""
     offered = models.offered()
@@ -73,14 +55,16 @@ def new_study() -> None:
             "Can you tell a synthetic radiograph from a real one? Half of the images are real, half were made by a "
             "computer. At the end you see how many you got right, and which ones fooled you."
         )
-        source = _real_images()
+        source = image_source("Real images", [PHANTOM, FOLDER, UPLOAD], "study", phantoms=PHANTOMS)
+        if source == PHANTOMS:
+            st.caption("The study is then a rehearsal. For a real one, say where your films are.")
         with st.container(horizontal=True):
             size = st.segmented_control("Images", SIZES, default=SIZES[0], required=True)
             kind = st.segmented_control(
                 "Shown", list(KINDS), default="single", required=True, format_func=KINDS.__getitem__
             )
         with st.container(horizontal=True):
-            name = st.selectbox("Model", list(offered), help="The shipped models, then your runs.")
+            entry = models.choose(offered)
             reader = _reader()
         start = st.button(
             "Start", type="primary", icon=":material/play_arrow:", width="stretch", disabled=not source, key="start"
@@ -89,7 +73,7 @@ def new_study() -> None:
             st.caption("Say where the real images are, and the study can start.")
     if start:
         try:
-            study = _make(offered[name], source, size, kind, reader)
+            study = _make(entry, source, size, kind, reader)
         except UserError as error:
             st.error(plain(str(error)))
             return
@@ -97,15 +81,8 @@ def new_study() -> None:
 
 
 def _make(entry: models.Entry, source: str, size: int, kind: Kind, reader: str) -> str:
-    place = st.empty()
-
-    def show(done: int, total: int) -> None:
-        if done % 50 == 0 or done == total:
-            place.progress(done / max(total, 1), f"Reading the images: {done:,} of {total:,}")
-
-    with st.spinner("Choosing the images"):
+    with st.spinner("Choosing the images"), progress("Reading the images") as show:
         set_id = make_set(models.loaded(entry), entry.name, source, size, kind, show)
-    place.empty()
     uploads.forget([source])  # the study has its own copies
     return store.begin(set_id, reader)
 

@@ -10,13 +10,13 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from gan_core.grades import KL_GRADE
+from gan_core.grades import short
 from gan_core.metrics.estimate import Estimate
 from studio.study import store
 from studio.study.clues import CLUES
 from studio.study.published import PUBLISHED
 from studio.study.results import FEWEST, Reading, Results, Score, Verdicts, change, results, verdict
-from studio.study.store import Shown, Study
+from studio.study.store import Film, Study
 from studio.study.table import to_csv
 from studio.study.ui_start import go_to, link, title_of
 from studio.text import plain
@@ -57,12 +57,8 @@ def of_set(set_id: str) -> None:
             go_to()
 
 
-def _figure(e: Estimate | None) -> str:
-    return f"{e.value:.0%} ({e.low:.0%} to {e.high:.0%})" if e else "too few answers"
-
-
-def _auc(e: Estimate | None) -> str:
-    return f"{e.value:.2f} ({e.low:.2f} to {e.high:.2f})" if e else "too few answers"
+def _figure(e: Estimate | None, form: str = ".0%") -> str:
+    return f"{e.value:{form}} ({e.low:{form}} to {e.high:{form}})" if e else "too few answers"
 
 
 def _own(own: Reading, found: Results) -> None:
@@ -84,7 +80,7 @@ def _own(own: Reading, found: Results) -> None:
             ("Real images recognised", _figure(s.specificity), "Called real, of all that are: specificity."),
             (
                 "Told apart by how sure you were",
-                _auc(s.auc),
+                _figure(s.auc, ".2f"),
                 "The chance that a synthetic image looked more suspicious than a real one: AUC. 0.5 is chance.",
             ),
         ]
@@ -174,7 +170,11 @@ def _row(r: Reading, found: Results) -> dict[str, str]:
         "Accuracy": _figure(s.accuracy),
     }
     if found.about.kind == "single":
-        row |= {"Sensitivity": _figure(s.sensitivity), "Specificity": _figure(s.specificity), "AUC": _auc(s.auc)}
+        row |= {
+            "Sensitivity": _figure(s.sensitivity),
+            "Specificity": _figure(s.specificity),
+            "AUC": _figure(s.auc, ".2f"),
+        }
     seconds = "" if s.seconds is None else f"{s.seconds:.1f} s"
     return row | {"p against guessing": "" if s.p is None else f"{s.p:.3f}", "Median time": seconds}
 
@@ -187,7 +187,7 @@ def _agreement(readers: tuple[str, str], kappa: float | None, n: int) -> str:
     return f"{both} agree with Cohen's kappa {kappa:.2f} over {n} answers (0 is chance, 1 always)."
 
 
-def _film(image: Shown, label: str) -> str:
+def _film(image: Film, label: str) -> str:
     mark = "synthetic" if image.synthetic else "real"
     grade = f", {escape(label)} {escape(image.grade)}" if image.grade else ""
     seed = f", seed {image.seed}" if image.seed is not None else ""
@@ -221,7 +221,7 @@ def _pictures(found: Results, round_: int, own: Reading | None) -> None:
     st.caption(
         f"{fooled} of {fakes} synthetic images were taken for real at least once. Those that fooled most come first."
     )
-    label = "KL" if found.about.label_name == KL_GRADE else found.about.label_name
+    label = short(found.about.label_name)
     kind = " pairs" if found.about.kind == "pair" else ""
     st.html(HERE / "study_results.css")
     st.html(f'<div class="films{kind}">{"".join(_card(v, label, own) for v in verdicts)}</div>')

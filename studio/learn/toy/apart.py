@@ -6,8 +6,6 @@ which ends at log 2 and pulls no more, while Wasserstein grows with the distance
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import jensenshannon
@@ -18,19 +16,12 @@ FURTHEST = 8.0
 KINDS = ("bells", "points")
 
 
-@dataclass(frozen=True)
-class Apart:
-    """Against `shift` [M], from 0 on: both distances, in nats and in the axis's units, and their slopes."""
+def slide(kind: str) -> dict[str, NDArray[np.floating]]:
+    """Two normal "bells" of standard deviation 1, or two "points" (all mass in one place), slid apart.
 
-    shift: NDArray[np.floating]
-    js: NDArray[np.floating]
-    wasserstein: NDArray[np.floating]
-    js_slope: NDArray[np.floating]
-    wasserstein_slope: NDArray[np.floating]
-
-
-def slide(kind: str) -> Apart:
-    """Two normal "bells" of standard deviation 1, or two "points" (all mass in one place), slid apart."""
+    Against the "shift" [M], from 0 on: "js" and "wasserstein", in nats and in the axis's units, "js_slope" and
+    "wasserstein_slope".
+    """
     shifts = np.arange(round(FURTHEST / STEP) + 1)  # in cells
     x = np.arange(-60, len(shifts) + 60) * STEP
     reals = norm.pdf(x) if kind == "bells" else (np.arange(len(x)) == 60).astype(float)
@@ -44,4 +35,5 @@ def slide(kind: str) -> Apart:
     js_slope = np.gradient(js, at) if kind == "bells" else np.zeros(len(at))
     w_slope = np.gradient(w, at)
     js_slope[0] = w_slope[0] = 0
-    return Apart(at, np.array(js), np.array(w), js_slope, w_slope)
+    found = {"shift": at, "js": np.array(js), "wasserstein": np.array(w)}
+    return found | {"js_slope": js_slope, "wasserstein_slope": w_slope}
