@@ -1,21 +1,15 @@
 """What all tests share: one thread, folders of their own, and the smallest training that has every part."""
 
 import os
-import re
 import shutil
-from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["KNEE_GAN_PREPARED"] = "1"  # else a training inside a test replaces pytest's own process by a faster one
 
 import psutil
 import pytest
+from paths import CHROMIUM
 from serving import serving
-
-ROOT = Path(__file__).resolve().parent.parent
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-# Streamlit asks once below a deep link for what it then finds at the root: harmless.
-EXPECTED = re.compile(r"404 \(Not Found\)")
 
 
 def pytest_collection_modifyitems(items):
@@ -136,6 +130,8 @@ def browser():
 @pytest.fixture
 def visitor(server, browser):
     """visitor(path, ...): a page of a fresh browser window; at the end its console must hold no error."""
+    from browsing import EXPECTED
+
     errors, windows = [], []
 
     def visit(path="/", **options):
