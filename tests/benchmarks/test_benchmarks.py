@@ -1,35 +1,34 @@
 import importlib
-import importlib.util
 import json
 import math
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from paths import ROOT, needs_model
 from PIL import Image
 from torch import nn
+from typer.testing import CliRunner
 
 from gan_core.presets import configure
 from gan_core.train.game import Batches, Game
 from gan_core.train.run import Run
 
-PROGRAM = ROOT / "benchmarks" / "throughput.py"
+
+def call(program, *words):
+    """What a program of benchmarks/ does when called with these words, in this process: torch is imported already."""
+    app = typer.Typer()
+    app.command()(program.main)
+    return CliRunner().invoke(app, [str(word) for word in words])
 
 
-def call(*arguments):
-    return subprocess.run([sys.executable, PROGRAM, *arguments], capture_output=True, text=True, check=False)
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def throughput():
-    spec = importlib.util.spec_from_file_location("throughput", PROGRAM)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where its dataclass looks for its own module
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("throughput")
 
 
 def small_game(preset):
@@ -40,8 +39,8 @@ def small_game(preset):
 
 def test_the_program_prints_positive_figures_that_agree_and_fit_its_table(throughput):
     arguments = ("--resolution", "32", "--batch", "8", "--seconds", "0.2", "--threads", "1", "--presets", "dcgan")
-    done = call(*arguments, "--json")
-    assert done.returncode == 0, done.stderr
+    done = call(throughput, *arguments, "--json")
+    assert done.exit_code == 0, done.output
     results = json.loads(done.stdout)
     (result,) = results
     low, high = result["images_per_second_range"]
@@ -57,9 +56,9 @@ def test_the_program_prints_positive_figures_that_agree_and_fit_its_table(throug
     assert row.startswith(f"| dcgan | {result['images_per_second']:.1f} ")
 
 
-def test_an_unknown_preset_is_a_bad_call_and_named():
-    done = call("--presets", "nothing")
-    assert done.returncode == 2
+def test_an_unknown_preset_is_a_bad_call_and_named(throughput):
+    done = call(throughput, "--presets", "nothing")
+    assert done.exit_code == 2
     assert "nothing" in done.stderr
 
 
@@ -118,6 +117,10 @@ def test_generation_is_timed_by_each_way_there_is(monkeypatch):
 def test_the_seeds_systems_run_resume_and_are_written_down(tmp_path, monkeypatch):
     """One of them, on made images: from nothing to the folder that the Runs page reads."""
     seeds, paper = importlib.import_module("seeds"), importlib.import_module("seeds_paper")
+    systems = [s for s in seeds.SYSTEMS if s.name == "clothing-acgan-28"]
+    monkeypatch.setattr(seeds, "SYSTEMS", systems)
+    # A process for each is for speed, and here would cost two imports of torch.
+    monkeypatch.setattr(seeds, "ProcessPoolExecutor", lambda n, mp_context: ThreadPoolExecutor(1))
     rng = np.random.default_rng(0)
     for c in range(4):
         (tmp_path / "data/clothing" / str(c)).mkdir(parents=True)
@@ -139,7 +142,7 @@ def test_the_seeds_systems_run_resume_and_are_written_down(tmp_path, monkeypatch
     monkeypatch.setattr(paper, "BASELINES", tmp_path / "baselines.md")
     for name, marks in (("SEEDS.md", paper.MARKS), ("baselines.md", paper.SHORT)):
         (tmp_path / name).write_text("above\n" + "\n".join(marks) + "\nbelow\n")
-    paper.write_all(out / "quick", seeds.SYSTEMS)
+    paper.write_all(out / "quick", importlib.import_module("seeds_systems").SYSTEMS)
     text = (tmp_path / "SEEDS.md").read_text()
     assert text.startswith("above")
     assert text.rstrip().endswith("below")
@@ -199,12 +202,13 @@ def test_several_viewers_at_once_while_a_training_runs_meet_no_error():
 @pytest.mark.slow
 def test_a_trial_of_the_recipe_is_trained_measured_and_not_repeated(tmp_path):
     words = ["--data", "phantom:120", "--unseen", "digits", "--minutes", "0.02", "--only", "start/without-grades"]
-    program = [sys.executable, ROOT / "benchmarks" / "recipe.py", "--out", tmp_path, *words]
-    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    recipe = importlib.import_module("recipe")
+    done = call(recipe, "--out", tmp_path, *words)
     row = next(line for line in done.stdout.splitlines() if line.startswith("| without grades |"))
     assert float(row.split("|")[4]) > 0, done.stderr
     result = tmp_path / "start" / "without-grades" / "result.json"
     made = result.read_bytes()
-    again = subprocess.run(program, capture_output=True, text=True, check=True)
+    again = call(recipe, "--out", tmp_path, *words)
+    assert again.exit_code == 0
     assert again.stdout == done.stdout
     assert result.read_bytes() == made

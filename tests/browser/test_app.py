@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 import pytest
 from browsing import BROWSER, expect, in_each_window, see
 from paths import needs_model
-from serving import serving
 
 from gan_core.train.run import Status, create_run
 from studio.export.folder import create_export, delete_export
@@ -14,15 +13,6 @@ from studio.export.plan import ExportRequest
 from studio.jobs.deletion import delete_run
 
 pytestmark = BROWSER
-
-
-def test_a_link_to_any_page_opens_first_on_a_fresh_server(browser, tmp_path):
-    with serving(tmp_path / "runs") as app, browser.new_page() as tab:
-        tab.set_default_timeout(120_000)
-        tab.goto(f"{app.url}/train")
-        tab.get_by_role("heading", name="Train", exact=True).wait_for()
-        tab.get_by_role("link", name="Gallery").wait_for()
-        see(tab, "not for diagnosis")
 
 
 @needs_model

@@ -18,8 +18,8 @@ def page(name="gallery", **query):
 
 def told(at):
     """All that the page says, without the marks that keep Markdown from reading it."""
-    kinds = ("markdown", "caption", "info", "warning", "error", "success")
-    return " ".join(e.value for kind in kinds for e in at.get(kind)).replace("\\", "")
+    kinds = ("title", "header", "subheader", "markdown", "code", "caption", "info", "warning", "error", "success")
+    return " ".join(str(e.value) for kind in kinds for e in at.get(kind)).replace("\\", "")
 
 
 def button(at, label):
