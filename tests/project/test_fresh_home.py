@@ -102,7 +102,7 @@ VERBS = {
         "--out",
         "encoder",
     ],
-    "toy": ["--target", "grid", "--out", "toy.gif"],
+    "toy": ["--game", "dcgan", "--out", "toy.gif"],
     "distances": [],
     "augmentations": ["--out", "augmentations.png"],
     "presets": [],

@@ -8,7 +8,9 @@ from app_page import button
 from app_page import told as texts
 from made_evaluation import about, evaluation, figures
 
+from gan_core import data
 from gan_core.errors import UserError
+from gan_core.images import save_png
 from gan_core.model import SHIPPED
 from gan_core.train.distributed import World
 from gan_core.train.run import create_run
@@ -378,12 +380,15 @@ def test_the_command_leaves_out_what_stands_at_its_default():
 
 @pytest.mark.slow
 @needs_encoder
-def test_a_real_evaluation_of_digits_shows_its_figures(trained):
+def test_a_real_evaluation_of_digits_shows_its_figures(trained, tmp_path):
     """From the request to the page, with no hand in it."""
+    digits = data.load("digits", 16)
+    for i, label in enumerate(digits.labels[:300]):
+        save_png(tmp_path / f"few/{digits.class_names[label]}/{i}.png", digits.images[i, 0])
     run = trained("acgan")
     folder = create_evaluation(
         EvaluationRequest(
-            model=run.name, data="digits", n=200, only=("fd", "kd", "prdc", "spectrum", "copying", "grade")
+            model=run.name, data=str(tmp_path / "few"), n=100, only=("fd", "kd", "prdc", "spectrum", "copying", "grade")
         )
     )
     seen = []
