@@ -8,7 +8,7 @@ app: .venv/installed
 	$(BIN)/streamlit run app.py
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -4,8 +4,8 @@
 examples it was given, how many of them were taken and how many refused in words, how much memory one cost at most, and
 faults, each with the example that showed it. A fault is whatever is no refusal in words: any other error, a word for
 programmers, something outside the house read or written, something unpickled, a process started, more than a gigabyte
-or a minute taken. `--json` prints the same as JSON. It ends with 1 where there is a fault. `tests/test_fuzz.py` is its
-short form.
+or a minute taken. `--json` prints the same as JSON. It ends with 1 where there is a fault. `tests/project/test_fuzz.py`
+is its short form.
 """
 
 from __future__ import annotations

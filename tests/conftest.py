@@ -1,25 +1,22 @@
 """What all tests share: one thread, folders of their own, and the smallest training that has every part."""
 
 import os
-import re
 import shutil
-from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["KNEE_GAN_PREPARED"] = "1"  # else a training inside a test replaces pytest's own process by a faster one
 
 import psutil
 import pytest
+from paths import CHROMIUM
 from serving import serving
-
-ROOT = Path(__file__).resolve().parent.parent
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-# Streamlit asks once below a deep link for what it then finds at the root: harmless.
-EXPECTED = re.compile(r"404 \(Not Found\)")
 
 
 def pytest_collection_modifyitems(items):
-    """A browser, a server and a training on two busy cores: what fails once and not again was the machine's haste."""
+    """A browser, a server and a training on two busy cores: what fails once and not again was the machine's haste. And
+    the files with slow tests are begun first, so that no core waits for one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
     for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.flaky(reruns=1))
@@ -28,7 +25,8 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session", autouse=True)
 def _folders(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KNEE_GAN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        base = tmp_path_factory.getbasetemp()  # what one process decodes the others read, as trainings do
+        patch.setenv("KNEE_GAN_CACHE", str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"))
         patch.setenv("KNEE_GAN_RUNS", str(tmp_path_factory.mktemp("runs")))
         yield
 
@@ -136,6 +134,8 @@ def browser():
 @pytest.fixture
 def visitor(server, browser):
     """visitor(path, ...): a page of a fresh browser window; at the end its console must hold no error."""
+    from browsing import EXPECTED
+
     errors, windows = [], []
 
     def visit(path="/", **options):

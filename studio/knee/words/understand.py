@@ -24,7 +24,7 @@ from studio.knee.words.phrases import NamedGrade, Piece, clean, named_grades, pi
 from studio.knee.words.sentences import SentenceEncoder
 
 MOST_GRADE = 4.0
-ALIKE = 0.28  # what is less alike in meaning is not understood; set on the phrases of tests/described.py
+ALIKE = 0.28  # what is less alike in meaning is not understood; set on the phrases of tests/helpers/described.py
 ADDS = 0.03  # nor what "knee", "joint" and their like, without its other words, are as much like
 CLEAR = 0.025  # nor what is nearly as much like something else
 SPELLED = 0.87  # what is less alike in spelling is another word
