@@ -25,12 +25,12 @@ from gan_core.model import load_model
 from gan_core.train import health
 from gan_core.train.distributed import World
 from gan_core.train.run import Status, create_run
-from gan_core.train.trainer import train
 from studio.explore.upload import read_image
 from studio.export.folder import ExportFolder
 from studio.export.job import run_export
 from studio.jobs.deletion import delete_run
 from studio.models.upload import keep_zip
+from studio.train.session import train
 
 BY_NAME = {target.name: target for target in TARGETS}
 needs_links = pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")

@@ -32,10 +32,12 @@ def test_each_page_has_a_package_of_its_name():
 def test_names_in_the_registry_lead_somewhere():
     import studio  # noqa: F401  it adds its own
     from gan_core import registry
+    from studio.evaluate.extractors import EXTRACTORS
     from studio.evaluate.metrics import METRICS
 
     metrics = [metric.compute for metric in METRICS.values()]
-    for entry in (*registry.SOURCES.values(), *registry.EXTRACTORS.values(), *metrics):
+    extractors = [entry for entry, _ in EXTRACTORS.values()]
+    for entry in (*registry.SOURCES.values(), *registry.MODELS, *extractors, *metrics):
         assert callable(registry.resolve(entry))
 
 

@@ -8,11 +8,11 @@ from streamlit.testing.v1 import AppTest
 from test_hub import NAME, contents, zipped
 from test_model import make
 
-from gan_core.hub.client import hub_name
-from gan_core.hub.look import look
-from gan_core.hub.store import stored
+from gan_core.hub import hub_name
 from studio import hosting
 from studio.models import downloads as pulling
+from studio.models.pull import look
+from studio.models.store import stored
 from studio.models.upload import keep_zip
 
 

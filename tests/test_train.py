@@ -22,7 +22,7 @@ from gan_core.train import health
 from gan_core.train.distributed import World
 from gan_core.train.game import Batches, Game, can_fuse
 from gan_core.train.run import Run, create_run
-from gan_core.train.trainer import train
+from studio.train.session import train
 
 CLOCK = {"seconds", "images_per_second"}  # the figures of a tick that are times
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from gan_core import losses, networks, schedules
 from gan_core.augment import augment, crop
 from gan_core.config import GROUP, TrainConfig
-from gan_core.data import take
+from gan_core.data.dataset import take
 from gan_core.errors import UserError
 from gan_core.images import to_float, to_uint8
 from gan_core.seeds import seed_of

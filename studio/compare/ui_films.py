@@ -18,10 +18,11 @@ from PIL import Image
 from gan_core import data, images
 from gan_core.data import Dataset, short_source
 from gan_core.grades import short
-from gan_core.metrics.extractors import Extractor, open_extractor
+from gan_core.metrics.features import Extractor
 from gan_core.model import Model, ModelConfig
 from studio.compare.sides import Side, Sides, sides
 from studio.compare.space import Layout, Nearness, Views, layout, look, nearness
+from studio.evaluate.extractors import open_extractor
 from studio.hosting import folders_offered
 
 HERE = Path(__file__).parent

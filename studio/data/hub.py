@@ -18,7 +18,7 @@ from gan_core.data.options import ALL, Options
 from gan_core.data.source import FileSource, in_order
 from gan_core.errors import UserError
 from gan_core.files import write_text
-from gan_core.hub.client import RemoteFile, Unreachable, api, explained, is_sound, remote_files
+from gan_core.hub import RemoteFile, Unreachable, api, explained, is_sound, remote_files
 from studio.data.parquet import list_parquet
 
 MAX_HUB_BYTES = 8 * 2**30  # of all files downloaded for one source

@@ -11,8 +11,7 @@ from gan_core import data
 from gan_core.errors import UserError
 from gan_core.generate import generate_batches
 from gan_core.latent import own_labels
-from gan_core.metrics.extractors import Extractor
-from gan_core.metrics.features import features
+from gan_core.metrics.features import Extractor, features
 from gan_core.metrics.sample import Sample
 from gan_core.model import Model
 from studio.evaluate.folder import EvaluationRequest

@@ -11,14 +11,13 @@ from typing import Literal
 
 from gan_core.errors import UserError
 from gan_core.files import size_text
-from gan_core.hub.client import Unreachable
-from gan_core.hub.look import Found
-from gan_core.hub.pull import pull, pull_or_cached
-from gan_core.hub.store import Stored
+from gan_core.hub import Unreachable
 from gan_core.model import shipped_generators
 from gan_core.status import duration
 from studio import hosting
 from studio.models.inventory import places
+from studio.models.pull import Found, pull, pull_or_cached
+from studio.models.store import Stored
 
 SILENCE = 3  # seconds without a byte after which a person is told
 FIRST_PAUSE, LONGEST_PAUSE = 15.0, 3600.0  # seconds between two tries to reach the Hub without anybody asking

@@ -11,12 +11,12 @@ import streamlit as st
 
 from gan_core.errors import UserError
 from gan_core.files import size_text
-from gan_core.hub.client import Unreachable, hub_name
-from gan_core.hub.look import Found, look
-from gan_core.hub.store import find_stored
+from gan_core.hub import Unreachable, hub_name
 from studio import hosting
 from studio.models import downloads
 from studio.models.downloads import Job
+from studio.models.pull import Found, look
+from studio.models.store import find_stored
 from studio.models.ui_list import card, facts, open_button
 from studio.models.upload import keep_zip
 from studio.text import plain
