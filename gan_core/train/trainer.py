@@ -73,7 +73,6 @@ class Trainer:
         self.seconds = 0.0  # of training in earlier sessions
         self._load_state()
         self.started = time.monotonic()
-        self.start_nimg = self.game.nimg
         self.last_save = self.last_status = self.started
         self.speed_from = (self.started, self.game.nimg)
         self.speed = 0.0
@@ -123,10 +122,8 @@ class Trainer:
     def _tick(self) -> None:
         self._check_finite()
         stats = self.game.take_stats()
-        now = time.monotonic()
-        since, nimg = self.speed_from
-        self.speed = (self.game.nimg - nimg) / max(now - since, 1e-9)
-        self.speed_from = (now, self.game.nimg)
+        self.speed = self._speed_of_late()
+        self.speed_from = (time.monotonic(), self.game.nimg)
         if not self.writes:
             return
         z, c = self._fixed(range(PROBE))
@@ -189,7 +186,7 @@ class Trainer:
             remarks=self.remarks,
             images_seen=self.game.nimg,
             images_total=self.total,
-            images_per_second=self.speed or self._speed_so_far(),
+            images_per_second=self.speed or self._speed_of_late(),
             seconds=self._seconds(),
             dataset_size=len(self.dataset.images),
         ).with_process()
@@ -199,8 +196,9 @@ class Trainer:
             self.on_status(status)
         return status
 
-    def _speed_so_far(self) -> float:
-        return (self.game.nimg - self.start_nimg) / max(time.monotonic() - self.started, 1e-9)
+    def _speed_of_late(self) -> float:
+        since, nimg = self.speed_from
+        return (self.game.nimg - nimg) / max(time.monotonic() - since, 1e-9)
 
     def _columns(self) -> int:
         """Columns of the samples' grid: a class each where there are a few, else a square."""
