@@ -12,6 +12,12 @@ def test_the_core_never_imports_the_application_nor_streamlit():
     assert [m for m in HOUSE.below("gan_core") if "streamlit" in HOUSE.third_party(m)] == []
 
 
+def test_a_training_reaches_neither_metrics_nor_the_hub_nor_the_recipes():
+    reached = HOUSE.reached("gan_core.train.trainer")
+    others = ("gan_core.metrics", "gan_core.hub", "gan_core.presets", "gan_core.generate")
+    assert reached.isdisjoint(m for other in others for m in HOUSE.below(other))
+
+
 def test_no_modules_import_each_other_in_a_circle():
     assert HOUSE.circles() == []
 

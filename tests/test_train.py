@@ -16,12 +16,14 @@ from PIL import Image
 
 from gan_core import data, losses
 from gan_core.errors import UserError
+from gan_core.model import load_model
 from gan_core.presets import PRESETS, configure, fitting
 from gan_core.seeds import seed_of
 from gan_core.train import health
 from gan_core.train.distributed import World
 from gan_core.train.game import Batches, Game, can_fuse
 from gan_core.train.run import Run, create_run
+from gan_core.train.trainer import Trainer
 from studio.train.session import train
 
 CLOCK = {"seconds", "images_per_second"}  # the figures of a tick that are times
@@ -364,6 +366,29 @@ def test_a_training_writes_all_that_is_promised(finished):
     assert "python -m gan_core train --preset acgan+smooth+noise+augment --data digits" in card
     assert list(run.path.glob("events.out.tfevents*"))
     assert not [p.name for p in run.path.rglob(".*")]
+
+
+def test_the_loop_takes_any_images_and_any_judge(tiny, tmp_path):
+    """The nearest generator is kept, and a judge that has no time for it now is asked again at the next tick."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (20, 1, 16, 16), np.uint8)
+    names = tuple(f"{i}.png" for i in range(20))
+    films = data.Dataset(images, np.zeros(20, np.int64), (), names, (), "noise", "0" * 64)
+    answers = iter([None, {"kd_knee": 0.5, "kd_knee_se": 0.1}, {}, {"kd_knee": 0.7, "kd_knee_se": 0.1}])
+    config = tiny("dcgan", data="noise", judge_kimg=0.1)
+    run = run_of(tmp_path / "run", config)
+    seen = []
+
+    def judge(make):
+        seen.append(make(range(3)).shape)
+        return next(answers)
+
+    trainer = Trainer(run, config, films, judge=judge, command="make noise")
+    assert trainer.train(lambda: "", lambda status: None).state == "finished"
+    assert seen == [(3, 1, 16, 16)] * 4
+    assert [t.get("kd_knee") for t in run.stats()] == [None, 0.5, None, 0.7]
+    assert load_model(run.best_path).config.images_seen == run.stats()[1]["nimg"]
+    assert "`make noise`" in (run.generator_path / "README.md").read_text()
 
 
 def test_the_state_is_read_without_unpickling(finished):

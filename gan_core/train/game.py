@@ -380,8 +380,8 @@ class Game:
 
     def _parts(self) -> dict[str, Any]:
         """What has a state of its own, by its name in a stored one."""
-        parts: dict[str, Any] = {"G": self.G, "D": self.D, "G_ema": self.G_ema, "g_opt": self.g_opt, "d_opt": self.d_opt}
-        return parts | {"F": self.F, "f_opt": self.f_opt} if self.F else parts
+        names = ["G", "D", "G_ema", "g_opt", "d_opt", *(("F", "f_opt") if self.F else ())]
+        return {name: getattr(self, name) for name in names}
 
     def state_dict(self) -> dict[str, Any]:
         state: dict[str, Any] = {name: part.state_dict() for name, part in self._parts().items()}

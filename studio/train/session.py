@@ -143,8 +143,11 @@ def train(
         status = new
         on_status(new)
 
-    def say(state: State, message: str) -> Status:
+    def say(state: State, message: str, every: float = 0) -> Status:
+        """What stays the same state is not written more often than `every` so many seconds."""
         nonlocal written
+        if state == status.state and time.monotonic() - written < every:
+            return status
         remember(status.model_copy(update={"state": state, "message": message}))
         if writes:
             run.write_status(status)
@@ -154,12 +157,10 @@ def train(
     def reading(done: int, total: int) -> None:
         if world.size == 1 and stop():  # of many processes none may leave the others waiting
             raise _StopRequest
-        if time.monotonic() - written > STATUS_SECONDS:
-            say("starting", f"Reading the images: {done:,} of {total:,}")
+        say("starting", f"Reading the images: {done:,} of {total:,}", every=STATUS_SECONDS)
 
     def waiting() -> None:
-        if status.state != "queued" or time.monotonic() - written > STATUS_SECONDS:
-            say("queued", "Waiting for the training before it to end")
+        say("queued", "Waiting for the training before it to end", every=STATUS_SECONDS)
 
     end = math.inf
 
@@ -182,7 +183,8 @@ def train(
                 raise _StopRequest
             say("starting", "Reading the images")
             dataset = data.load(config.data, config.resolution, fit=config.fit, progress=reading)
-            trainer = Trainer(run, config, dataset, world, _judge(dataset), command_line(config))
+            judge, command = _judge(dataset), command_line(config)
+            trainer = Trainer(run, config, dataset, world, judge=judge, command=command)
             status = status.model_copy(update={"remarks": trainer.remarks})
             say("starting", f"Read: {dataset.about}")
             if writes:
