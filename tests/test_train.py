@@ -609,7 +609,7 @@ def test_a_signal_stops_with_everything_saved(tiny, tmp_path, number):
     before = signal.getsignal(number)
     status = train(run, config, World(), on_status=lambda s: signal.raise_signal(number) if s.images_seen else None)
     assert status.state == run.status().state == "stopped"
-    assert status.images_seen == state(run)["nimg"] == 104 or status.images_seen == 112
+    assert 0 < status.images_seen == state(run)["nimg"] <= 112  # a step past the first tick at the latest
     assert json.loads((run.generator_path / "config.json").read_text())["images_seen"] == status.images_seen
     assert signal.getsignal(number) is before
 
