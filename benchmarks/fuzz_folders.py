@@ -20,8 +20,6 @@ from hypothesis import strategies as st
 
 from gan_core.errors import UserError
 from gan_core.generate import generate, own_classes
-from gan_core.hub.check import TAKEN, check_model
-from gan_core.hub.store import ORIGIN
 from gan_core.model import CONFIG, TENSORS, find_generator, load_model, read_config
 from gan_core.train.run import Run, find_unfinished
 from studio import cli
@@ -29,7 +27,9 @@ from studio import runs as lineup
 from studio.evaluate.folder import EvaluationFolder
 from studio.export.folder import ExportFolder
 from studio.jobs.launch import delete
+from studio.models.check import TAKEN, check_model
 from studio.models.inventory import inventory
+from studio.models.store import ORIGIN
 from studio.runs import media
 
 # -- config.json ------------------------------------------------------------------------------------------------------

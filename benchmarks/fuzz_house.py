@@ -227,7 +227,7 @@ _SMALL: dict[str, Any] = {
 def _trained(root: Path) -> Run:
     """A short training that has come to its end, with all that a run directory may hold."""
     from gan_core.train.distributed import World
-    from gan_core.train.trainer import train
+    from studio.train.session import train
 
     config = configure("acgan", **_SMALL)
     run = create_run(config, "digits", root)

@@ -31,11 +31,11 @@ from pydicom.uid import (
 )
 
 from gan_core.data import load
-from gan_core.hub.check import TAKEN
-from gan_core.hub.store import ORIGIN, models_root
 from gan_core.model import CONFIG, TENSORS
 from studio.data.survey import inspect
 from studio.explore.upload import read_image
+from studio.models.check import TAKEN
+from studio.models.store import ORIGIN, models_root
 from studio.models.upload import keep_zip
 
 # -- zips -------------------------------------------------------------------------------------------------------------

@@ -170,7 +170,7 @@ def straight(config: TrainConfig, cold: bool) -> tuple[dict[str, Any], float]:
 
 def kill_trainings(kills: int, rng: random.Random, kimg: float, table: Table) -> None:
     """Kills trainings so many times; the last one then comes to its end."""
-    from gan_core.train import trainer  # noqa: F401  what takes so long to load
+    from studio.train import session  # noqa: F401  what takes so long to load
 
     config = small_training(kimg)
     wanted, cold_seconds = straight(config, cold=True)

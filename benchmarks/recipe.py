@@ -135,9 +135,9 @@ def run_trial(group: str, trial: Trial, data: str, unseen: str, minutes: float, 
     from gan_core.model import load_model
     from gan_core.train.distributed import World
     from gan_core.train.run import Run
-    from gan_core.train.trainer import train
     from studio.evaluate.evaluate import evaluate
     from studio.evaluate.folder import EvaluationRequest
+    from studio.train.session import train
 
     torch.set_num_threads(1)
     if trial.patch:

@@ -137,7 +137,7 @@ def run_system(system: System, data: Path, out: Path, scale: float, quick: bool)
     from gan_core.train.distributed import World
     from gan_core.train.game import pick_precision
     from gan_core.train.run import Run
-    from gan_core.train.trainer import train
+    from studio.train.session import train
 
     torch.set_num_threads(1)
     folder = out / system.name

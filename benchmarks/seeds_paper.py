@@ -19,10 +19,11 @@ from seeds_systems import RESULT, System, figure
 
 from gan_core.files import write_text
 from gan_core.images import ungrid
+from gan_core.job import STATUS
 from gan_core.presets import change
 from gan_core.status import ProcessStatus
 from gan_core.train import health
-from gan_core.train.run import STATUS, Run, Status
+from gan_core.train.run import Run, Status
 from studio.runs.media.style import CRITIC, GENERATOR, GRID, INK, MUTED
 
 SHIPPED = Path(__file__).with_name("seeds")

@@ -1,7 +1,7 @@
 """The whole of a training, through the public interface of gan_core: python examples/train_minimal.py FILMS MODEL
 
 FILMS is a folder of pictures, or of a folder for each class. MODEL becomes a model folder: what `generate` draws from,
-what the app opens and what the Hub takes. `gan_core.train.trainer` adds what a long run needs: resuming, curves,
+what the app opens and what the Hub takes. `gan_core.Trainer` adds what a long run needs: resuming, curves,
 samples on the way, a measure of how near it comes.
 """
 

@@ -22,6 +22,7 @@ _PUBLIC = {
     "Batches": "train.game",
     "Game": "train.game",
     "Run": "train.run",
+    "Trainer": "train.trainer",
     "Model": "model",
     "ModelConfig": "model",
     "load_model": "model",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_CLASSES = 1000
 GROUP = 4  # images that the residual discriminator compares with each other
+RUN_OPTIONS = ("kimg", "label_name", "device", "threads", "compile", "save_seconds", "precision")  # may change later
 CADENCE = ("tick_kimg", "sample_kimg", "judge_kimg", "samples")  # how often a run is looked at, and by how many seeds
 
 
@@ -180,17 +181,9 @@ class TrainConfig(Settings):
         """Whether a discriminator compares the images of a batch in groups."""
         return self.architecture != "dcgan" or self.feature_weight > 0
 
-    def run_options(self) -> frozenset[str]:
-        """Names of the settings that may differ when a run goes on."""
-        return frozenset({"kimg", "label_name", "device", "threads", "compile", "save_seconds", "precision"})
-
     def same_run(self, other: TrainConfig) -> bool:
         """Whether `other` is the same training, perhaps longer or on another machine."""
-        return not {
-            name
-            for name in TrainConfig.model_fields
-            if name not in self.run_options() and getattr(self, name) != getattr(other, name)
-        }
+        return self.model_dump(exclude=set(RUN_OPTIONS)) == other.model_dump(exclude=set(RUN_OPTIONS))
 
     def nets(self, num_classes: int) -> tuple[NetConfig, NetConfig]:
         """The generator's and the discriminator's configuration for data of `num_classes` classes (0: unlabelled)."""

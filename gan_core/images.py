@@ -11,8 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from gan_core.data.decode import MAX_PIXELS
-from gan_core.files import check_own, replacing
+from gan_core.files import replacing
 
 
 def to_uint8(x: Tensor) -> np.ndarray:
@@ -53,22 +52,6 @@ def save_png(path: Path, image: np.ndarray) -> None:
     """Writes uint8 [H, W] as an 8-bit gray PNG."""
     with replacing(path) as temporary:
         temporary.write_bytes(png(image))
-
-
-def read_png(path: Path, folder: Path) -> Image.Image:
-    """A PNG of a folder, which may come from elsewhere, as gray ("L").
-
-    Raises `ValueError`, in words, where it is none, is damaged or too large, or leads out of the folder.
-    """
-    try:
-        check_own(path, folder)
-        with Image.open(path, formats=["PNG"]) as opened:
-            size = opened.width * opened.height
-            if size <= MAX_PIXELS:
-                return opened.convert("L")
-    except Exception as e:  # a decoder fed with damaged bytes raises anything
-        raise ValueError("is damaged") from e
-    raise ValueError("is too large to be a picture of samples")
 
 
 def png(image: np.ndarray) -> bytes:

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from gan_core import networks
+from gan_core import networks, registry
 from gan_core.config import MAX_CLASSES, NetConfig, Settings
 from gan_core.errors import UserError
 from gan_core.files import check_own, read_own, replacing, write_text
@@ -162,22 +162,21 @@ def shipped_generators() -> list[Path]:
     return [folder for *_, folder in sorted(found)]
 
 
+def is_model(folder: Path) -> bool:
+    """Whether a folder looks like a model folder; `load_model` says whether it is one."""
+    return (folder / CONFIG).is_file() and (folder / TENSORS).is_file()
+
+
 def find_generator(name: str) -> Path:
-    """The generator's folder of a model folder, a shipped model, a run directory or a run's name, a model pulled from
-    the Hub (owner/name[@revision]) or uploaded.
+    """The generator's folder of a model folder, a run directory, a shipped model, or of what `registry.MODELS` knows by
+    this name: a run, a model pulled from the Hub or uploaded.
 
     Raises `UserError` where there is none.
     """
-    from gan_core.hub.client import parse_name
-    from gan_core.hub.store import find_stored
-    from gan_core.train.run import runs_root
-
-    run = runs_root() / name
-    candidates = [Path(name), Path(name) / "generator", SHIPPED / name, run / "generator", run]
-    for folder in candidates:
-        if (folder / CONFIG).is_file() and (folder / TENSORS).is_file():
+    for folder in (Path(name), Path(name) / "generator", SHIPPED / name):
+        if is_model(folder):
             return folder
-    if stored := find_stored(name):
-        return stored.folder
-    hint = f" To fetch it from the Hub first: python -m gan_core pull {name}" if parse_name(name) else ""
-    raise UserError(f"{name!r} is neither a model folder nor a run with a generator.{hint}")
+    for entry in registry.MODELS:
+        if found := registry.resolve(entry)(name):
+            return found
+    raise UserError(f"{name!r} is neither a model folder nor a run with a generator.")

@@ -1,4 +1,4 @@
-"""What is found by name and loaded when it is first asked for: who opens sources, decoders, and feature extractors.
+"""What is found by name and loaded when it is first asked for: who opens sources, decoders, and models.
 
 A value is "module:function". The core has those of its own; an application adds its own by an entry.
 """
@@ -14,12 +14,8 @@ OPEN = ""  # function(source, cache folder) -> gan_core.data.source.Source; "" f
 # the first that claims a file reads it, and Pillow reads the rest
 DECODERS: dict[str, tuple[str, ...]] = {}
 UNREAD = ""  # function(head, name) -> why a file that nothing reads is passed over
-# name -> function(text after the colon, device) -> gan_core.metrics.extractors.Extractor
-EXTRACTORS: dict[str, str] = {
-    "inception": "gan_core.metrics.extractors.pretrained:open_inception",
-    "torchvision": "gan_core.metrics.extractors.pretrained:open_torchvision",
-    "file": "gan_core.metrics.extractors.own:open_file",
-}
+# function(name) -> a generator's folder, or None: models that are found by another name than their folder's
+MODELS: list[str] = []
 
 
 def resolve(entry: str) -> Callable[..., Any]:

@@ -1,7 +1,7 @@
 """The application: a package for each page, what is about knees alone, jobs, and the command line.
 
 It brings to the core what a good training program need not know: radiographs in the formats of hospitals, tables of
-images, the Hub's data sets, phantoms, the knee encoder.
+images, the Hub's data sets, phantoms, models by their names.
 """
 
 from gan_core import registry
@@ -13,4 +13,4 @@ registry.DECODERS |= {
     "studio.data.deep": ("imagecodecs",),
 }
 registry.UNREAD = "studio.data.formats:unread"
-registry.EXTRACTORS |= {"knee": "studio.knee.extractor:open_knee"}
+registry.MODELS.append("studio.models.store:find_model")

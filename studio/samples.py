@@ -10,8 +10,7 @@ import numpy as np
 from gan_core.data import Dataset
 from gan_core.generate import class_index, generate_batches
 from gan_core.latent import own_labels
-from gan_core.metrics.extractors import Extractor
-from gan_core.metrics.features import features
+from gan_core.metrics.features import Extractor, features
 from gan_core.metrics.sample import Sample
 from gan_core.model import Model
 

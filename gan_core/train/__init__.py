@@ -1,1 +1,1 @@
-"""config + images -> a run directory. `game` plays, `trainer` writes down; `health` says in words how it goes."""
+"""config + Dataset -> a run directory. `game` plays, `trainer` writes down; `health` says in words how it goes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,10 +44,6 @@ class World:
         dist.all_reduce(t, op=dist.ReduceOp.MAX)
         return bool(t.item())
 
-    def barrier(self) -> None:
-        if self.size > 1:
-            dist.barrier()
-
 
 @contextmanager
 def world() -> Iterator[World]:
@@ -59,7 +54,7 @@ def world() -> Iterator[World]:
         return
     # An optimizer's first step would import it. Imported while the group lives, it keeps the group's threads alive past
     # `destroy_process_group`, and one that lets go of a tensor while Python shuts down aborts a finished process.
-    importlib.import_module("torch._dynamo")
+    torch.compiler.reset()
     cuda = torch.cuda.is_available()
     if cuda:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))

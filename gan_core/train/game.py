@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import shutil
 import sysconfig
 from collections.abc import Callable, Mapping
@@ -12,11 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from gan_core import losses, networks, schedules
 from gan_core.augment import augment, crop
 from gan_core.config import GROUP, TrainConfig
-from gan_core.data import take
+from gan_core.data.dataset import take
 from gan_core.errors import UserError
 from gan_core.images import to_float, to_uint8
 from gan_core.seeds import seed_of
@@ -44,7 +46,7 @@ def pick_precision(name: str, device: torch.device) -> str:
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported()
     else:
-        fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+        fast = device.type == "cpu" and torch.cpu.get_capabilities().get("avx512_bf16", False)
     return "bfloat16" if fast else "float32"
 
 
@@ -140,11 +142,13 @@ class Game:
         self.fast_G, self.fast_D = (fused(n, self.device) if config.compile else n for n in (self.G, self.D))
         self.G_ema = copy.deepcopy(self.G).eval().requires_grad_(False)
         self.g_opt, self.d_opt = self._optimizer(self.G, config.g_lr), self._optimizer(self.D, config.d_lr)
+        self.rates = [(self.g_opt, config.g_lr), (self.d_opt, config.d_lr)]
         self.F: FeatureCritic | None = None
         if config.feature_weight:
             self.F = FeatureCritic(self.num_classes).to(self.device)
             self.F.to(memory_format=torch.channels_last)
             self.f_opt = self._optimizer(self.F, config.feature_lr)
+            self.rates.append((self.f_opt, config.feature_lr))
         self.nimg = 0
         self.d_steps = 0
         self.sums: dict[str, Tensor] = {}
@@ -221,12 +225,8 @@ class Game:
         return min(1.0, self.nimg / (self.config.kimg * 1000))
 
     def _set_rates(self) -> None:
-        cfg = self.config
-        scale = schedules.rate(cfg, self._progress())
-        rates = [(self.g_opt, cfg.g_lr), (self.d_opt, cfg.d_lr)]
-        if self.F:
-            rates.append((self.f_opt, cfg.feature_lr))
-        for opt, lr in rates:
+        scale = schedules.rate(self.config, self._progress())
+        for opt, lr in self.rates:
             for group in opt.param_groups:
                 group["lr"] = lr * scale
 
@@ -263,8 +263,8 @@ class Game:
         self._update(self.D, self.d_opt, loss, "d_grad")
         if cfg.clip:
             with torch.no_grad():
-                torch._foreach_clamp_min_(list(self.D.parameters()), -cfg.clip)
-                torch._foreach_clamp_max_(list(self.D.parameters()), cfg.clip)
+                for p in self.D.parameters():
+                    p.clamp_(-cfg.clip, cfg.clip)
 
     def _d_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         cfg = self.config
@@ -324,21 +324,18 @@ class Game:
         self._note(**{name: norm})
         opt.step()
 
-    @torch.no_grad()
     def _average(self) -> None:
         """G_ema follows G with a half-life of ema_kimg, shorter at first if G starts as noise (Karras et al. 2020)."""
         half_life = self.config.ema_kimg * 1000
         if not self.config.init:
             half_life = min(half_life, self.nimg * 0.05)
         each = self.config.batch * self.config.n_critic
-        weight = 1 - 0.5 ** (each / max(half_life, 1e-8))
-        floats: list[tuple[Tensor, Tensor]] = []
-        others: list[tuple[Tensor, Tensor]] = []
-        for ema, now in zip(self.G_ema.state_dict().values(), self.G.state_dict().values(), strict=True):
-            (floats if ema.is_floating_point() else others).append((ema, now))
-        torch._foreach_lerp_([e for e, _ in floats], [n for _, n in floats], weight)
-        for ema, now in others:
-            ema.copy_(now)
+        follow = get_ema_multi_avg_fn(0.5 ** (each / max(half_life, 1e-8)))
+        averaged, now = self.G_ema.state_dict(), self.G.state_dict()
+        floats = [name for name, t in now.items() if t.is_floating_point()]
+        follow([averaged[name] for name in floats], [now[name] for name in floats], None)
+        for name in now.keys() - set(floats):  # how many batches a normalisation has seen
+            averaged[name].copy_(now[name])
 
     # -- what comes out -----------------------------------------------------------------------------------------------
 
@@ -378,26 +375,23 @@ class Game:
     def finite(self) -> bool:
         """Whether every weight of all networks is a number."""
         nets = filter(None, (self.G, self.D, self.F))
-        norms = torch._foreach_norm([p for net in nets for p in net.parameters()])
-        return bool(torch.stack(norms).isfinite().all())
+        largest = nn.utils.get_total_norm((p for net in nets for p in net.parameters()), norm_type=math.inf)
+        return bool(largest.isfinite())
+
+    def _parts(self) -> dict[str, Any]:
+        """What has a state of its own, by its name in a stored one."""
+        names = ["G", "D", "G_ema", "g_opt", "d_opt", *(("F", "f_opt") if self.F else ())]
+        return {name: getattr(self, name) for name in names}
 
     def state_dict(self) -> dict[str, Any]:
-        nets: dict[str, Any] = {"G": self.G, "D": self.D, "G_ema": self.G_ema, "g_opt": self.g_opt, "d_opt": self.d_opt}
-        if self.F:
-            nets |= {"F": self.F, "f_opt": self.f_opt}
-        state: dict[str, Any] = {name: net.state_dict() for name, net in nets.items()}
+        state: dict[str, Any] = {name: part.state_dict() for name, part in self._parts().items()}
         counters = {"nimg": self.nimg, "d_steps": self.d_steps}
         return state | counters | {"sums": dict(self.sums), "counts": dict(self.counts)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Raises KeyError or RuntimeError where the state belongs to other networks."""
-        for name, net in (("G", self.G), ("D", self.D), ("G_ema", self.G_ema)):
-            net.load_state_dict(state[name], strict=True)
-        self.g_opt.load_state_dict(state["g_opt"])
-        self.d_opt.load_state_dict(state["d_opt"])
-        if self.F:
-            self.F.load_state_dict(state["F"], strict=True)
-            self.f_opt.load_state_dict(state["f_opt"])
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
         self.nimg, self.d_steps = state["nimg"], state["d_steps"]
         self.sums = {k: v.to(self.device) for k, v in state["sums"].items()}
         self.counts = dict(state["counts"])

@@ -3,109 +3,83 @@
 from __future__ import annotations
 
 import math
-import shlex
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from functools import cached_property
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING
 
 import numpy as np
-import psutil
 import torch
-from filelock import FileLock, Timeout
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from gan_core import data, images, networks
+from gan_core import images, networks
 from gan_core.config import TrainConfig, check_data, remarks
+from gan_core.data.dataset import Dataset, take
 from gan_core.errors import UserError
-from gan_core.files import check_parts, no_room, replacing
+from gan_core.files import replacing
 from gan_core.latent import latents, own_labels
-from gan_core.model import Model, ModelConfig, find_generator, load_model, save_model
-from gan_core.presets import configure
-from gan_core.status import State, ended_by
+from gan_core.model import NOT_FOR_DIAGNOSIS, Model, ModelConfig, find_generator, load_model, save_model
+from gan_core.status import State
 from gan_core.train import health
-from gan_core.train.card import model_card
 from gan_core.train.distributed import World
 from gan_core.train.game import Batches, Game
-from gan_core.train.run import LOCK, Run, Status, list_runs
-
-if TYPE_CHECKING:
-    from gan_core.train.monitor import Judge
+from gan_core.train.run import Run, Status
 
 PROBE = 64  # images whose variety is watched
 STATUS_SECONDS = 1.0
 STOPPED = "Stopped on request. It can be resumed."
 COMPILING = "Compiling the steps: some minutes, once on this machine"
-
-
-def command_line(config: TrainConfig) -> str:
-    """The command that makes this run: its preset, and what differs from it."""
-    named = {"preset", "data", "resolution", "kimg", "seed"}
-    base = configure(config.preset)
-    short = {"init": data.short_source(config.init)}  # a card is made to be shown
-    source = shlex.quote(data.short_source(config.data))
-    parts = ["python -m gan_core train", f"--preset {config.preset}", f"--data {source}"]
-    kimg = str(config.kimg).removesuffix(".0")
-    parts += [f"--resolution {config.resolution}", f"--kimg {kimg}", f"--seed {config.seed}"]
-    for name in TrainConfig.model_fields:
-        value = getattr(config, name)
-        if name not in named and value != getattr(base, name):
-            text = short.get(name, ",".join(value) if isinstance(value, tuple) else str(value))
-            parts.append(f"--set {shlex.quote(f'{name}={text}')}")
-    return " ".join(parts)
-
-
-class _StopRequest(Exception):
-    """Somebody asked for an end before there was anything to save."""
-
-
-@contextmanager
-def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """Within, SIGINT and SIGTERM only set a flag, which the yielded function reads."""
-    caught: list[int] = []
-
-    def note(number: int, _: FrameType | None) -> None:
-        caught.append(number)
-
-    old = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(caught)
-    finally:
-        for s, handler in old.items():
-            signal.signal(s, handler)
+# How near a training comes to the reals, as far as its images of given seeds, uint8 [N, 1, R, R], show it: the kernel
+# distance "kd_knee" and its error, {} where nothing can be measured, None where it would take too much time for now.
+Judge = Callable[[Callable[[range], np.ndarray]], dict[str, float] | None]
 
 
 class Trainer:
-    """Trains into `run`, going on from its state if it has one. In a run of many processes only rank 0 writes."""
+    """Trains into `run`, going on from its state if it has one. In a run of many processes only rank 0 writes.
 
-    def __init__(self, run: Run, config: TrainConfig, dataset: data.Dataset, world: World) -> None:
+    Args:
+        run: where everything goes.
+        config: all settings; `data` is only a name here.
+        dataset: what is learnt from.
+        world: the processes that train together, by default this one alone.
+        judge: says every `judge_kimg` how near the generator is; the nearest one is kept. None: nobody does.
+        command: how somebody else makes the same run, for the cards of its models.
+
+    Raises:
+        UserError: where the settings cannot use this data, or the run's state is damaged or of other data.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        config: TrainConfig,
+        dataset: Dataset,
+        world: World | None = None,
+        judge: Judge | None = None,
+        command: str = "",
+    ) -> None:
         check_data(config, len(dataset.images), len(dataset.class_names))
-        self.run, self.config, self.dataset, self.world = run, config, dataset, world
-        self.writes = world.rank == 0
+        self.run, self.config, self.dataset, self.world = run, config, dataset, world or World()
+        self.judge, self.command = judge, command
+        self.writes = self.world.rank == 0
         if config.threads:
             torch.set_num_threads(config.threads)
         self.num_classes = len(dataset.class_names)
         self.remarks = [*dataset.said, *remarks(config, dataset.class_names, dataset.label_name)]
         batches = Batches(dataset.images, dataset.labels, config.seed, config.class_balance)
-        self.game = Game(config, batches, self.num_classes, world)
+        self.game = Game(config, batches, self.num_classes, self.world)
         self.shares = tuple(np.bincount(dataset.labels, minlength=self.num_classes) / len(dataset.labels))
         self.total = round(config.kimg * 1000)
         self.seconds = 0.0  # of training in earlier sessions
         self._load_state()
         self.started = time.monotonic()
-        self.start_nimg = self.game.nimg
         self.last_save = self.last_status = self.started
         self.speed_from = (self.started, self.game.nimg)
         self.speed = 0.0
         self.ticks = run.stats()
         self.columns = self._columns()
         some = np.random.default_rng(0).permutation(len(dataset.images))[: PROBE * 4]
-        self.real_diversity = health.diversity(data.take(dataset.images, some))
+        self.real_diversity = health.diversity(take(dataset.images, some))
         self.board: SummaryWriter | None = None
         self.judged = self.game.nimg
 
@@ -148,10 +122,8 @@ class Trainer:
     def _tick(self) -> None:
         self._check_finite()
         stats = self.game.take_stats()
-        now = time.monotonic()
-        since, nimg = self.speed_from
-        self.speed = (self.game.nimg - nimg) / max(now - since, 1e-9)
-        self.speed_from = (now, self.game.nimg)
+        self.speed = self._speed_of_late()
+        self.speed_from = (time.monotonic(), self.game.nimg)
         if not self.writes:
             return
         z, c = self._fixed(range(PROBE))
@@ -171,28 +143,19 @@ class Trainer:
         for name, value in tick.items():
             self.board.add_scalar(name, value, self.game.nimg)
 
-    @cached_property
-    def judge(self) -> Judge:
-        from gan_core.train.monitor import Judge  # takes longer to load than all the rest of a training
-
-        return Judge(self.dataset)
-
     def _judgement(self) -> dict[str, float]:
         """The distance of G_ema to the reals, where one is due; the nearest generator so far is kept."""
-        due = self.config.judge_kimg and _crossed(self.judged, self.game.nimg, self.config.judge_kimg)
-        if not due:
+        each = self.config.judge_kimg
+        if not (self.judge and each and _crossed(self.judged, self.game.nimg, each)):
             return {}
-        if not self.judge.affordable():
+        found = self.judge(lambda seeds: self.game.sample(*self._fixed(seeds)))
+        if found is None:
             return {}
         self.judged = self.game.nimg
-        try:
-            distance = self.judge(lambda seeds: self.game.sample(*self._fixed(seeds)))
-        except UserError:  # no encoder here, too few images, samples all alike: no reason to end a training
-            return {}
-        if distance.value < self.run.best_distance():
+        if found.get("kd_knee", math.inf) < self.run.best_distance():
             self._export(self.run.best_path, self.game.G_ema)
-            self.run.write_best(distance.value)
-        return {"kd_knee": distance.value, "kd_knee_se": distance.se}
+            self.run.write_best(found["kd_knee"])
+        return found
 
     def _check_finite(self) -> None:
         if self.world.any(not self.game.finite() or not all(math.isfinite(float(s)) for s in self.game.sums.values())):
@@ -223,7 +186,7 @@ class Trainer:
             remarks=self.remarks,
             images_seen=self.game.nimg,
             images_total=self.total,
-            images_per_second=self.speed or self._speed_so_far(),
+            images_per_second=self.speed or self._speed_of_late(),
             seconds=self._seconds(),
             dataset_size=len(self.dataset.images),
         ).with_process()
@@ -233,8 +196,9 @@ class Trainer:
             self.on_status(status)
         return status
 
-    def _speed_so_far(self) -> float:
-        return (self.game.nimg - self.start_nimg) / max(time.monotonic() - self.started, 1e-9)
+    def _speed_of_late(self) -> float:
+        since, nimg = self.speed_from
+        return (self.game.nimg - nimg) / max(time.monotonic() - since, 1e-9)
 
     def _columns(self) -> int:
         """Columns of the samples' grid: a class each where there are a few, else a square."""
@@ -278,8 +242,7 @@ class Trainer:
             fit=self.config.fit,
             images_seen=self.game.nimg,
         )
-        parameters = networks.count_parameters(net)
-        card = model_card(config, self.config, self._seconds(), parameters, command_line(self.config))
+        card = model_card(config, self.config, self._seconds(), networks.count_parameters(net), self.command)
         save_model(folder, net, config, card)
 
     # -- the state for resuming ---------------------------------------------------------------------------------------
@@ -352,127 +315,22 @@ def _crossed(before: int, now: int, kimg: float) -> bool:
     return now // each > before // each
 
 
-@contextmanager
-def _turn(run: Run, stop: Callable[[], str], waiting: Callable[[], None]) -> Iterator[bool]:
-    """Holds the turn among the runs beside `run`, waiting for it; yields False where `stop()` came first.
-
-    The lock keeps those that wait in turn; whoever holds it still waits for runs that were started without a queue.
-    """
-    lock = FileLock(run.path.parent / ".turn.lock")
-    while not stop():
-        try:
-            lock.acquire(timeout=0.5)
-        except Timeout:
-            waiting()
-            continue
-        try:
-            while _others_at_work(run) and not stop():
-                waiting()
-                time.sleep(0.5)
-            yield not stop()
-        finally:
-            lock.release()
-        return
-    yield False
-
-
-def _forget_old_request(run: Run) -> None:
-    """Removes a request to stop that an earlier session was killed before it could obey.
-
-    A newer one counts: somebody may ask while this process is still starting.
-    """
-    try:
-        asked = run.stop_path.stat().st_mtime
-    except FileNotFoundError:
-        return
-    if asked < psutil.Process().create_time() - 2:
-        run.stop_path.unlink(missing_ok=True)
-
-
-def _others_at_work(run: Run) -> bool:
-    others = (other for other in list_runs(run.path.parent) if other.name != run.name)
-    return any(other.status().state in ("starting", "running") for other in others)
-
-
-def train(
-    run: Run,
-    config: TrainConfig,
-    world: World,
-    *,
-    queue: bool = False,
-    minutes: float | None = None,
-    on_status: Callable[[Status], None] = lambda status: None,
-) -> Status:
-    """Trains `config` in `run` until its end, a stop, or `minutes` after its first step. With `queue` it waits for its
-    turn among the runs beside it.
-
-    Raises `UserError`, after writing it into the run's status, where data, settings or numbers are at fault.
-    """
-    writes = world.rank == 0
-    fresh = {"images_total": round(config.kimg * 1000), "images_per_second": 0.0, "warnings": []}
-    status = run.status().model_copy(update=fresh).with_process()  # what an earlier session has seen stays seen
-    written = -math.inf
-
-    def remember(new: Status) -> None:
-        nonlocal status
-        status = new
-        on_status(new)
-
-    def say(state: State, message: str) -> Status:
-        nonlocal written
-        remember(status.model_copy(update={"state": state, "message": message}))
-        if writes:
-            run.write_status(status)
-        written = time.monotonic()
-        return status
-
-    def reading(done: int, total: int) -> None:
-        if world.size == 1 and stop():  # of many processes none may leave the others waiting
-            raise _StopRequest
-        if time.monotonic() - written > STATUS_SECONDS:
-            say("starting", f"Reading the images: {done:,} of {total:,}")
-
-    def waiting() -> None:
-        if status.state != "queued" or time.monotonic() - written > STATUS_SECONDS:
-            say("queued", "Waiting for the training before it to end")
-
-    end = math.inf
-
-    def stop() -> str:
-        if time.monotonic() > end:
-            return f"Stopped after {minutes:g} minutes, as was set. It can be resumed."
-        return STOPPED if signalled() or (writes and run.stop_path.exists()) else ""
-
-    with ExitStack() as stack:
-        signalled = stack.enter_context(_stop_signals())
-        if writes:
-            check_parts(run.path)
-            try:
-                stack.enter_context(FileLock(run.path / LOCK).acquire(timeout=5))
-            except Timeout as e:
-                raise UserError(f"{run.name} is being trained by another process.") from e
-            _forget_old_request(run)
-        try:
-            if queue and not stack.enter_context(_turn(run, stop, waiting)):
-                raise _StopRequest
-            say("starting", "Reading the images")
-            dataset = data.load(config.data, config.resolution, fit=config.fit, progress=reading)
-            trainer = Trainer(run, config, dataset, world)
-            status = status.model_copy(update={"remarks": trainer.remarks})
-            say("starting", f"Read: {dataset.about}")
-            if writes:
-                run.write_config(config)
-            if minutes is not None:
-                end = time.monotonic() + 60 * minutes
-            return trainer.train(stop, remember)
-        except _StopRequest:
-            run.stop_path.unlink(missing_ok=True)
-            return say("stopped", STOPPED)
-        except UserError as e:
-            say("failed", str(e))
-            raise
-        except Exception as e:
-            say("failed", ended_by("the training", e))
-            if no_room(e):
-                raise UserError(status.message) from e
-            raise
+def model_card(model: ModelConfig, train: TrainConfig, seconds: float, parameters: int, command: str) -> str:
+    """README.md of a model folder, in Markdown."""
+    net = model.net
+    rows = {
+        "Made by": f"preset `{train.preset}`",
+        "Data": model.data,
+        "Classes": ", ".join(model.class_names) or "none (unlabelled)",
+        "Resolution": f"{net.resolution} x {net.resolution}, gray",
+        "Pretrained": "a discriminator looked through EfficientNet-Lite0, trained on ImageNet"
+        if train.feature_weight
+        else "",
+        "Images seen": f"{model.images_seen:,}",
+        "Training time": f"{seconds / 3600:.2f} h",
+        "Parameters": f"{parameters:,}",
+        "Command": f"`{command}`" if command else "",
+    }
+    table = "\n".join(f"| {k} | {v} |" for k, v in rows.items() if v)
+    title = f"# {net.role.capitalize()}, {net.resolution} x {net.resolution}"
+    return f"{title}\n\n{NOT_FOR_DIAGNOSIS}\n\n| | |\n|---|---|\n{table}\n"

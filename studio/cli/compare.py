@@ -40,10 +40,10 @@ def compare(
     from gan_core import data as data_module
     from gan_core import model as models
     from gan_core.files import write_text
-    from gan_core.metrics.extractors import open_extractor
     from studio.compare import sides as beside
     from studio.compare.figures import figures, save_sheets
     from studio.compare.space import look
+    from studio.evaluate.extractors import open_extractor
 
     if pairs and not out:
         raise bad_call("--pairs needs a folder to write to: give --out")

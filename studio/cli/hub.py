@@ -14,7 +14,7 @@ from gan_core.errors import printable
 from studio.cli.common import AsJson, app, print_json, print_table
 
 if TYPE_CHECKING:
-    from gan_core.hub.look import Found
+    from studio.models.pull import Found
 
 models = typer.Typer(help="The models on this computer: shipped, pulled, uploaded, trained.")
 app.add_typer(models, name="models")
@@ -27,9 +27,8 @@ def pull(
     dry_run: DryRun = False,
 ) -> None:
     """Fetch a model from the Hub, pinned to the commit that is seen. Prints its name here, for --model."""
-    from gan_core.hub.client import hub_name
-    from gan_core.hub.look import look
-    from gan_core.hub.pull import pull_or_cached
+    from gan_core.hub import hub_name
+    from studio.models.pull import look, pull_or_cached
 
     if dry_run:
         _show(look(hub_name(name)), sys.stdout)
@@ -142,6 +141,6 @@ def add(file: Annotated[Path, typer.Argument(help="A zip of a model folder.")]) 
 @models.command()
 def remove(name: Annotated[str, typer.Argument(help="A pulled or uploaded model, as models lists it.")]) -> None:
     """Delete a model that came from elsewhere. Runs are deleted on the Train page."""
-    from gan_core.hub.store import remove as remove_stored
+    from studio.models.store import remove as remove_stored
 
     print(remove_stored(name).name)

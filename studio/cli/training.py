@@ -116,7 +116,7 @@ def _place(config: Any, out: Path | None, new: bool) -> Any:
 
 def _train(run: Any, config: Any, queue: bool, minutes: float | None) -> None:
     from gan_core.train.distributed import world
-    from gan_core.train.trainer import train as train_run
+    from studio.train.session import train as train_run
 
     if queue and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise bad_call("--queue is for one process: with torchrun start the training when its turn has come")

@@ -13,8 +13,7 @@ from scipy.stats import percentileofscore
 from sklearn.decomposition import PCA
 
 from gan_core.errors import UserError
-from gan_core.metrics.extractors import Extractor
-from gan_core.metrics.features import features
+from gan_core.metrics.features import Extractor, features
 from gan_core.metrics.memorisation import nearest
 from studio.compare.sides import Sides
 

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from gan_core import data, grades, images
 from gan_core.data import Dataset, short_source
-from gan_core.metrics.extractors import Extractor, open_extractor
+from gan_core.metrics.features import Extractor
 from gan_core.metrics.sample import Sample
 from gan_core.model import Model, ModelConfig
 from studio.compare.sides import Sides, sides
 from studio.compare.space import Layout, Nearness, layout, look, nearness
 from studio.evaluate.classifier import shrink
+from studio.evaluate.extractors import open_extractor
 from studio.hosting import folders_offered
 from studio.ui_html import component, figure, src
 from studio.ui_sources import progress

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from gan_core.data.source import in_order, is_silent, natural, on_disk, slug
 from gan_core.errors import UserError
 from gan_core.files import write_text
-from gan_core.hub.client import RemoteFile, Unreachable, api, explained, is_sound, remote_files
+from gan_core.hub import RemoteFile, Unreachable, api, explained, is_sound, remote_files
 from studio.data import tables
 from studio.data.archives import list_zip
 from studio.data.names import SPLITS

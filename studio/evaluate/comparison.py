@@ -10,7 +10,7 @@ import numpy as np
 
 from gan_core import data
 from gan_core.errors import UserError
-from gan_core.metrics.extractors import Extractor
+from gan_core.metrics.features import Extractor
 from gan_core.metrics.sample import Sample
 from gan_core.model import Model
 from studio import samples

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from gan_core.data import short_source
 from gan_core.errors import UserError
-from gan_core.metrics.extractors import open_extractor
 from gan_core.metrics.registry import Figures, Metric, or_why
 from gan_core.metrics.sample import Sample
 from gan_core.model import find_generator, load_model
 from studio.evaluate.comparison import Comparison, Progress, compare
+from studio.evaluate.extractors import open_extractor
 from studio.evaluate.folder import EvaluationRequest
 from studio.evaluate.measures import MIN_PER_CLASS
 from studio.evaluate.metrics import METRICS, quick

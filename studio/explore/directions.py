@@ -27,9 +27,10 @@ from gan_core.data.cache import cache_folder, read_note, write_note
 from gan_core.errors import UserError
 from gan_core.generate import render
 from gan_core.latent import latents, own_labels, to_w
-from gan_core.metrics.extractors import Extractor, open_extractor
+from gan_core.metrics.features import Extractor
 from gan_core.model import Model
 from gan_core.networks import has_mapping
+from studio.evaluate.extractors import open_extractor
 from studio.explore.measures import WORDS, are_knees, grade, measure
 
 MOST_DIRECTIONS = 8

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_core.metrics.extractors import Extractor
+from gan_core.metrics.features import Extractor
 from studio.knee.joint_space import MIN_RESOLUTION, joint_space
 
 Array = NDArray[np.float64]

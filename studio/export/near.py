@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from gan_core import data
 from gan_core.data.decode import Fit
 from gan_core.errors import UserError
-from gan_core.metrics.extractors import open_extractor
 from gan_core.metrics.features import features
 from gan_core.metrics.memorisation import FEWEST_UNSEEN, OTHERS, PERCENTILE, nearest, pixel_features, relative
+from studio.evaluate.extractors import open_extractor
 from studio.jobs.work import Progress
 
 LOOKED_AT = 2000  # training images held against those of other patients, at most

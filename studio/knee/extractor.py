@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gan_core.metrics.extractors.base import Extractor, at_side, sha256
+from gan_core.metrics.features import Extractor, at_side, sha256
 from gan_core.model import SHIPPED
 from gan_core.networks.efficientnet import fuse
 from studio.knee.encoder.net import load_encoder

@@ -7,12 +7,12 @@ from typing import Any
 
 from gan_core import networks
 from gan_core.grades import KL_GRADE
-from gan_core.hub.client import HubName
-from gan_core.hub.look import body
+from gan_core.hub import HubName
 from gan_core.model import NOT_FOR_DIAGNOSIS, Model
 from studio.evaluate.card import HEADING, report_markdown, with_section
 from studio.evaluate.folder import EvaluationFolder, command_line
 from studio.evaluate.tables import leads
+from studio.models.pull import body
 
 TASK = "unconditional-image-generation"  # the Hub's name for images that no text asks for
 SAMPLES = "samples.png"

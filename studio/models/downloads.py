@@ -15,15 +15,14 @@ from pydantic import Field
 from gan_core.config import Settings
 from gan_core.errors import UserError
 from gan_core.files import size_text
-from gan_core.hub.client import HubName, Unreachable
-from gan_core.hub.look import Found, look
-from gan_core.hub.pull import pull, pull_or_cached
-from gan_core.hub.store import Stored, find_stored
+from gan_core.hub import HubName, Unreachable
 from gan_core.model import shipped_generators
 from gan_core.status import duration
 from studio import hosting
 from studio.jobs.work import JobStatus, Progress, Task
 from studio.models.inventory import places
+from studio.models.pull import Found, look, pull, pull_or_cached
+from studio.models.store import Stored, find_stored
 
 SILENCE = 3  # seconds without a byte after which a person is told
 FIRST_PAUSE, LONGEST_PAUSE = 15.0, 3600.0  # seconds between two tries to reach the Hub without anybody asking

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gan_core.errors import UserError
-from gan_core.hub.store import find_stored, stored
 from gan_core.model import TENSORS, ModelConfig, read_config, shipped_generators
 from gan_core.train.run import list_runs
 from studio import hosting
+from studio.models.store import find_stored, stored
 
 Kind = Literal["shipped", "hub", "upload", "run"]
 

@@ -12,11 +12,11 @@ from gan_core import images
 from gan_core.errors import UserError
 from gan_core.files import read_own
 from gan_core.generate import generate
-from gan_core.hub.check import CRITIC, TAKEN
-from gan_core.hub.client import HubName, api, explained, has_token, hub_name
-from gan_core.hub.store import stored
+from gan_core.hub import HubName, api, explained, has_token, hub_name
 from gan_core.model import CARD, CONFIG, TENSORS, Model, digest, find_generator, load_model
 from studio.models.card import SAMPLES, evaluation_of, hub_card
+from studio.models.check import CRITIC, TAKEN
+from studio.models.store import stored
 
 LICENCES = ("mit", "apache-2.0", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0")
 _PICTURE = 1200  # pixels that the picture of samples is wide at most

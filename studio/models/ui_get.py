@@ -9,14 +9,14 @@ import streamlit as st
 
 from gan_core.errors import UserError
 from gan_core.files import size_text
-from gan_core.hub.client import Unreachable, hub_name
-from gan_core.hub.look import Found, look
-from gan_core.hub.store import find_stored
+from gan_core.hub import Unreachable, hub_name
 from gan_core.status import ALIVE
 from studio import hosting
 from studio.jobs import launch
 from studio.jobs import ui_view as job_view
 from studio.models.downloads import Download, create_download
+from studio.models.pull import Found, look
+from studio.models.store import find_stored
 from studio.models.ui_list import card, facts, open_button
 from studio.models.upload import keep_zip
 from studio.text import plain

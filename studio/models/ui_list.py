@@ -14,11 +14,11 @@ from gan_core import images
 from gan_core.errors import UserError
 from gan_core.files import read_own, size_text
 from gan_core.generate import generate
-from gan_core.hub.look import body
-from gan_core.hub.store import remove
 from gan_core.model import CARD, ModelConfig, load_model
 from studio import hosting
 from studio.models.inventory import Item, inventory
+from studio.models.pull import body
+from studio.models.store import remove
 from studio.text import plain
 
 STRIP = 3  # images that show what a model makes

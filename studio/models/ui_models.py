@@ -12,9 +12,9 @@ import streamlit as st
 from gan_core import images
 from gan_core.generate import class_index, generate, own_classes
 from gan_core.grades import caption
-from gan_core.hub.store import models_root
 from gan_core.model import SHIPPED, TENSORS, Model, load_model, shipped_generators
 from studio.models.inventory import places
+from studio.models.store import models_root
 from studio.text import plain
 
 PAGE = 24  # images made, and kept, at a time

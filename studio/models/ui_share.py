@@ -8,12 +8,12 @@ import streamlit as st
 
 from gan_core.errors import UserError
 from gan_core.files import size_text
-from gan_core.hub.client import has_token
-from gan_core.hub.look import body
+from gan_core.hub import has_token
 from studio import hosting
 from studio.command import command_line
 from studio.models.card import SAMPLES
 from studio.models.inventory import Item, inventory
+from studio.models.pull import body
 from studio.models.push import LICENCES, Plan, plan_push, push
 from studio.models.ui_list import card
 from studio.text import plain

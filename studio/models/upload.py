@@ -7,10 +7,10 @@ from pathlib import Path, PurePosixPath
 
 from gan_core.data.source import slug
 from gan_core.errors import UserError, why
-from gan_core.hub.check import CRITIC, TAKEN, called, check_model, check_sizes
-from gan_core.hub.store import Origin, Stored, keep, staging
 from gan_core.model import CONFIG, TENSORS, digest
 from studio.data.archives import list_zip
+from studio.models.check import CRITIC, TAKEN, called, check_model, check_sizes
+from studio.models.store import Origin, Stored, keep, staging
 
 _CHUNK = 2**20
 

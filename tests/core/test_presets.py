@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from gan_core.config import NetConfig, TrainConfig, check_data
 from gan_core.errors import UserError
 from gan_core.presets import ADDITIONS, PRESETS, configure
-from gan_core.train.trainer import command_line
+from studio.train.session import command_line
 
 CLASSICS = ["dcgan", "wgan", "wgan-gp", "acgan"]
 FREE = ("smooth", "noise", "augment")

@@ -28,12 +28,12 @@ from gan_core.errors import UserError
 from gan_core.model import load_model, save_model
 from gan_core.train.distributed import World
 from gan_core.train.run import Run, Status, create_run, list_runs
-from gan_core.train.trainer import train
 from studio import uploads
 from studio.export.folder import create_export
 from studio.export.plan import ExportRequest
 from studio.jobs import launch
 from studio.jobs.launch import delete
+from studio.train.session import train
 
 FULL = Path("/dev/full")
 CLOCK = {"seconds", "images_per_second"}  # the figures of a tick that are times

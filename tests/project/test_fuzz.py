@@ -25,11 +25,11 @@ from gan_core.model import load_model
 from gan_core.train import health
 from gan_core.train.distributed import World
 from gan_core.train.run import Status, create_run
-from gan_core.train.trainer import train
 from studio.explore.upload import read_image
 from studio.export.folder import ExportFolder
 from studio.jobs.launch import delete
 from studio.models.upload import keep_zip
+from studio.train.session import train
 
 BY_NAME = {target.name: target for target in TARGETS}
 needs_links = pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")

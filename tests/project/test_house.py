@@ -12,6 +12,12 @@ def test_the_core_never_imports_the_application_nor_streamlit():
     assert [m for m in HOUSE.below("gan_core") if "streamlit" in HOUSE.third_party(m)] == []
 
 
+def test_a_training_reaches_neither_metrics_nor_the_hub_nor_the_recipes():
+    reached = HOUSE.reached("gan_core.train.trainer")
+    others = ("gan_core.metrics", "gan_core.hub", "gan_core.presets", "gan_core.generate")
+    assert reached.isdisjoint(m for other in others for m in HOUSE.below(other))
+
+
 def test_no_modules_import_each_other_in_a_circle():
     assert HOUSE.circles() == []
 
@@ -33,11 +39,13 @@ def test_names_in_the_registry_lead_somewhere():
     import studio  # noqa: F401  it adds its own
     from gan_core import registry
     from studio.data.sources import CONTAINERS, SOURCES
+    from studio.evaluate.extractors import EXTRACTORS
     from studio.evaluate.metrics import METRICS
 
     metrics = [metric.compute for metric in METRICS.values()]
+    extractors = [entry for entry, _ in EXTRACTORS.values()]
     opened = (registry.OPEN, registry.UNREAD, *SOURCES.values(), *CONTAINERS.values())
-    for entry in (*opened, *registry.EXTRACTORS.values(), *metrics):
+    for entry in (*opened, *registry.MODELS, *extractors, *metrics):
         assert callable(registry.resolve(entry))
 
 

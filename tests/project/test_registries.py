@@ -12,11 +12,11 @@ from gan_core.model import SHIPPED
 from gan_core.train import stats
 from gan_core.train.distributed import World
 from gan_core.train.run import Run, create_run, runs_root
-from gan_core.train.trainer import train
 from studio import runs as lineup
 from studio.evaluate.folder import EvaluationFolder
 from studio.learn.toy import record as toy
 from studio.runs.media import curves_png
+from studio.train.session import train
 
 
 @pytest.fixture(autouse=True)

@@ -5,9 +5,9 @@ import pytest
 from gan_core.errors import UserError
 from gan_core.train.distributed import World
 from gan_core.train.run import create_run, list_runs
-from gan_core.train.trainer import train
 from studio import hosting
 from studio.jobs import launch
+from studio.train.session import train
 
 NAMES = ["phantom", "phantom:50", "digits", "mnist", ""]
 

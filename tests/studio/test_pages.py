@@ -22,10 +22,10 @@ from gan_core.images import png
 from gan_core.model import SHIPPED
 from gan_core.train.distributed import World
 from gan_core.train.run import Run, Status, create_run, list_runs
-from gan_core.train.trainer import train
 from studio import uploads
 from studio.jobs.launch import delete
 from studio.runs import routes as runs_routes
+from studio.train.session import train
 from studio.ui_start import _sweep
 
 SHIPPED_MODELS = [p.name for p in SHIPPED.glob("*") if (p / "config.json").is_file()]

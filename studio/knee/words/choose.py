@@ -15,8 +15,9 @@ from gan_core.errors import UserError
 from gan_core.generate import render
 from gan_core.grades import KL_GRADE
 from gan_core.latent import latents, mixtures, own_labels, to_w
-from gan_core.metrics.extractors import Extractor, open_extractor
+from gan_core.metrics.features import Extractor
 from gan_core.model import Model
+from studio.evaluate.extractors import open_extractor
 from studio.explore.directions import RANGE, Direction
 from studio.explore.latent import Latent, draw
 from studio.explore.measures import grade

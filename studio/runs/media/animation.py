@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from gan_core.errors import UserError
-from gan_core.images import read_png
 from gan_core.train.run import Run
 from studio.runs.media import video
+from studio.runs.samples import read_png
 
 MAX_FRAMES = 120
 MAX_PIXELS = 24_000_000  # over all frames: film grain hardly compresses, so that a GIF has about a byte for each

@@ -21,10 +21,7 @@ from paths import ROOT
 from gan_core.errors import UserError
 from gan_core.files import size_text
 from gan_core.generate import generate
-from gan_core.hub.client import Unreachable, hub_name, parse_name, within
-from gan_core.hub.look import body, look
-from gan_core.hub.pull import pull, pull_or_cached
-from gan_core.hub.store import find_stored, models_root, remove, stored
+from gan_core.hub import Unreachable, hub_name, parse_name, within
 from gan_core.model import digest, find_generator, load_model, read_config
 from studio.evaluate.folder import EvaluationRequest, create_evaluation
 from studio.jobs import launch
@@ -32,7 +29,9 @@ from studio.models import downloads
 from studio.models.card import evaluation_of, hub_card
 from studio.models.downloads import Download, DownloadStatus, create_download, fetch_first
 from studio.models.inventory import inventory, places
+from studio.models.pull import body, look, pull, pull_or_cached
 from studio.models.push import plan_push, push
+from studio.models.store import find_stored, models_root, remove, stored
 from studio.models.upload import keep_zip
 
 
@@ -190,7 +189,7 @@ def test_each_failure_is_told_and_leaves_nothing_behind(hub, repo, case, monkeyp
     elif isinstance(how, int) or how == "page":
         hub.status = how
     elif how == "silent":
-        monkeypatch.setattr("gan_core.hub.look.PATIENCE", 0.3)
+        monkeypatch.setattr("studio.models.pull.PATIENCE", 0.3)
         hub.silent.set()
     elif how == "stopped":
         hub.stop()

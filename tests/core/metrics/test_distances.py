@@ -20,10 +20,10 @@ from gan_core import data
 from gan_core.errors import UserError
 from gan_core.metrics import distances, manifold
 from gan_core.metrics.distances import frechet_distance, kernel_distance
-from gan_core.metrics.extractors import open_extractor
 from gan_core.metrics.manifold import Prdc, prdc
 from gan_core.metrics.spectrum import intensity_histogram, radial_power, spectrum_gap
 from gan_core.metrics.variety import betas, ms_ssim_variety
+from studio.evaluate.extractors import open_extractor
 
 
 def normal(n, d, seed=0, shift=0.0, scale=1.0):

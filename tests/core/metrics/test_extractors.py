@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from gan_core.errors import UserError
-from gan_core.metrics.extractors import EXTRACTORS, Extractor, open_extractor
-from gan_core.metrics.extractors.weights import download
-from gan_core.metrics.features import features
+from gan_core.metrics.features import Extractor, features
+from studio.evaluate.extractors import EXTRACTORS, open_extractor
+from studio.evaluate.extractors.weights import download
 from studio.knee.encoder.net import FEATURES, Encoder, EncoderConfig, load_encoder, save_encoder
 
 GRADES = ("none", "mild", "severe")

@@ -15,8 +15,8 @@ from gan_core.errors import UserError
 from gan_core.status import ALIVE
 from gan_core.train.distributed import World
 from gan_core.train.run import Run, Status, create_run, find_run, find_unfinished, list_runs
-from gan_core.train.trainer import train
 from studio.jobs.launch import delete
+from studio.train.session import train
 
 
 def made(root, config, state="finished", name="digits"):

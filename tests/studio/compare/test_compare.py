@@ -12,18 +12,18 @@ from PIL import Image
 from gan_core.data import load
 from gan_core.errors import UserError
 from gan_core.generate import class_index, generate
-from gan_core.metrics.extractors import open_extractor
 from gan_core.metrics.sample import Sample
 from gan_core.model import SHIPPED, load_model
 from gan_core.seeds import MAX_SEED
 from gan_core.train.distributed import World
 from gan_core.train.run import create_run
-from gan_core.train.trainer import train
 from studio import cli
 from studio.compare.figures import figures, save_sheets
 from studio.compare.sides import MOST, Sides, shared_classes, sides
 from studio.compare.space import layout, look, methods, nearness, of_100
 from studio.compare.tones import finest, finest_in_words, histograms, spectra
+from studio.evaluate.extractors import open_extractor
+from studio.train.session import train
 
 needs_encoder = pytest.mark.skipif(
     not (SHIPPED / "knee-encoder" / "config.json").is_file(), reason="the knee encoder is not there"

@@ -14,9 +14,9 @@ from PIL import Image
 from gan_core.model import SHIPPED
 from gan_core.train.distributed import World
 from gan_core.train.run import create_run
-from gan_core.train.trainer import train
 from studio import ui_sources as sources
 from studio.compare import ui_views as compare_view
+from studio.train.session import train
 
 needs_encoder = pytest.mark.skipif(
     not (SHIPPED / "knee-encoder" / "config.json").is_file(), reason="the knee encoder is not there"

@@ -17,18 +17,16 @@ from gan_core import data, images, networks
 from gan_core.config import NetConfig
 from gan_core.errors import UserError
 from gan_core.metrics.distances import KernelDistance
-from gan_core.metrics.extractors import open_extractor
 from gan_core.model import SHIPPED, ModelConfig, load_model, save_model
 from gan_core.networks.efficientnet import take
 from gan_core.presets import change
-from gan_core.train import monitor as judge_module
 from gan_core.train.distributed import World
 from gan_core.train.run import create_run
-from gan_core.train.trainer import train
 from studio import samples
 from studio.cli import app
 from studio.evaluate.comparison import Comparison, compare
 from studio.evaluate.evaluate import evaluate
+from studio.evaluate.extractors import open_extractor
 from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, create_evaluation
 from studio.evaluate.metrics import METRICS, lines
 from studio.jobs.launch import delete
@@ -39,6 +37,8 @@ from studio.knee.encoder.net import Encoder, EncoderConfig, TrainedEncoder, load
 from studio.knee.encoder.train import expose, targets, train_encoder
 from studio.knee.makeup import makeup
 from studio.knee.phantom import render, sample_params
+from studio.train import judge as judge_module
+from studio.train.session import train
 
 SHIPPED_ENCODER = SHIPPED / "knee-encoder"
 GRADES = tuple("01234")

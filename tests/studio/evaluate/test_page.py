@@ -14,10 +14,10 @@ from gan_core.images import save_png
 from gan_core.model import SHIPPED
 from gan_core.train.distributed import World
 from gan_core.train.run import create_run
-from gan_core.train.trainer import train
 from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, create_evaluation
 from studio.jobs import launch
 from studio.jobs.work import JobStatus
+from studio.train.session import train
 
 needs_encoder = pytest.mark.skipif(
     not (SHIPPED / "knee-encoder" / "config.json").is_file(), reason="the knee encoder is not there"

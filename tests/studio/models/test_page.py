@@ -10,13 +10,12 @@ from app_page import told as texts
 from hub_server import NAME, TOKEN, contents, hub_fixture, zipped  # noqa: F401
 from made_models import make
 
-from gan_core.hub.client import hub_name
-from gan_core.hub.look import look
-from gan_core.hub.pull import pull
-from gan_core.hub.store import stored
+from gan_core.hub import hub_name
 from studio import hosting
 from studio.jobs import launch
 from studio.models.downloads import Download
+from studio.models.pull import look, pull
+from studio.models.store import stored
 from studio.models.upload import keep_zip
 
 

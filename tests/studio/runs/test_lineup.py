@@ -16,9 +16,9 @@ from gan_core.networks import count_parameters
 from gan_core.train import stats
 from gan_core.train.distributed import World
 from gan_core.train.run import create_run, number, runs_root
-from gan_core.train.trainer import train
 from studio import runs as lineup
 from studio.runs import AXES, POINTS, PREFIX
+from studio.train.session import train
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,8 @@ from made_studies import bare, read
 from gan_core.model import SHIPPED, shipped_generators
 from gan_core.train.distributed import World
 from gan_core.train.run import create_run
-from gan_core.train.trainer import train
 from studio.study import store
+from studio.train.session import train
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from gan_core.errors import UserError
 from gan_core.images import resize, to_float, to_uint8
-from gan_core.metrics.extractors.base import Extractor, at_side, sha256
-from gan_core.metrics.extractors.weights import download, file_digest, read_state
+from gan_core.metrics.features import Extractor, at_side, sha256
+from studio.evaluate.extractors.weights import download, file_digest, read_state
 
 _BATCH = 16
 

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 from gan_core import files
 from gan_core.config import Settings
 from gan_core.errors import UserError, why
-from gan_core.hub.client import parse_name
+from gan_core.hub import parse_name
 from gan_core.train.run import runs_root
 
 ORIGIN = "origin.json"
@@ -82,6 +82,27 @@ def find_stored(name: str) -> Stored | None:
     elif re.fullmatch(r"[0-9a-f]{7,40}", wanted.revision):
         asked += [s for s in of_repo if s.origin.commit.startswith(wanted.revision)]
     return next(iter(asked), None)
+
+
+def find_model(name: str) -> Path | None:
+    """The folder of a generator that is called so here: a run, or a model from elsewhere (`registry.MODELS`).
+
+    Raises `UserError` for one of the Hub's that has not been fetched.
+    """
+    from gan_core.model import is_model  # PyTorch: whoever only lists what is here does without
+
+    run = runs_root() / name
+    for folder in (run / "generator", run):
+        if is_model(folder):
+            return folder
+    if found := find_stored(name):
+        return found.folder
+    if parse_name(name):
+        raise UserError(
+            f"{name!r} is neither a model folder nor a run with a generator. To fetch it from the Hub first: "
+            f"python -m gan_core pull {name}"
+        )
+    return None
 
 
 @contextmanager

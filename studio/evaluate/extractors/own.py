@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gan_core.errors import UserError
-from gan_core.metrics.extractors.base import Extractor, at_side, sha256
-from gan_core.metrics.extractors.weights import file_digest
+from gan_core.metrics.features import Extractor, at_side, sha256
+from studio.evaluate.extractors.weights import file_digest
 
 TORCHSCRIPT = (".pt", ".ts", ".torchscript")
 ONNX = ".onnx"

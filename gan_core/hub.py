@@ -1,4 +1,4 @@
-"""Hugging Face's client, set up in one place; its errors in plain words; and what a file must be to be trusted.
+"""The Hugging Face Hub: its client, set up in one place; its errors in plain words; files that are what it declares.
 
 The token is the client's own business: it finds it in `HF_TOKEN`, where Streamlit also puts what its secrets hold, or
 where `hf auth login` left it. Nothing here ever holds it, so nothing here can show it, and an error never repeats
@@ -18,19 +18,52 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tqdm import tqdm
+
 from gan_core.errors import UserError, why
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 PATIENCE = 5  # seconds for an answer
-_CHUNK = 2**20
 _PART = 2**14  # bytes after which progress is told, a wish to cancel is heard, and a cut connection is taken up
 _T = TypeVar("_T")
 
 
 class Unreachable(UserError):
     """The Hub gives no answer: what lies on this computer is all there is."""
+
+
+@dataclass(frozen=True)
+class HubName:
+    """`owner/name[@revision]`: a branch, a tag or a commit; without one the newest."""
+
+    repo: str
+    revision: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.repo}@{self.revision}" if self.revision else self.repo
+
+
+_WORD = r"[A-Za-z0-9](?:[\w.-]{0,94}\w)?"
+_NAME = re.compile(
+    rf"(?:https?://[\w.:-]+/)?(?P<repo>{_WORD}/{_WORD})(?:(?:@|/tree/)(?P<revision>[\w][\w./-]{{0,200}}))?/?", re.ASCII
+)
+
+
+def parse_name(text: str) -> HubName | None:
+    """`owner/name[@revision]`, or the address of a model's page; None where it is neither."""
+    found = _NAME.fullmatch(text.strip())
+    if not found or ".." in found[0] or "--" in found["repo"]:
+        return None
+    return HubName(found["repo"], found["revision"])
+
+
+def hub_name(text: str) -> HubName:
+    """As `parse_name`. Raises `UserError` where the text names no model."""
+    if name := parse_name(text):
+        return name
+    raise UserError(f"{text[:100]!r} names no model on the Hub: write OWNER/NAME or OWNER/NAME@REVISION.")
 
 
 @dataclass(frozen=True)
@@ -83,9 +116,7 @@ def is_sound(path: Path, file: RemoteFile) -> bool:
     else:
         return False
     with path.open("rb") as f:
-        while chunk := f.read(_CHUNK):
-            h.update(chunk)
-    return h.hexdigest() == expected
+        return hashlib.file_digest(f, lambda: h).hexdigest() == expected
 
 
 @contextmanager
@@ -163,36 +194,47 @@ def within(seconds: float, work: Callable[[], _T]) -> _T:
         ) from None
 
 
-# -- names ------------------------------------------------------------------------------------------------------------
+def fetch(
+    name: HubName, commit: str, file: RemoteFile, folder: Path, report: Callable[[int], None] = lambda n: None
+) -> None:
+    """Downloads a file into the folder and checks it, bit for bit; `report` gets the bytes as they come.
+
+    Raises `UserError` where it is not what the Hub declares, or cannot be had.
+    """
+    client = api()
+    arrived = 0
+
+    def count(n: int) -> None:  # negative where the client begins again
+        nonlocal arrived
+        arrived += n
+        if arrived > file.size:
+            raise UserError(f"The Hub sends more of {file.name} than it declares. Nothing was kept.")
+        report(n)
+
+    with explained(name.repo, name.revision):
+        path = Path(
+            client.hf_hub_download(
+                name.repo,
+                file.name,
+                revision=commit,
+                local_dir=folder,
+                etag_timeout=PATIENCE,
+                tqdm_class=_meter(count),
+            )
+        )
+    if path.stat().st_size != file.size or not is_sound(path, file):
+        path.unlink()
+        raise UserError(f"{file.name} of {name} arrived damaged: it is not what the Hub declares. Try again.")
 
 
-@dataclass(frozen=True)
-class HubName:
-    """`owner/name[@revision]`: a branch, a tag or a commit; without one the newest."""
+def _meter(count: Callable[[int], None]) -> type[tqdm]:
+    """The client's way to say how far it is: the class of its progress bar."""
 
-    repo: str
-    revision: str | None = None
+    class Meter(tqdm):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(disable=True)
 
-    def __str__(self) -> str:
-        return f"{self.repo}@{self.revision}" if self.revision else self.repo
+        def update(self, n: float | None = 1) -> None:
+            count(int(n or 0))
 
-
-_WORD = r"[A-Za-z0-9](?:[\w.-]{0,94}\w)?"
-_NAME = re.compile(
-    rf"(?:https?://[\w.:-]+/)?(?P<repo>{_WORD}/{_WORD})(?:(?:@|/tree/)(?P<revision>[\w][\w./-]{{0,200}}))?/?", re.ASCII
-)
-
-
-def parse_name(text: str) -> HubName | None:
-    """`owner/name[@revision]`, or the address of a model's page; None where it is neither."""
-    found = _NAME.fullmatch(text.strip())
-    if not found or ".." in found[0] or "--" in found["repo"]:
-        return None
-    return HubName(found["repo"], found["revision"])
-
-
-def hub_name(text: str) -> HubName:
-    """As `parse_name`. Raises `UserError` where the text names no model."""
-    if name := parse_name(text):
-        return name
-    raise UserError(f"{text[:100]!r} names no model on the Hub: write OWNER/NAME or OWNER/NAME@REVISION.")
+    return Meter
