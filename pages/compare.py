@@ -37,7 +37,7 @@ def from_link(name: str, pattern: str) -> str:
 left, right = st.columns(2, gap="medium")
 with right, st.container(border=True):
     st.markdown("**Real**")
-    source = sources.image_source("From", [sources.PHANTOM, sources.FOLDER, sources.UPLOAD], "real")
+    source = sources.image_source("From", "real", first=sources.PHANTOM)
 with left, st.container(border=True):
     st.markdown("**Synthetic**")
     entry = models.choose(offered, key="model", bind="query-params")
@@ -59,13 +59,11 @@ with choosing, st.container(horizontal=True, vertical_alignment="bottom"):
         truncation = models.variety()
 if model.class_names and not shared:
     st.caption("The real images do not have the model's classes, so neither side can be held to one.")
-if state["real-kind"] != sources.UPLOAD:  # of an upload it has been told
-    sources.left_out(dataset.skipped)
 
 choice = compare.Choice(model.digest, dataset.fingerprint, chosen, n, seed, truncation)
 found = compare.both(choice, model, dataset)
 if found.real.kind == "phantom":
-    st.caption(STAND_INS)
+    st.caption(f":material/info: A rehearsal. {STAND_INS}")
 if len(found.real) < n:
     st.caption(f"Such real images: {len(found.real):,}. So there are as few synthetic ones.")
 

@@ -22,6 +22,11 @@ NONE = "none"
 OFF = "Training is turned off on this server. Run the studio on your own computer to train."
 
 
+def hosted() -> bool:
+    """Whether others than the computer's owner come here, and nobody may see what another has brought."""
+    return bool(os.environ.get(FOLDERS_ENV))
+
+
 def folders_offered() -> bool:
     """Whether a visitor may name any folder of this computer."""
     return os.environ.get(FOLDERS_ENV, "") != NONE

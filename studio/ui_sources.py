@@ -1,11 +1,13 @@
-"""Where real images come from: what a person uploads, and how the images were understood before they are used."""
+"""Where real images come from: made by the program, remembered, in a folder, uploaded or from the Hub; and how they
+were understood before they are used."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +17,21 @@ import streamlit as st
 from gan_core import data, images
 from gan_core.data.decode import Fit
 from gan_core.errors import UserError
-from studio import uploads
-from studio.data import survey
-from studio.data.options import Question, with_options
+from studio import ui_hub, uploads
+from studio.data import library, survey
+from studio.data.library import Remembered
+from studio.data.options import Question, split_options, with_options
 from studio.data.sources import absolute_source, is_named
-from studio.hosting import check_labels, folders_offered, visitor_source
+from studio.hosting import check_labels, folders_offered, hosted, visitor_source
 from studio.text import plain
+from studio.ui_visitor import owner
 
-FOLDER, UPLOAD, PHANTOM, NONE = "Folder", "Upload", "Phantom knees", "None"
+FOLDER, UPLOAD, HUB, REMEMBERED = "Folder", "Upload", "From the Hub", "Remembered"
+PHANTOM, NONE = "Phantom knees", "None"
 PHANTOMS = "phantom:2000"
 PREVIEW = 12  # images shown before a start
 LISTED = 200  # files left out
+KINDS: dict[library.Kind, str] = {"folder": "Folder", "upload": "Upload", "hub": "From the Hub"}
 FOLDERS = {"": "As found", "classes": "Classes", "patients": "Patients", "none": "Neither"}
 
 
@@ -58,6 +64,68 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
         place.empty()
 
 
+# Steps between the choice of a source and the first look at it, such as finding the knees of whole films: functions of
+# (source, key) that draw what they ask, and give the source to go on with, "" while that is open.
+STEPS: list[Callable[[str, str], str]] = []
+
+
+def choose(
+    label: str, key: str, made: Mapping[str, tuple[str, str]], *, first: str = "", before: str = "", again: bool = True
+) -> str:
+    """Asks where images come from: the source, "" while nothing is said.
+
+    Args:
+        made: what needs nobody's images: the source, and a sentence on it, by name.
+        first: what is chosen at first; else `FOLDER`, or `UPLOAD` where a host shows none.
+        before: the folder named the last time.
+        again: whether at first to choose what was brought in this session, on whichever page.
+
+    Raises:
+        UserError: if this server does not allow what is named.
+    """
+    shown = folders_offered()
+    kinds = [*made, REMEMBERED, *([FOLDER, HUB] if shown else []), UPLOAD]
+    if again and st.session_state.get("brought"):
+        first = REMEMBERED
+    kind = st.segmented_control(
+        label,
+        kinds,
+        default=first or (FOLDER if shown else UPLOAD),
+        required=True,
+        key=f"{key}-kind",
+        persist_state="page",
+        wrap=True,
+    )
+    if kind in made:
+        source, note = made[kind]
+        if note:
+            st.caption(note)
+        return source
+    asks = {
+        REMEMBERED: lambda: _remembered(key),
+        FOLDER: lambda: _folder(key, before),
+        HUB: lambda: visitor_source(ui_hub.data_set(key)),
+        UPLOAD: lambda: uploaded(key),
+    }
+    source = asks[kind or REMEMBERED]()
+    for step in STEPS:
+        source = step(source, key) if source else ""
+    return source
+
+
+def _folder(key: str, before: str) -> str:
+    path = st.text_input(
+        "Folder, zip or DICOM file on the computer that runs this",
+        before,
+        placeholder="/data/knees/val",
+        key=f"{key}-path",
+        help="A folder of images, or one folder for each class. PNG, JPEG, TIFF and DICOM, also in a zip. Or the name "
+        "of a set that needs no folder, such as digits or phantom:500.",
+        persist_state="page",
+    )
+    return visitor_source(path)
+
+
 def uploaded(key: str) -> str:
     """Asks for files: the source that they are kept as; "" while there are none."""
     files = st.file_uploader(
@@ -69,30 +137,96 @@ def uploaded(key: str) -> str:
     st.caption(
         "What you upload stays on the computer that runs this: as long as a training or an evaluation uses it, and a "
         "day where none does."
+        if hosted()
+        else "What you upload is kept in the folder of the runs until you remove it under Remembered, so that it need "
+        "not be uploaded again."
     )
     return _kept([(file.file_id, file.name, file.getvalue) for file in files]) if files else ""
 
 
-def image_source(label: str, kinds: list[str], key: str, before: str = "", phantoms: str = "") -> str:
-    """A source as the person names it; "" while nothing is. `before` is the folder named the last time."""
-    kinds = [kind for kind in kinds if kind != FOLDER or folders_offered()]
-    kind = st.segmented_control(label, kinds, default=kinds[0], required=True, key=f"{key}-kind", persist_state="page")
-    if kind == PHANTOM:
-        st.caption("Drawn from physics by this program, with no patient: they stand in for films.")
-        return phantoms or PHANTOMS
-    if kind == FOLDER:
-        path = st.text_input(
-            "Folder, zip or DICOM file on the computer that runs this",
-            before,
-            placeholder="/data/knees/val",
-            key=f"{key}-path",
-            help="Or the name of a set that needs no folder, such as digits or phantom:500.",
+def image_source(label: str, key: str, *, first: str = "", before: str = "", phantoms: str = "") -> str:
+    """Real images, or phantoms for a rehearsal, looked at: as `choose`, which says what the rest means."""
+    note = "Drawn from physics by this program, with no patient: they stand in for films, and this is a rehearsal."
+    made = {PHANTOM: (phantoms or PHANTOMS, note)}
+    return understood(choose(label, key, made, first=first, before=before), key)
+
+
+# -- what was brought before ------------------------------------------------------------------------------------------
+
+
+def remember(source: str, read: str, key: str, count: int) -> None:
+    """Keeps for the next time that `source` is used here, read as `read`, if it is a person's."""
+    if is_named(source) and not source.startswith("hf:"):
+        return
+    state = st.session_state
+    used: dict[str, str] = state.setdefault(
+        "used", {}
+    )  # what each place uses: to be remembered once, not at each rerun
+    if used.get(key) == read:
+        return
+    kind: library.Kind = "hub" if source.startswith("hf:") else "upload" if uploads.holds(source) else "folder"
+    try:
+        library.remember(owner(), read, kind, count)
+    except UserError as error:  # the images can be used all the same
+        st.warning(plain(str(error)))
+        return
+    used[key] = read
+    state.brought = True
+
+
+def _remembered(key: str) -> str:
+    """Lets a person choose among what they have brought, and remove it."""
+    known = {r.source: r for r in library.remembered(owner())}
+    if not known:
+        st.caption("Nothing yet. What you bring once, from a folder, by upload or from the Hub, is here the next time.")
+        return ""
+    place = st.container(horizontal=True, vertical_alignment="bottom")
+    with place:
+        chosen = st.selectbox(
+            "Brought before",
+            list(known),
+            key=f"{key}-remembered",
+            format_func=lambda source: _titled(known[source]),
             persist_state="page",
         )
-        return understood(visitor_source(path), key)
-    if kind == UPLOAD:
-        return understood(uploaded(key), key)
-    return ""
+    one = known[chosen]
+    with place, st.popover("Remove", icon=":material/delete:"):
+        st.write(f"Forget {plain(one.name)}? {_what_stays(one)}")
+        st.button("Remove", type="primary", key=f"{key}-remove", on_click=_remove, args=(one,))
+    where = {"folder": one.source if folders_offered() else "", "upload": "", "hub": one.source.removeprefix("hf:")}
+    told = [
+        f"{KINDS[one.kind]}, brought {_day(one)}",
+        plain(where[one.kind]),
+        f"licence {plain(one.licence)}" if one.licence else "",
+    ]
+    st.caption(" · ".join(filter(None, told)))
+    return visitor_source(chosen) if one.kind != "upload" else chosen
+
+
+def _titled(one: Remembered) -> str:
+    count = f"{one.count:,} images" if one.count != 1 else "1 image"
+    return f"{one.name} · {count}" if one.count else one.name
+
+
+def _day(one: Remembered) -> str:
+    when = datetime.fromisoformat(one.brought)
+    return f"{when.day} {when:%B %Y}"
+
+
+def _what_stays(one: Remembered) -> str:
+    if one.kind == "folder":
+        return "The folder itself stays as it is."
+    if one.kind == "hub":
+        return "What was fetched stays in the Hub's cache on this computer."
+    return "The uploaded files are deleted, unless a training or an evaluation still uses them."
+
+
+def _remove(one: Remembered) -> None:
+    library.forget(owner(), one.source)
+    uploads.forget([one.source])
+    if one.kind == "upload":  # whoever uploads it again means it; a folder's name may still stand on another page
+        used: dict[str, str] = st.session_state.get("used", {})
+        st.session_state.used = {key: read for key, read in used.items() if split_options(read)[0] != one.source}
 
 
 # -- how images are read ----------------------------------------------------------------------------------------------
@@ -109,10 +243,10 @@ def answered(source: str, key: str) -> str:
 
 
 def _answers(source: str, key: str) -> dict[str, str]:
-    """What has been said of how `source` is read; another source is read as it is found."""
+    """What has been said of how `source` is read, now or the last time; another source is read as it is found."""
     kept = st.session_state.setdefault("read_as", {})
     if kept.get(key, {}).get("source") != source:
-        kept[key] = {"source": source, "said": {}}
+        kept[key] = {"source": source, "said": library.read_as(owner(), source)}
     return kept[key]["said"]
 
 
@@ -145,7 +279,8 @@ def set_right(source: str, key: str, splits: Sequence[str] = ()) -> None:
 
     with st.expander("Not right? Change how they are read", icon=":material/rule:", expanded=bool(said)):
         if splits:
-            names = {"": "The training images", "all": "All of them", **{name: name for name in splits}}
+            first = "Those that were fetched" if source.startswith("hf:") else "The training images"
+            names = {"": first, "all": "All of them", **{name: name for name in splits}}
             st.selectbox("Images of", list(names), format_func=names.__getitem__, **widget("split"))
         st.selectbox("The folders are", list(FOLDERS), format_func=FOLDERS.__getitem__, **widget("folders"))
         if folders_offered():
@@ -184,8 +319,8 @@ def told(said: Sequence[str]) -> None:
 
 
 def understood(source: str, key: str) -> str:
-    """Looks at all images and shows what they were taken for: the source, read as the person says; "" while it cannot
-    be used or something is to be answered. What is made by the program needs no such look."""
+    """Looks at all images, shows what they were taken for and remembers them: the source, read as the person says; ""
+    while it cannot be used or something is to be answered. What is made by the program needs no such look."""
     if not source or (is_named(source) and not source.startswith("hf:")):
         return source
     try:
@@ -205,6 +340,7 @@ def understood(source: str, key: str) -> str:
         left_out([data.Skipped(**s) for s in found["skipped"]])
         odd(asked, found)
         set_right(source, key, list(found["splits"]))
+    remember(source, asked, key, found["count"])
     return asked
 
 

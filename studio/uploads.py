@@ -1,4 +1,5 @@
-"""Images that people upload: kept as long as a run or an evaluation uses them, and a day where none does.
+"""Images that people upload: kept as long as a run, an evaluation or a library of sources uses them, and a day where
+none does. A visitor's library forgets them a day after they were last used, so on a host it comes to the same.
 
 Each upload is a folder of its own in `uploads/` beside the runs, named by its content: the files in `upload/`, and what
 is decoded of them, which so goes with them.
@@ -19,6 +20,7 @@ from gan_core.errors import UserError, why
 from gan_core.files import staging
 from gan_core.job import Job, runs_root
 from gan_core.train.run import list_runs
+from studio.data import library
 from studio.data.options import split_options
 from studio.evaluate.folder import EvaluationFolder
 
@@ -88,8 +90,16 @@ def forget(sources: Sequence[str]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def holds(source: str) -> bool:
+    """Whether a source is an upload."""
+    return _folder(source) is not None
+
+
 def sweep() -> None:
-    """Removes all uploads which nothing uses and nobody has brought for a day."""
+    """Removes all uploads which nothing uses and nobody has brought for a day, and what visitors' libraries say of
+    them."""
+    at_work = _of_jobs() - {None}
+    library.expire(_UNUSED_SECONDS, keep=lambda source: _folder(source) in at_work)
     with suppress(OSError):
         old = [p for p in _root().iterdir() if p.stat().st_mtime < time.time() - _UNUSED_SECONDS]
         forget([str(p / FILES) for p in old])
@@ -100,6 +110,10 @@ def _root() -> Path:
 
 
 def _used() -> set[Path | None]:
+    return _of_jobs() | {_folder(known.source) for _, known in library.everything()}
+
+
+def _of_jobs() -> set[Path | None]:
     jobs: list[Job] = [*list_runs(), *EvaluationFolder.all()]
     return {_folder(source) for job in jobs for source in of(job)}
 

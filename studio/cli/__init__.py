@@ -12,7 +12,21 @@ import typer
 
 from gan_core import __version__
 from gan_core.errors import UserError, no_utf8, printable, why
-from studio.cli import compare, describe, explore, export, hub, jobs, lineup, look, measure, study, toy, training  # noqa: F401  (they add their verbs)
+from studio.cli import (  # noqa: F401  (they add their verbs)
+    compare,
+    describe,
+    explore,
+    export,
+    hub,
+    jobs,
+    lineup,
+    look,
+    measure,
+    sources,
+    study,
+    toy,
+    training,
+)
 from studio.cli.common import app
 
 

@@ -15,7 +15,7 @@ from studio.evaluate.metrics import METRICS, quick
 from studio.jobs.ui_view import start_button
 from studio.models import ui_models as models
 from studio.text import plain
-from studio.ui_sources import FOLDER, NONE, PHANTOM, UPLOAD, image_source
+from studio.ui_sources import NONE, choose, image_source, understood
 
 MISSING: dict[Need, str] = {  # what a metric needs and there is not
     "knees": "Only for models of knees with KL grades",
@@ -69,8 +69,10 @@ def _images() -> tuple[str, str]:
     """The real images, and others for the floor."""
     last = _last()
     st.subheader("2. Real images")
-    data = image_source("Held against", [FOLDER, UPLOAD, PHANTOM], "data", last.data if last else "")
-    reference = image_source("Reference", [FOLDER, UPLOAD, NONE], "reference", last.reference if last else "")
+    data = image_source("Held against", "data", before=last.data if last else "")
+    none = {NONE: ("", "")}  # what was brought last are the real images, and these must be others
+    reference = choose("Reference", "reference", none, before=last.reference if last else "", again=False)
+    reference = understood(reference, "reference")
     st.caption(
         "The reference shows other patients than the real images: how far real lies from real is the floor for every "
         "figure. With one of the two being what the model learnt from, copies can be told. Without a reference the "

@@ -7,13 +7,12 @@ from urllib.parse import urlsplit, urlunsplit
 import streamlit as st
 
 from gan_core.errors import UserError
-from studio import uploads
 from studio.models import ui_models as models
 from studio.study import store
 from studio.study.make import SIZES, make_set
 from studio.study.store import MAX_NAME, Kind, StudySet
 from studio.text import plain
-from studio.ui_sources import FOLDER, PHANTOM, UPLOAD, image_source, progress
+from studio.ui_sources import PHANTOM, image_source, progress
 
 PHANTOMS = "phantom:400"
 KINDS: dict[Kind, str] = {"single": "One at a time", "pair": "In pairs"}
@@ -55,7 +54,7 @@ def new_study() -> None:
             "Can you tell a synthetic radiograph from a real one? Half of the images are real, half were made by a "
             "computer. At the end you see how many you got right, and which ones fooled you."
         )
-        source = image_source("Real images", [PHANTOM, FOLDER, UPLOAD], "study", phantoms=PHANTOMS)
+        source = image_source("Real images", "study", first=PHANTOM, phantoms=PHANTOMS)
         if source == PHANTOMS:
             st.caption("The study is then a rehearsal. For a real one, say where your films are.")
         with st.container(horizontal=True):
@@ -83,7 +82,6 @@ def new_study() -> None:
 def _make(entry: models.Entry, source: str, size: int, kind: Kind, reader: str) -> str:
     with st.spinner("Choosing the images"), progress("Reading the images") as show:
         set_id = make_set(models.loaded(entry), entry.name, source, size, kind, show)
-    uploads.forget([source])  # the study has its own copies
     return store.begin(set_id, reader)
 
 

@@ -16,7 +16,7 @@ from studio import ui_sources as sources
 from studio import uploads
 from studio.data.options import Question
 from studio.data.sources import is_named, stem
-from studio.hosting import OFF, folders_offered, train_minutes, visitor_source
+from studio.hosting import OFF, train_minutes, visitor_source
 from studio.jobs.ui_view import start_button
 from studio.text import plain
 
@@ -25,29 +25,18 @@ NAMED = {
     "Digits": ("digits", "1,797 handwritten digits that come with scikit-learn. Learns in a minute or two."),
     "Fashion-MNIST": ("fashion-mnist", "70,000 small pictures of clothing; fetched once from the internet."),
 }
-FOLDER, UPLOAD = "Folder", "Upload"
 FITS: dict[str, Fit] = {"Cut the edges": "crop", "Add black": "pad"}
 CLASSES = 20  # named at most
 RESOLUTIONS = (28, 32, 64, 96, 126, 128, 256, 800)
 
 
-def _source() -> tuple[str, str] | None:
-    """What the person chose to train on, and a name for it; None while nothing is."""
-    kinds = [*NAMED, *([FOLDER] if folders_offered() else []), UPLOAD]
-    kind = st.segmented_control("Images", kinds, default="Phantom knees", required=True, wrap=True)
-    if kind in NAMED:
-        source, note = NAMED[kind]
-        st.caption(note)
-        return source, source.split(":")[0]
-    if kind == FOLDER:
-        path = st.text_input(
-            "Folder, zip or DICOM file on the computer that runs this",
-            placeholder="/data/knees/train",
-            help="A folder of images, or one folder for each class. PNG, JPEG, TIFF and DICOM, also in a zip.",
-        ).strip()
-        return (visitor_source(path), stem(path)) if path else None
-    source = sources.uploaded("train")
-    return (source, "upload") if source else None
+def _name(source: str) -> str:
+    """A short name for a run that learns from a source."""
+    if uploads.holds(source):
+        return "upload"
+    if source.startswith("hf:"):
+        return stem(source.partition("@")[0])
+    return source.partition(":")[0] if is_named(source) else stem(source)
 
 
 def _show(found: sources.Summary, source: str) -> Any:
@@ -159,29 +148,30 @@ def new_training() -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader("1. Images")
-        source = _source()
+        source = sources.choose("Images", "train", NAMED, first="Phantom knees")
         with st.container(horizontal=True):
             resolution = st.selectbox("Side in pixels", RESOLUTIONS, index=RESOLUTIONS.index(64), key="side", width=140)
             shape = st.segmented_control("If not square", list(FITS), default="Cut the edges", required=True)
             fit = FITS[shape]
-        if source is None:
+        if not source:
             st.info("Say where the images are, and you will see them here before anything starts.")
             return
         try:
-            read = sources.answered(source[0], "train")
+            read = sources.answered(source, "train")
             found = sources.summary(read, resolution, fit)
         except Question as error:
-            sources.question(error, source[0], "train")
+            sources.question(error, source, "train")
             return
         except UserError as error:
-            uploads.forget([source[0]])
+            uploads.forget([source])
             st.error(plain(str(error)))
-            sources.forget_answers(source[0], "train")
+            sources.forget_answers(source, "train")
             return
-        place = _show(found, source[0])
+        place = _show(found, source)
+        sources.remember(source, read, "train", found.count)
     with right:
-        _recipe_and_start(read, source[1], resolution, fit, found)
-    if not is_named(source[0]):
+        _recipe_and_start(read, _name(source), resolution, fit, found)
+    if not is_named(source):
         with place:  # last: the form need not wait for it
             sources.odd(read)
 

@@ -1,0 +1,192 @@
+"""Real images from the Hugging Face Hub: searched for, seen with size and licence, then fetched. Nobody is asked before
+a button is pressed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import streamlit as st
+
+from gan_core.errors import UserError
+from gan_core.files import size_text
+from studio.data import hub
+from studio.data.downloads import Download, dismiss, downloads, start
+from studio.data.options import ALL
+from studio.models.ui_list import card
+from studio.text import plain
+from studio.ui_visitor import owner
+
+MOST_ASKED = 200  # letters
+
+
+def data_set(key: str) -> str:
+    """Asks for a data set and fetches it: the source, pinned to its commit; "" while it is not here."""
+    state: dict[str, Any] = st.session_state.setdefault(f"{key}-hub", {})
+    with st.form(f"{key}-hub-form", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input(
+            "Search the Hub, or name a data set",
+            placeholder="knee radiograph, or owner/name",
+            max_chars=MOST_ASKED,
+            key=f"{key}-hub-text",
+            help="Or owner/name:split, owner/name@revision, or the address of its page. You see what it is before "
+            "anything of it is fetched.",
+        ).strip()
+        asked = st.form_submit_button("Ask the Hub", icon=":material/search:")
+    if asked and text:
+        state.clear()
+        _ask(state, text)
+    if not state:
+        _known(state, key)
+    else:
+        st.button(
+            "Public sets", key=f"{key}-hub-back", icon=":material/arrow_back:", type="tertiary", on_click=state.clear
+        )
+    if "hits" in state:
+        _hits(state, key)
+    if error := state.get("error"):
+        st.error(plain(error))
+    if "offer" not in state:
+        _watch(downloads(owner()))
+        return ""
+    return _offer(state["offer"], key)
+
+
+def _ask(state: dict[str, Any], text: str) -> None:
+    """Puts what the Hub says of a name, or has found for words, into `state`."""
+    with st.spinner("Asking the Hub"):
+        try:
+            if hub.names_one(text):
+                state["offer"] = hub.look(text)
+            else:
+                state["hits"] = hub.search(text)
+        except UserError as error:
+            state["error"] = str(error)
+
+
+def _choose(state: dict[str, Any], text: str) -> None:
+    for name in ("offer", "error"):
+        state.pop(name, None)
+    _ask(state, text)
+
+
+def _known(state: dict[str, Any], key: str) -> None:
+    """Public sets by name, with what is known of them before the Hub is asked."""
+    st.caption("Nothing is asked of the Hub before you press a button. Public sets of radiographs:")
+    for known in hub.KNOWN:
+        st.button(
+            known.title,
+            key=f"{key}-hub-{known.source}",
+            icon=":material/travel_explore:",
+            type="tertiary",
+            on_click=_choose,
+            args=(state, known.source),
+        )
+        st.caption(known.about)
+
+
+def _hits(state: dict[str, Any], key: str) -> None:
+    hits = {hit.repo: hit for hit in state["hits"]}
+    if not hits:
+        st.info("The Hub finds no data set for these words. Try fewer, or name one as owner/name.")
+        return
+
+    def said(repo: str) -> str:
+        hit = hits[repo]
+        return " · ".join(filter(None, (repo, hit.licence or "no licence stated", hit.size)))
+
+    chosen = st.selectbox(
+        f"Found: {len(hits)}, those fetched most first",
+        list(hits),
+        index=None,
+        format_func=said,
+        placeholder="Choose one to see what it is",
+        key=f"{key}-hub-hit",
+    )
+    if chosen and state.get("looked") != chosen:
+        state["looked"] = chosen
+        _choose(state, chosen)
+
+
+def _offer(offer: hub.Offer, key: str) -> str:
+    """What it is; then the button, how far it is, or the source."""
+    with st.container(border=True):
+        st.markdown(f"**{plain(offer.repo)}**  \nLicence: **{plain(offer.licence or 'not stated')}**")
+        if not offer.licence:
+            st.warning("Ask its owner before you use it.", icon=":material/gavel:")
+        if offer.gated:
+            st.caption(":material/lock: Gated: its owner must let you in, and HF\\_TOKEN must hold your token.")
+        elif offer.private:
+            st.caption(":material/lock: Private: opened with the token of this computer.")
+        with st.expander("Its card", icon=":material/description:"):
+            card(offer.card)
+        names = {"": "The training images, or all" if len(offer.parts) > 2 else "All of them", ALL: "All of them"}
+        parts = [part for part in offer.parts if part != ALL or len(offer.parts) > 2]
+        part = st.selectbox(
+            "Images of",
+            parts,
+            index=parts.index(offer.asked),
+            format_func=lambda p: f"{names.get(p, p)} · {size_text(offer.sizes[p])}",
+            key=f"{key}-hub-part-{offer.repo}",
+        )
+        mine = [d for d in downloads(owner()) if d.offer.source(d.part) == offer.source(part)]
+        here = offer.is_here(part)
+
+        def offered() -> None:
+            if here or any(d.running for d in mine):
+                return
+            files = len(offer.needed(part))
+            said = f"{files:,} files" if files != 1 else "1 file"
+            st.caption(f"{said} at commit {offer.commit[:12]}. Each is checked, and no code of it runs.")
+            too_large = offer.sizes[part] > hub.MAX_HUB_BYTES
+            if too_large:
+                st.warning(f"At most {size_text(hub.MAX_HUB_BYTES)} are fetched. Choose a part of it.")
+            if st.button(
+                f"Fetch it ({size_text(offer.sizes[part])})",
+                type="primary",
+                icon=":material/download:",
+                key=f"{key}-hub-fetch",
+                disabled=too_large,
+            ):
+                start(owner(), offer, part)
+                st.rerun(scope="app")
+
+        _watch([d for d in mine if not d.source], offered)
+        if here:
+            for download in mine:
+                if download.source:  # it need not be told once more
+                    dismiss(download)
+            st.markdown(":material/check: It is on this computer.")
+    return offer.source(part) if here else ""
+
+
+def _watch(found: list[Download], offer: Callable[[], None] = lambda: None) -> None:
+    """Downloads and how far they are; they go on when the page is left. Below them what `offer` draws."""
+    running = [download for download in found if download.running]
+
+    @st.fragment(run_every=timedelta(seconds=1) if running else None)
+    def live() -> None:
+        for download in found:
+            _download(download)
+        offer()
+        if any(not download.running for download in running):
+            st.rerun(scope="app")
+
+    live()
+
+
+def _download(download: Download) -> None:
+    name = plain(download.offer.repo)
+    key = f"{download.offer.source(download.part)}-{download.ident}"
+    if download.running:
+        st.progress(min(1.0, download.done / max(1, download.total)), f"**{name}** · {plain(download.text())}")
+        st.button("Cancel", icon=":material/close:", key=f"cancel-{key}", on_click=download.cancel)
+        return
+    if download.source:
+        st.success(f"{name} is here: it is under Remembered, on every page.", icon=":material/check:")
+    elif download.message:
+        st.error(f"{name}: {plain(download.message)}")
+    else:
+        st.info(f"{name}: cancelled. Files that had arrived whole are not fetched again.")
+    st.button("Close", icon=":material/close:", key=f"close-{key}", on_click=dismiss, args=(download,))
