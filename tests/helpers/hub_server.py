@@ -11,7 +11,7 @@ from base64 import b64decode
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
@@ -123,6 +123,8 @@ class _Handler(BaseHTTPRequestHandler):
         parts = path.strip("/").split("/")
         if parts[0] == "cdn":
             return self.send(self.hub.repos["/".join(parts[1:4])], "/".join(parts[4:]))
+        if parts[0] == "api" and len(parts) == 2:
+            return self.found(parts[1], parse_qs(urlsplit(self.path).query).get("search", [""])[0])
         if parts[0] == "api":
             return self.listing(self.hub.repos.get("/".join(parts[1:4])), parts[5:])
         kind = parts.pop(0) if parts[0] == "datasets" else "models"
@@ -137,6 +139,18 @@ class _Handler(BaseHTTPRequestHandler):
             return self.answer(404, X_Error_Code="RevisionNotFound")
         about = {"id": "x/y", "sha": repo.commit, "private": repo.private, "gated": repo.gated and "manual"}
         return self.json({**about, "siblings": repo.siblings(), "cardData": repo.card or None})
+
+    def found(self, kind, words):
+        """What there is of a kind with all these words in its name."""
+        names = [key.partition("/")[2] for key in self.hub.repos if key.startswith(f"{kind}/")]
+        return self.json(
+            [
+                {"id": name, "downloads": 7, "tags": [f"license:{licence}"] if licence else []}
+                for name in names
+                if all(word in name for word in words.split())
+                for licence in [self.hub.repos[f"{kind}/{name}"].card.get("license")]
+            ]
+        )
 
     def resolve(self, key, revision, name):
         repo = self.hub.repos.get(key)
