@@ -47,7 +47,7 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("KNEE_GAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv(hosting.FOLDERS_ENV, raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hf"))
-    monkeypatch.setattr("studio.evaluate.ui_form.PHANTOMS", "phantom:60")
+    monkeypatch.setattr("studio.ui_sources.PHANTOMS", "phantom:60")
     yield
     for download in downloads.downloads(HERE):
         download.cancel()

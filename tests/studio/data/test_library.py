@@ -26,7 +26,7 @@ def runs(tmp_path, monkeypatch):
     monkeypatch.setenv("KNEE_GAN_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("KNEE_GAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv(hosting.FOLDERS_ENV, raising=False)
-    monkeypatch.setattr("studio.evaluate.ui_form.PHANTOMS", "phantom:60")
+    monkeypatch.setattr("studio.ui_sources.PHANTOMS", "phantom:60")
     return tmp_path / "runs"
 
 
