@@ -3,8 +3,8 @@
 import pytest
 from browsing import BROWSER, expect, in_each_window, see
 from hub_server import Repo, hub_fixture  # noqa: F401
+from made_data_set import FILES, png
 from serving import serving
-from test_pages_hub_data import FILES, png
 
 pytestmark = BROWSER
 

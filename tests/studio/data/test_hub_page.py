@@ -4,11 +4,12 @@ import io
 import json
 import time
 
+import app_page
 import numpy as np
 import pytest
+from app_page import told as texts
 from hub_server import TOKEN, Repo, hub_fixture  # noqa: F401
-from PIL import Image
-from streamlit.testing.v1 import AppTest
+from made_data_set import CARD, FILES, png
 
 from gan_core.errors import UserError
 from studio import hosting
@@ -17,28 +18,12 @@ from studio.data import hub as data_sets
 from studio.data.library import HERE
 
 NAME = "lab/knees"
-CARD = b"---\nlicense: cc-by-4.0\n---\n# Knees\nFilms of the lab. ![x](https://example.org/x.png)\n"
-
-
-def png(value):
-    out = io.BytesIO()
-    noise = np.random.default_rng(value).integers(0, 256, (64, 64), np.uint8)
-    Image.fromarray(noise).save(out, "PNG")
-    return out.getvalue()
 
 
 def arrays(**values):
     out = io.BytesIO()
     np.savez(out, **values)
     return out.getvalue()
-
-
-FILES = {"README.md": CARD} | {
-    f"{split}/{grade}/{i}.png": png(10 * grade + i)
-    for split, n in (("train", 3), ("test", 2))
-    for grade in range(2)
-    for i in range(n)
-}
 
 
 @pytest.fixture(autouse=True)
@@ -61,9 +46,7 @@ def knees(hub):
 
 
 def page(name="train"):
-    at = AppTest.from_file("../studio/ui_main.py", default_timeout=60)
-    at.switch_page(f"../pages/{name}.py")
-    at.run()
+    at = app_page.page(name)
     next(group for group in at.segmented_control if "From the Hub" in group.options).set_value("From the Hub").run()
     assert not at.exception
     return at
@@ -82,11 +65,6 @@ def button(at, label):
 
 def box(at, label):
     return next(b for b in at.selectbox if b.label.startswith(label))
-
-
-def texts(at):
-    kinds = ("markdown", "caption", "info", "warning", "error", "success")
-    return " ".join(str(e.value) for kind in kinds for e in at.get(kind)).replace("\\", "")
 
 
 def until(true):
@@ -133,7 +111,7 @@ def test_found_by_words_seen_fetched_used_and_remembered(hub, knees):
     assert (one.name, one.licence, one.count) == (NAME, "cc-by-4.0", 6)
     assert one.source == f"hf:{NAME}@{knees.commit}"
     hub.seen.clear()
-    again = AppTest.from_file("../pages/train.py", default_timeout=60).run()
+    again = app_page.page("train")
     again = again.segmented_control[0].set_value("Remembered").run()
     assert "6 images" in texts(again)
     assert hub.seen == []  # at its commit it is what it was: nobody is asked again
@@ -197,7 +175,7 @@ def test_what_names_nothing_is_told(hub, knees, text):
 
 def test_a_host_that_shows_no_folders_downloads_nothing(hub, monkeypatch):
     monkeypatch.setenv(hosting.FOLDERS_ENV, "none")
-    at = AppTest.from_file("../pages/train.py", default_timeout=60).run()
+    at = app_page.page("train")
     assert "From the Hub" not in at.segmented_control[0].options
     assert {"Remembered", "Upload"} <= set(at.segmented_control[0].options)
 

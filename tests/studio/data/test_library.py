@@ -7,10 +7,13 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import app_page
 import numpy as np
 import pytest
+from app_page import told as texts
+from made_data_set import png as made
+from paths import ROOT
 from PIL import Image
-from streamlit.testing.v1 import AppTest
 
 from gan_core.errors import UserError
 from gan_core.train.run import create_run
@@ -40,20 +43,17 @@ def films(tmp_path):
 
 
 def png():
-    import io
-
-    out = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32), np.uint8)).save(out, "PNG")
-    return out.getvalue()
+    return made(0)
 
 
 def session(name="train"):
-    at = AppTest.from_file("../studio/ui_main.py", default_timeout=60)
-    return shown(at, name)
+    at = app_page.page(name)
+    assert not at.exception
+    return at
 
 
 def shown(at, name):
-    at.switch_page(f"../pages/{name}.py")
+    at.switch_page(str(ROOT / f"pages/{name}.py"))
     at.run()
     assert not at.exception
     return at
@@ -78,12 +78,6 @@ def named(at, folder):
 def brought(at):
     """The sources that are on offer as brought before."""
     return next((box.options for box in at.selectbox if box.label == "Brought before"), [])
-
-
-def texts(at):
-    return " ".join(
-        e.value.replace("\\", "") for kind in ("markdown", "caption", "info", "error") for e in at.get(kind)
-    )
 
 
 def test_a_folder_named_once_is_there_on_the_other_pages_and_the_next_time(films, untrained_run):
