@@ -219,7 +219,7 @@ def fetch(
                 revision=commit,
                 local_dir=folder,
                 etag_timeout=PATIENCE,
-                tqdm_class=_meter(count),
+                tqdm_class=meter(count),
             )
         )
     if path.stat().st_size != file.size or not is_sound(path, file):
@@ -227,7 +227,7 @@ def fetch(
         raise UserError(f"{file.name} of {name} arrived damaged: it is not what the Hub declares. Try again.")
 
 
-def _meter(count: Callable[[int], None]) -> type[tqdm]:
+def meter(count: Callable[[int], None]) -> type[tqdm]:
     """The client's way to say how far it is: the class of its progress bar."""
 
     class Meter(tqdm):

@@ -17,13 +17,11 @@ from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tqdm import tqdm
-
 from gan_core.data import cache
 from gan_core.data.source import File, in_order, is_silent, natural, on_disk, slug
 from gan_core.errors import UserError
 from gan_core.files import size_text, write_text
-from gan_core.hub import PATIENCE, RemoteFile, Unreachable, api, explained, is_sound, remote_files, within
+from gan_core.hub import PATIENCE, RemoteFile, Unreachable, api, explained, is_sound, meter, remote_files, within
 from gan_core.registry import resolve
 from studio.data import sources, tables
 from studio.data.archives import list_zip
@@ -395,23 +393,10 @@ def _download(repo: str, commit: str, file: RemoteFile, progress: Callable[[int]
         return cached
     with explained(repo, commit, "data set"):
         path = Path(
-            api().hf_hub_download(repo, file.name, revision=commit, repo_type="dataset", tqdm_class=_meter(progress))
+            api().hf_hub_download(repo, file.name, revision=commit, repo_type="dataset", tqdm_class=meter(progress))
         )
     if not is_sound(path, file):
         path.resolve().unlink()
         path.unlink(missing_ok=True)
         raise UserError(f"{file.name} of {repo} arrived damaged; try again.")
     return path
-
-
-def _meter(progress: Callable[[int], None]) -> type[tqdm]:
-    """The client's way to say how far it is: the class of its progress bar."""
-
-    class Meter(tqdm):
-        def __init__(self, **options: Any) -> None:
-            super().__init__(disable=True)
-
-        def update(self, n: float | None = 1) -> None:
-            progress(int(n or 0))
-
-    return Meter
