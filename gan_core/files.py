@@ -107,8 +107,12 @@ def read_own(path: Path, folder: Path, most: int = 2**20) -> bytes:
 
 
 def write_text(path: Path, text: str) -> None:
+    write_bytes(path, readable(text).encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     with replacing(path) as temporary:
-        temporary.write_text(readable(text), encoding="utf-8")
+        temporary.write_bytes(content)
 
 
 def overwrite(path: Path, text: str) -> None:

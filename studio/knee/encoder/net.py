@@ -20,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from gan_core.config import MAX_CLASSES, Settings
-from gan_core.files import replacing, write_text
+from gan_core.files import write_bytes, write_text
 from gan_core.images import resize, to_float
 from gan_core.model import CARD, CONFIG, TENSORS, digest, read_tensors, read_validated
 from gan_core.networks.efficientnet import trunk
@@ -77,8 +77,7 @@ def save_encoder(folder: Path, net: Encoder, card: str) -> None:
     half = {k: t.half() if t.is_floating_point() else t for k, t in net.state_dict().items()}
     write_text(folder / CARD, card)
     write_text(folder / CONFIG, json.dumps(net.config.model_dump(), indent=2))
-    with replacing(folder / TENSORS) as temporary:
-        temporary.write_bytes(save({k: t.detach().cpu().contiguous() for k, t in half.items()}))
+    write_bytes(folder / TENSORS, save({k: t.detach().cpu().contiguous() for k, t in half.items()}))
 
 
 def load_encoder(folder: Path) -> TrainedEncoder:
