@@ -107,7 +107,8 @@ def read_own(path: Path, folder: Path, most: int = 2**20) -> bytes:
 
 
 def write_text(path: Path, text: str) -> None:
-    write_bytes(path, readable(text).encode())
+    with replacing(path) as temporary:
+        temporary.write_text(readable(text), encoding="utf-8")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

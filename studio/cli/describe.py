@@ -40,10 +40,9 @@ def describe(
     from gan_core.files import write_bytes
     from studio.explore.directions import directions
     from studio.knee.words.choose import choose
-    from studio.knee.words.keep import files
     from studio.knee.words.sentences import ENCODERS, available, open_encoder
     from studio.knee.words.telling import as_json as described
-    from studio.knee.words.telling import rows
+    from studio.knee.words.telling import files, rows
     from studio.knee.words.understand import understand
 
     if encoder not in ("", "none", *ENCODERS):

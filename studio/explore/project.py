@@ -10,23 +10,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gan_core.data.cache import cache_folder, read_note, write_note
 from gan_core.errors import UserError
 from gan_core.generate import generate, render
 from gan_core.images import resize, to_float, to_uint8
 from gan_core.latent import latents, mixtures, own_labels, to_w
 from gan_core.model import Model
 from gan_core.networks import has_mapping
+from studio.explore.directions import HELD, KEPT
 from studio.explore.latent import Latent, draw
+from studio.explore.memo import Memo
 from studio.knee.encoder.net import TrainedEncoder, load_encoder
 from studio.knee.extractor import FOLDER
 
@@ -57,6 +57,7 @@ class Found:
 
 
 Progress = Callable[[Found], None]
+_memo: Memo[dict[str, float]] = Memo("directions", dict[Literal["error"], float], KEPT, HELD)
 
 
 @torch.enable_grad()
@@ -96,21 +97,19 @@ def own_error(model: Model, steps: int = STEPS, progress: Callable[[int, int], N
 
     What it misses there is the search's fault; what it misses beyond that, the model cannot draw. Kept in the cache.
     """
-    path = cache_folder() / "directions" / f"{model.digest}-own{steps}.note"
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        return float(read_note(path)["error"])
-    images = generate(model, OWN_SEEDS)
-    errors = []
-    for i, image in enumerate(images):
 
-        def show(found: Found, before: int = i * steps) -> None:
-            progress(before + found.done, len(images) * steps)
+    def find() -> dict[str, float]:
+        images = generate(model, OWN_SEEDS)
+        errors = []
+        for i, image in enumerate(images):
 
-        errors.append(project(image[0], model, steps, show).error)
-    error = float(np.mean(errors))
-    with suppress(OSError):
-        write_note(path, {"error": error})
-    return error
+            def show(found: Found, before: int = i * steps) -> None:
+                progress(before + found.done, len(images) * steps)
+
+            errors.append(project(image[0], model, steps, show).error)
+        return {"error": float(np.mean(errors))}
+
+    return _memo.get(f"{model.digest}-own{steps}", find)["error"]
 
 
 def likeness(found: Found, own: float) -> str:

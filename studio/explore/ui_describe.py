@@ -17,11 +17,10 @@ from studio.explore.directions import Direction
 from studio.explore.ui_view import ONE, put
 from studio.gallery.ui_lightbox import film, sheet
 from studio.knee.words.choose import Chosen, choose
-from studio.knee.words.keep import files, zipped
 from studio.knee.words.lexicon import lexicon
 from studio.knee.words.phrases import MOST_CHARACTERS
 from studio.knee.words.sentences import MISSING, available, open_encoder
-from studio.knee.words.telling import Row, as_json, made, moved, reached, rows, told, wishes
+from studio.knee.words.telling import Row, as_json, files, made, moved, reached, rows, told, wishes, zipped
 from studio.knee.words.understand import Request, understand
 from studio.models.ui_models import Entry
 from studio.text import plain

@@ -37,7 +37,7 @@ def directions(entry: Entry) -> list[Direction]:
 
 def measured(entry: Entry) -> bool:
     """Whether `directions` answers at once."""
-    return kept(loaded(entry)) is not None
+    return kept(loaded(entry))
 
 
 def measure(entry: Entry) -> None:

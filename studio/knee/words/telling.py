@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from gan_core import images
 from gan_core.grades import short
 from gan_core.model import Model
 from studio.explore.directions import Direction
@@ -174,3 +178,18 @@ def as_json(
             for knee in chosen.knees
         ],
     }
+
+
+def files(chosen: Chosen, told: dict[str, Any]) -> dict[str, bytes]:
+    """By name: a PNG for each knee, and `described.json` with what `as_json` told of them."""
+    out = {f"seed{knee.latent.seed:04d}.png": images.png(knee.image) for knee in chosen.knees}
+    return out | {"described.json": json.dumps(told, indent=2, ensure_ascii=False).encode()}
+
+
+def zipped(contents: dict[str, bytes]) -> bytes:
+    """Files as one zip file's content."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()

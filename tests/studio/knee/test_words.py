@@ -419,7 +419,7 @@ def test_medial_and_lateral_are_told_by_the_side_of_the_knee():
 def test_a_pool_is_measured_once_and_damage_in_the_cache_is_mended(make, tmp_path, monkeypatch):
     monkeypatch.setenv("KNEE_GAN_CACHE", str(tmp_path))
     held = {}
-    monkeypatch.setattr("studio.knee.words.pool._held", held)
+    monkeypatch.setattr("studio.knee.words.pool._memo.held", held)
     model = make("graded")
     first = pool(model, 2.5, 40)
     assert len(first["brightness"]) == 64
