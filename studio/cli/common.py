@@ -50,6 +50,12 @@ def open_model(name: str) -> Model:
     return load_model(find_generator(name))
 
 
+def content(path: Path, most: int) -> bytes:
+    """What a file holds, and of one that is too large a byte more than `most`."""
+    with path.open("rb") as file:
+        return file.read(most + 1)
+
+
 def save_grid(out: Path, images: np.ndarray) -> None:
     """All of uint8 [N, 1, H, W] as one picture, grid.png in the folder `out`."""
     from gan_core.images import grid, save_png

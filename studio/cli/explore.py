@@ -71,7 +71,7 @@ def draw(
         raise cli.bad_call("give one of --seed, --latent and --query")
     loaded = cli.open_model(model)
     if latent:
-        point = latents.read_latent(latent, loaded)
+        point = latents.load_latent(cli.content(latent, latents.MAX_FILE_BYTES), loaded)
     else:
         asked = dict(parse_qsl(query))
         asked |= {"seed": str(seed)} if seed is not None else {}
@@ -144,10 +144,10 @@ def project(
     from gan_core.files import write_text
     from studio.explore import project as search
     from studio.explore.latent import dump
-    from studio.explore.upload import read_image_file
+    from studio.explore.upload import MAX_FILE_BYTES, read_image
 
     loaded = cli.open_model(model)
-    target = read_image_file(image, loaded.config.net.resolution, fit)
+    target = read_image(cli.content(image, MAX_FILE_BYTES), image.name, loaded.config.net.resolution, fit)
     best: search.Found | None = None
     with Bar(unit="step") as bar:
 

@@ -27,7 +27,7 @@ from gan_core.networks import has_mapping
 from studio.explore.directions import HELD, KEPT
 from studio.explore.latent import Latent, draw
 from studio.explore.memo import Memo
-from studio.knee.encoder.net import TrainedEncoder, load_encoder
+from studio.knee.encoder.net import Encoder, load_encoder
 from studio.knee.extractor import FOLDER
 
 STEPS = 240
@@ -152,7 +152,7 @@ class _Search:
         """The encoder's features of images, and its grade where that is the model's grade too."""
         if self.encoder is None:
             return None, None
-        features, logits = self.encoder.net(resize(x, self.encoder.config.resolution))
+        features, logits = self.encoder(resize(x, self.encoder.config.resolution))
         same = self.encoder.config.class_names == self.model.class_names
         grades = torch.arange(logits.shape[1], dtype=logits.dtype)
         return features, logits.softmax(1) @ grades if same else None
@@ -241,7 +241,7 @@ def _better(a: _At, b: _At) -> _At:
     )
 
 
-def _encoder() -> TrainedEncoder | None:
+def _encoder() -> Encoder | None:
     try:
         return load_encoder(FOLDER)
     except UserError:  # a copy without the encoder goes by pixels alone

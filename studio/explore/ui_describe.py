@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
 
@@ -14,7 +13,7 @@ from gan_core.model import Model
 from gan_core.seeds import MAX_SEED
 from studio.explore import ui_models as explore_models
 from studio.explore.directions import Direction
-from studio.explore.ui_view import ONE, put
+from studio.explore.ui_view import edit
 from studio.gallery.ui_lightbox import film, sheet
 from studio.knee.words.choose import Chosen, choose
 from studio.knee.words.lexicon import lexicon
@@ -197,12 +196,7 @@ def _knees(entry: Entry, model: Model, answer: _Answer, shown: str) -> None:
     st.markdown("Open one in Explore, to move it further:")
     with st.container(horizontal=True, gap="small"):
         for i, knee in enumerate(chosen.knees, 1):
-            st.button(str(i), key=f"describe_open_{i}", on_click=_open, args=(entry, knee.latent), help=f"Knee {i}")
-
-
-def _open(entry: Entry, latent: Any) -> None:
-    put("one", entry, latent)
-    st.session_state.explore_view = ONE
+            st.button(str(i), key=f"describe_open_{i}", on_click=edit, args=(entry, knee.latent), help=f"Knee {i}")
 
 
 def _details(

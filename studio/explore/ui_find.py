@@ -18,7 +18,7 @@ from gan_core.model import Model
 from studio.explore import ui_models as explore_models
 from studio.explore.latent import Latent, draw, load_latent, opened
 from studio.explore.project import STEPS, Found, likeness, own_error, project
-from studio.explore.ui_view import ONE, put
+from studio.explore.ui_view import edit
 from studio.explore.upload import read_image
 from studio.knee.phantom import phantom
 from studio.models.ui_models import Entry
@@ -85,7 +85,7 @@ def find(entry: Entry, model: Model) -> None:
     _picture(place, search.found)
     _told(search.found, search.own)
     st.button(
-        "Edit this knee", icon=":material/tune:", on_click=_open, args=(entry, search.found.latent), type="primary"
+        "Edit this knee", icon=":material/tune:", on_click=edit, args=(entry, search.found.latent), type="primary"
     )
     st.code(
         f'python -m gan_core project "your image" --model "{entry.name}" --out found', language=None, wrap_lines=True
@@ -164,14 +164,9 @@ def _open_saved(entry: Entry, model: Model) -> None:
             return
         single = latent if latent.seeds is None else opened(latent, model)
         st.image(images.png(_drawn(single, entry)), width=120, alt="The synthetic image in the file")
-        st.button("Open it", on_click=_open, args=(entry, single))
+        st.button("Open it", on_click=edit, args=(entry, single))
 
 
 def _drawn(latent: Latent, entry: Entry) -> NDArray[np.uint8]:
     found = explore_models.directions(entry) if latent.moves else []
     return draw(latent, explore_models.loaded(entry), found)[0, 0]
-
-
-def _open(entry: Entry, latent: Latent) -> None:
-    put("one", entry, latent)
-    st.session_state.explore_view = ONE
