@@ -52,7 +52,7 @@ def describe(
     request = good_call(lambda: understand(words, None if reader == "none" else open_encoder(reader)))
     found = directions(loaded, Bar("measuring what directions change")) if move and request.targets else []
     chosen = choose(request, loaded, n, found, Bar("looking at knees"))
-    told = described(words, request, chosen, loaded, found) | {"encoder": reader}
+    told = described(words, chosen, found) | {"encoder": reader}
     for name, content in files(chosen, told).items():
         write_bytes(out / name, content)
     if grid and chosen.knees:
@@ -70,7 +70,7 @@ def describe(
                 "\n".join(r.asked),
                 "\n".join(r.reached),
             ]
-            for r in rows(request, chosen, loaded)
+            for r in rows(chosen)
         ],
     )
     for note in told["notes"]:

@@ -83,6 +83,8 @@ class Knee:
 class Chosen:
     """What was found for a request."""
 
+    request: Request
+    model: Model
     asked: Request  # of the request, what this model can be asked for
     cannot: tuple[str, ...]  # and why not, for the rest
     knees: tuple[Knee, ...]  # the best first
@@ -110,7 +112,7 @@ def choose(
     usual = Ordinary(pool(model, None, REFERENCE, _after(progress, 0, total)))
     asked, cannot = askable(request, model, usual)
     if asked.grades is None and asked.side is None and not asked.targets:
-        return Chosen(asked, cannot, (), usual, 0)
+        return Chosen(request, model, asked, cannot, (), usual, 0)
     search = _Search(asked, model, directions, usual)
     found = [] if places else [search.candidates(None, usual.measures)]
     for i, place in enumerate(places):
@@ -126,7 +128,7 @@ def choose(
             everything = pd.concat([everything, moving], ignore_index=True)
     shortlist = search.graded(search.best_first(everything)[: SHORTLIST * n])
     knees = tuple(map(search.knee, search.best_first(shortlist)[:n].to_dict("records")))
-    return Chosen(asked, cannot, knees, usual, len(everything))
+    return Chosen(request, model, asked, cannot, knees, usual, len(everything))
 
 
 def _after(progress: Progress, before: int, total: int) -> Progress:
