@@ -190,14 +190,16 @@ def start(latent: Latent, model: Model) -> Tensor:
 
 
 def on_loop(latent: Latent, model: Model, at: Tensor) -> Tensor:
-    """z [M, z_dim] at places `at` [M] of the loop through a latent's seeds."""
-    assert latent.seeds is not None
+    """z [M, z_dim] at places `at` [M] of the loop through a latent's seeds. Raises `UserError` where it has none."""
+    if latent.seeds is None:
+        raise UserError("A loop goes through two or more seeds.")
     return space.loop(space.latents(latent.seeds, model.config.net.z_dim), at, latent.path)
 
 
 def on_plane(latent: Latent, model: Model, x: Tensor, y: Tensor) -> Tensor:
-    """z [M, z_dim] at `x`, `y` [M] of the plane between a latent's four seeds."""
-    assert latent.seeds is not None
+    """z [M, z_dim] at `x`, `y` [M] of the plane between a latent's four seeds. Raises `UserError` for any other."""
+    if latent.seeds is None or len(latent.seeds) != 4:
+        raise UserError("A plane lies between four seeds.")
     return space.plane(space.latents(latent.seeds, model.config.net.z_dim), x, y, latent.path)
 
 

@@ -45,8 +45,7 @@ def direction_sheet(latent: Latent, model: Model, directions: Sequence[Direction
 
 def loop_sheet(latent: Latent, model: Model, directions: Sequence[Direction], steps: int) -> NDArray[np.uint8]:
     """One row: the loop through the latent's seeds in `steps` even steps, its end the first seed again."""
-    assert latent.seeds is not None
-    z = on_loop(latent, model, torch.linspace(0, len(latent.seeds), steps))
+    z = on_loop(latent, model, torch.linspace(0, len(latent.seeds or ()), steps))
     return _sheet(model, *points(latent, model, directions, z), steps)
 
 

@@ -52,10 +52,11 @@ def card(export: Export, tally: Tally) -> str:
     config, request = export.model.config, export.request
     side = config.net.resolution
     kind = "knee radiographs" if config.label_name == KL_GRADE else "images"
+    counts = ", ".join(f"{name}: {count:,}" for name, count in tally.counts.items())
     rows = [
         ("Images", f"{tally.images:,}, each {side} x {side} pixels"),
         ("Format", _FORMATS[request.format]),
-        *([(f"{config.label_name}, asked for", _counts(tally))] if tally.counts else []),
+        *([(f"{config.label_name}, asked for", counts)] if counts else []),
         ("Seeds", f"{export.plan.seeds[0]} to {export.plan.seeds[-1]}"),
         ("Variety (truncation)", f"{request.truncation:g}"),
         ("Model", f"{export.name}, sha256 {export.model.digest[:12]} …, in full in the manifest"),
@@ -87,10 +88,6 @@ def card(export: Export, tally: Tally) -> str:
 
 def _cell(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
-
-
-def _counts(tally: Tally) -> str:
-    return ", ".join(f"{name}: {count:,}" for name, count in tally.counts.items())
 
 
 def _near(export: Export, tally: Tally) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from gan_core import images
+from gan_core.files import size_text
 from gan_core.generate import generate
 from gan_core.grades import KL_GRADE, short
 from gan_core.model import ModelConfig, read_config
@@ -55,11 +56,6 @@ def new_export() -> None:
         start_button("Export", ":material/ios_share:", "export", lambda: create_export(request))
     with right:
         _preview(entry, config, planned, request.truncation)
-
-
-def _short(config: ModelConfig) -> str:
-    """What a class is called where there is little room."""
-    return short(config.label_name)
 
 
 def _request(name: str, config: ModelConfig) -> ExportRequest | None:
@@ -113,7 +109,7 @@ def _how_many(config: ModelConfig, grades: str) -> tuple[int, str]:
         with st.grid(min(len(names), 5), min_column_width=76):
             for i, name in enumerate(names):
                 asked[name] = st.number_input(
-                    plain(f"{_short(config)} {name}"), 0, each, 20 if each >= 20 else 1, key=f"count-{i}"
+                    plain(f"{short(config.label_name)} {name}"), 0, each, 20 if each >= 20 else 1, key=f"count-{i}"
                 )
         return sum(asked.values()), ",".join(f"{name}={count}" for name, count in asked.items() if count)
     classes = {EVEN: BALANCED, OFTEN: AS_TRAINED}.get(grades, "")
@@ -163,7 +159,7 @@ def _preview(entry: models.Entry, config: ModelConfig, planned: Plan, truncation
     films = []
     for i in range(min(SHOWN, len(planned))):
         seed, asked = planned.seeds[i], planned.class_name(i)
-        caption = f"{_short(config)} {asked} · seed {seed}" if asked else f"seed {seed}"
+        caption = f"{short(config.label_name)} {asked} · seed {seed}" if asked else f"seed {seed}"
         png = _png(entry.folder, entry.stamp, seed, int(planned.classes[i]), truncation)
         name = Path(planned.path(i)).with_suffix(".png").name
         films.append(film(png, seed=seed, caption=caption, alt=f"Synthetic image, {caption}", file_name=name))
@@ -175,8 +171,4 @@ def _told(planned: Plan, config: ModelConfig, request: ExportRequest) -> str:
     size = len(planned) * (side**2 + 2000) * (1.0 if request.format == "dicom" else 0.7)
     counts = planned.count()
     each = f": {', '.join(f'{plain(name)} × {count:,}' for name, count in counts.items())}" if counts else ""
-    return f"**{len(planned):,} synthetic images**, {side} × {side} pixels{each}. About {_bytes(size)}."
-
-
-def _bytes(size: float) -> str:
-    return f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{max(1, size / 1e3):,.0f} kB"
+    return f"**{len(planned):,} synthetic images**, {side} × {side} pixels{each}. About {size_text(size)}."
