@@ -19,6 +19,12 @@ Grade = Annotated[float | None, typer.Option(help="Index of a class from 0, also
 Moves = Annotated[str, typer.Option(help="Steps along the directions, in their order: 0,1.5,-2")]
 
 
+def _asked(grade: float | None, truncation: float, moves: str, **start: object) -> dict[str, str]:
+    """What a link would ask for."""
+    said = start | {"grade": grade, "truncation": None if truncation == 1 else truncation, "moves": moves or None}
+    return {name: str(value) for name, value in said.items() if value is not None}
+
+
 def _directions(model: Model) -> list[Direction]:
     from studio.explore.directions import directions
 
@@ -73,11 +79,7 @@ def draw(
     if latent:
         point = latents.load_latent(cli.content(latent, latents.MAX_FILE_BYTES), loaded)
     else:
-        asked = dict(parse_qsl(query))
-        asked |= {"seed": str(seed)} if seed is not None else {}
-        asked |= {} if grade is None else {"grade": str(grade)}
-        asked |= {} if truncation == 1 else {"truncation": str(truncation)}
-        asked |= {"moves": moves} if moves else {}
+        asked = dict(parse_qsl(query)) | _asked(grade, truncation, moves, seed=seed)
         point = cli.good_call(lambda: latents.from_query(asked, loaded))
     found = _directions(loaded) if any(point.moves) else []
     images.save_png(out, latents.draw(point, loaded, found)[0, 0])
@@ -112,9 +114,8 @@ def interpolate(
         raise cli.bad_call("--plane makes a .png")
     numbers = cli.parse_seeds(seeds)
     loaded = cli.open_model(model)
-    asked = {"seeds": ",".join(map(str, numbers[:100])), "path": path, "truncation": str(truncation), "moves": moves}
-    asked |= {"x": "0", "y": "0"} if plane else {"at": "0"}
-    asked |= {} if grade is None else {"grade": str(grade)}
+    place = {"x": 0, "y": 0} if plane else {"at": 0}
+    asked = _asked(grade, truncation, moves, seeds=",".join(map(str, numbers[:100])), path=path, **place)
     latent = cli.good_call(lambda: from_query(asked, loaded))
     found = _directions(loaded) if any(latent.moves) else []
     if kind == ".png":

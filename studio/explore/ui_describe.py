@@ -23,6 +23,7 @@ from studio.knee.words.understand import understand
 from studio.models.ui_models import Entry
 from studio.text import plain
 from studio.ui_links import says_anew
+from studio.ui_progress import progress
 
 KNEES = 12
 EXAMPLES = (
@@ -118,12 +119,9 @@ def _answer(entry: Entry, model: Model, words: str, encoder: str, directions: li
     if held == key:
         return chosen
     place = st.empty()
-
-    def show(done: int, total: int) -> None:
-        place.progress(done / total, f"Looking at this model’s knees: {done} of {total} (once)")
-
     with place, st.spinner("Reading the description"):
         request = understand(words, None if encoder == "none" else open_encoder(encoder))
+    show = progress("Looking at this model’s knees: {done} of {total} (once)", place)
     chosen = choose(request, model, KNEES, directions, show)
     place.empty()
     st.session_state.describe_answer = key, chosen

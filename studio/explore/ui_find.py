@@ -23,6 +23,7 @@ from studio.explore.upload import read_image
 from studio.knee.phantom import phantom
 from studio.models.ui_models import Entry
 from studio.text import plain
+from studio.ui_progress import progress
 
 WIDTH = 300
 FITS: dict[str, Fit] = {"Cut the edges": "crop", "Add black": "pad"}
@@ -122,12 +123,8 @@ def _told(found: Found, own: float | None) -> None:
 
 def _compare_with_own(model: Model, search: _Search) -> None:
     """How near the search comes to images that the model can draw for certain; once for each model."""
-    bar = st.empty()
-
-    def show(done: int, total: int) -> None:
-        bar.progress(done / total, "For comparison (once for each model): looking for images that it made itself")
-
-    search.own = own_error(model, STEPS, show)
+    told = "For comparison (once for each model): looking for images that it made itself"
+    search.own = own_error(model, STEPS, progress(told))
     st.rerun()
 
 
