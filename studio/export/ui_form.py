@@ -14,7 +14,7 @@ from gan_core.model import ModelConfig, read_config
 from gan_core.seeds import MAX_SEED
 from studio import hosting
 from studio.export.folder import create_export
-from studio.export.plan import AS_TRAINED, BALANCED, ExportRequest, Plan, name_of, plan
+from studio.export.plan import AS_TRAINED, BALANCED, FORMATS, ExportRequest, Plan, name_of, plan
 from studio.gallery.ui_lightbox import film, sheet
 from studio.jobs.ui_view import start_button
 from studio.models import ui_models as models
@@ -24,17 +24,6 @@ from studio.ui_links import one_of
 MOST = 10_000  # more are for the command line
 MOST_COUNTED = 20  # classes
 SHOWN = 10  # of the images to come
-FORMATS: dict[str, str] = {
-    "Pictures": "png",
-    "Training set": "datasets",
-    "DICOM": "dicom",
-}
-SAID = {
-    "Pictures": "PNG in a folder for each class. Opens anywhere; torchvision's ImageFolder reads it as it is.",
-    "Training set": "The layout of Hugging Face datasets: PNG, a table and a data card, to be loaded or uploaded.",
-    "DICOM": "Secondary Capture for a viewer or an archive: no patient, no date, marked as synthetic in the standard's "
-    "own terms. How large a pixel is in millimetres is not known.",
-}
 EVEN, OFTEN, ONE, EACH = "Balanced", "As in training", "One only", "So many of each"
 
 
@@ -60,8 +49,9 @@ def new_export() -> None:
 
 def _request(name: str, config: ModelConfig) -> ExportRequest | None:
     """What the form asks for; None where that is nothing yet."""
-    said = one_of("What for", list(FORMATS), "Pictures", key="what")
-    st.caption(SAID[said])
+    titles = {about.title: format for format, about in FORMATS.items()}
+    format = titles[one_of("What for", list(titles), "Pictures", key="what")]
+    st.caption(FORMATS[format].said)
     grades = EVEN
     if config.class_names:
         what = f"{config.label_name}s" if config.label_name == KL_GRADE else "Classes"
@@ -85,7 +75,7 @@ def _request(name: str, config: ModelConfig) -> ExportRequest | None:
     return ExportRequest(
         model=name,
         n=n,
-        format=FORMATS[said],  # type: ignore[arg-type]
+        format=format,
         classes=classes,
         seed=seed,
         truncation=truncation,
