@@ -493,7 +493,7 @@ def test_the_shipped_encoder_knows_a_film_at_another_exposure(shipped):
 
 @needs_knees
 def test_the_shipped_encoder_reads_real_knees_as_its_card_says(shipped):
-    read = reading(shipped.net, data.load(str(KNEES / "val"), 256), 128)
+    read = reading(shipped, data.load(str(KNEES / "val"), 256), 128)
     row = re.search(
         r"\| 128 x 128 \| ([\d.]+)% \| ([\d.]+) \| ([\d.]+) \|", (SHIPPED_ENCODER / "README.md").read_text()
     )
