@@ -111,6 +111,11 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(readable(text), encoding="utf-8")
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def overwrite(path: Path, text: str) -> None:
     """Writes over a file that is there: a short one needs no room on the disk that it does not have already."""
     with path.open("r+", encoding="utf-8") as f:

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from gan_core.files import replacing
+from gan_core.files import write_bytes
 
 
 def to_uint8(x: Tensor) -> np.ndarray:
@@ -50,8 +50,7 @@ def ungrid(sheet: np.ndarray, side: int) -> np.ndarray:
 
 def save_png(path: Path, image: np.ndarray) -> None:
     """Writes uint8 [H, W] as an 8-bit gray PNG."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(png(image))
+    write_bytes(path, png(image))
 
 
 def png(image: np.ndarray) -> bytes:

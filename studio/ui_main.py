@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from gan_core.errors import UserError
 from studio.text import plain
@@ -13,83 +14,60 @@ PAGES = HERE.parent / "pages"
 
 st.set_page_config(page_title="Knee GAN studio", page_icon=HERE / "icon.svg", layout="wide")
 
-page = st.navigation(
-    {
-        "Look": [
-            st.Page(
-                PAGES / "gallery.py",
-                title="Gallery",
-                icon=":material/grid_view:",
-                url_path="",
-                default=True,
-                help="Knee radiographs that no patient has.",
-            ),
-            # Streamlit serves the first page at the root alone: this is /gallery. To lead there from here would bring
-            # whoever goes back in the browser here again.
-            st.Page(PAGES / "gallery.py", title="Gallery", url_path="gallery", visibility="hidden"),
-            st.Page(
-                PAGES / "explore.py",
-                title="Explore",
-                icon=":material/explore:",
-                help="What lies between and around the knees that a model makes.",
-            ),
-            st.Page(
-                PAGES / "compare.py",
-                title="Compare",
-                icon=":material/compare:",
-                help="Real and synthetic side by side, and the real ones nearest to each synthetic one.",
-            ),
-            st.Page(
-                PAGES / "study.py",
-                title="Reader study",
-                icon=":material/visibility:",
-                help="Can you tell synthetic images from real ones?",
-            ),
-        ],
-        "Make": [
-            st.Page(
-                PAGES / "train.py",
-                title="Train",
-                icon=":material/model_training:",
-                help="Train a network on your own images and watch it learn.",
-            ),
-            st.Page(
-                PAGES / "runs.py",
-                title="Runs",
-                icon=":material/stacked_line_chart:",
-                help="Trainings side by side: curves, samples in step, figures, settings that differ.",
-            ),
-            st.Page(
-                PAGES / "evaluate.py",
-                title="Evaluate",
-                icon=":material/straighten:",
-                help="Measure a model: is it good, diverse, new and useful?",
-            ),
-        ],
-        "Share": [
-            st.Page(
-                PAGES / "models.py",
-                title="Models",
-                icon=":material/deployed_code:",
-                help="The models on this computer; get more from the Hugging Face Hub; share your own.",
-            ),
-            st.Page(
-                PAGES / "export.py",
-                title="Export",
-                icon=":material/ios_share:",
-                help="Synthetic images as files: pictures, a training set, DICOM.",
-            ),
-        ],
-        "Learn": [
-            st.Page(
-                PAGES / "learn.py",
-                title="Learn",
-                icon=":material/school:",
-                help="Watch two networks play against each other, and see why some games go wrong.",
-            ),
-        ],
-    }
-)
+# By group: each page's file, its title, icon and help.
+GROUPS = {
+    "Look": [
+        ("gallery", "Gallery", "grid_view", "Knee radiographs that no patient has."),
+        ("explore", "Explore", "explore", "What lies between and around the knees that a model makes."),
+        (
+            "compare",
+            "Compare",
+            "compare",
+            "Real and synthetic side by side, and the real ones nearest to each synthetic one.",
+        ),
+        ("study", "Reader study", "visibility", "Can you tell synthetic images from real ones?"),
+    ],
+    "Make": [
+        ("train", "Train", "model_training", "Train a network on your own images and watch it learn."),
+        (
+            "runs",
+            "Runs",
+            "stacked_line_chart",
+            "Trainings side by side: curves, samples in step, figures, settings that differ.",
+        ),
+        ("evaluate", "Evaluate", "straighten", "Measure a model: is it good, diverse, new and useful?"),
+    ],
+    "Share": [
+        (
+            "models",
+            "Models",
+            "deployed_code",
+            "The models on this computer; get more from the Hugging Face Hub; share your own.",
+        ),
+        ("export", "Export", "ios_share", "Synthetic images as files: pictures, a training set, DICOM."),
+    ],
+    "Learn": [
+        (
+            "learn",
+            "Learn",
+            "school",
+            "Watch two networks play against each other, and see why some games go wrong.",
+        ),
+    ],
+}
+
+
+def _page(name: str, title: str, icon: str, told: str) -> StreamlitPage:
+    first = name == "gallery"
+    file, icon = PAGES / f"{name}.py", f":material/{icon}:"
+    return st.Page(file, title=title, icon=icon, help=told, url_path="" if first else name, default=first)
+
+
+pages = {group: [_page(*about) for about in of] for group, of in GROUPS.items()}
+# Streamlit serves the first page at the root alone: this is /gallery. To lead there from here would bring whoever goes
+# back in the browser here again.
+pages["Look"].append(st.Page(PAGES / "gallery.py", title="Gallery", url_path="gallery", visibility="hidden"))
+page = st.navigation(pages)
 st.logo(HERE / "logo.svg", size="large")
 st.caption(
     ":material/science: Images called synthetic were made by a computer. They show no patient and are "

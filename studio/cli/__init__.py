@@ -39,7 +39,7 @@ def main() -> None:
     try:
         sys.exit(app(standalone_mode=False, prog_name="python -m gan_core") or 0)
     except typer.TyperException as e:
-        message = " ".join(e.format_message().removeprefix("Invalid value: ").split())
+        message = " ".join(e.format_message().removeprefix("Invalid value: ").replace("Value error, ", "").split())
         if message:  # none where the help was printed already, for want of a verb
             print(f"error: {message.rstrip('.')}. See --help.", file=sys.stderr)
         sys.exit(e.exit_code)

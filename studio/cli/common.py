@@ -1,10 +1,12 @@
-"""What all verbs share: the app they hang on, output, and how a wrong call is told."""
+"""What all verbs share: the app they hang on, options, output, and how a wrong call is told."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,12 +15,20 @@ from rich.table import Table
 
 from gan_core.errors import UserError, printable
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gan_core.model import Model
+
 app = typer.Typer(
     help="Train GANs on knee radiographs and generate synthetic ones. Not for diagnosis.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+ModelName = Annotated[str, typer.Option("--model", help="A model folder, a shipped model, or a run.")]
+Truncation = Annotated[float, typer.Option(min=0, max=1, help="Below 1 less varied, more typical.")]
+ExtractorName = Annotated[str, typer.Option(help="knee, inception, torchvision:NAME, or a file of your own.")]
 Labels = Annotated[
     str, typer.Option("--labels", help="A table of labels: CSV, JSON lines or parquet. none: take no table.")
 ]
@@ -31,6 +41,26 @@ Read = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def open_model(name: str) -> Model:
+    """The generator that --model names. Raises `UserError` where there is none."""
+    from gan_core.model import find_generator, load_model  # slow to load: after the call is known to be good
+
+    return load_model(find_generator(name))
+
+
+def content(path: Path, most: int) -> bytes:
+    """What a file holds, and of one that is too large a byte more than `most`."""
+    with path.open("rb") as file:
+        return file.read(most + 1)
+
+
+def save_grid(out: Path, images: np.ndarray) -> None:
+    """All of uint8 [N, 1, H, W] as one picture, grid.png in the folder `out`."""
+    from gan_core.images import grid, save_png
+
+    save_png(out / "grid.png", grid(images, math.isqrt(len(images) - 1) + 1))
 
 
 def print_json(value: object) -> None:

@@ -8,23 +8,23 @@ from typing import Annotated, Any
 
 import typer
 
-from studio.cli.common import AsJson, Labels, Read, app, bad_call, good_call, print_json, print_table, read_as
+from studio.cli import common as cli
 from studio.cli.console import Bar
 
 LINES = 10  # synthetic images named in the table, those nearest to a real one
 
 
-@app.command()
+@cli.app.command()
 def compare(
-    model: Annotated[str, typer.Option(help="A model folder, a shipped model, or a run.")],
+    model: cli.ModelName,
     data: Annotated[str, typer.Option(help="The real images to put beside the synthetic ones.")] = "phantom:2000",
     class_name: Annotated[str | None, typer.Option("--class", help="A class that both have, such as a grade.")] = None,
-    labels: Labels = "",
-    read: Read = None,
+    labels: cli.Labels = "",
+    read: cli.Read = None,
     n: Annotated[int, typer.Option("--n", min=1, max=400, help="Images a side.")] = 100,
     first_seed: Annotated[int, typer.Option(min=0, help="Seed of the first synthetic image.")] = 0,
-    truncation: Annotated[float, typer.Option(min=0, max=1, help="Below 1 less varied, more typical.")] = 1.0,
-    extractor: Annotated[str, typer.Option(help="knee, inception, torchvision:NAME, or a file of your own.")] = "knee",
+    truncation: cli.Truncation = 1.0,
+    extractor: cli.ExtractorName = "knee",
     method: Annotated[str, typer.Option("--map", help="PCA, or UMAP where it is installed.")] = "PCA",
     out: Annotated[Path | None, typer.Option(help="Folder for comparison.json and synthetic.png, a sheet.")] = None,
     pairs: Annotated[
@@ -34,11 +34,10 @@ def compare(
             help="Also pairs.png: each synthetic image, then its nearest real one. It shows real patients: for you.",
         ),
     ] = False,
-    as_json: AsJson = False,
+    as_json: cli.AsJson = False,
 ) -> None:
     """Put real and synthetic images beside each other: brightness, detail, and the nearest real of each."""
     from gan_core import data as data_module
-    from gan_core import model as models
     from gan_core.files import write_text
     from studio.compare import sides as beside
     from studio.compare.figures import figures, save_sheets
@@ -46,11 +45,11 @@ def compare(
     from studio.evaluate.extractors import open_extractor
 
     if pairs and not out:
-        raise bad_call("--pairs needs a folder to write to: give --out")
-    loaded = models.load_model(models.find_generator(model))
+        raise cli.bad_call("--pairs needs a folder to write to: give --out")
+    loaded = cli.open_model(model)
     side, fit = loaded.config.net.resolution, loaded.config.fit
-    dataset = data_module.load(read_as(data, labels, read), side, fit=fit, progress=Bar("reading the real images"))
-    sides = good_call(lambda: beside.sides(loaded, dataset, class_name, n, first_seed, truncation))
+    dataset = data_module.load(cli.read_as(data, labels, read), side, fit=fit, progress=Bar("reading the real images"))
+    sides = cli.good_call(lambda: beside.sides(loaded, dataset, class_name, n, first_seed, truncation))
     eye = open_extractor(extractor)
     found = figures(look(sides, eye, Bar("looking at the images")), method)
     found["about"] = {
@@ -68,7 +67,7 @@ def compare(
         save_sheets(out, sides, found, pairs=pairs)
         write_text(out / "comparison.json", json.dumps(found, indent=2, ensure_ascii=False))
     if as_json:
-        print_json(found)
+        cli.print_json(found)
     else:
         _show(found)
 
@@ -76,10 +75,10 @@ def compare(
 def _show(found: dict[str, Any]) -> None:
     print(f"{found['about']['n']} synthetic images beside as many of {found['about']['data']}")
     gaps = {"brightness": "brightness (histogram)", "spectrum": "detail (power spectrum)"}
-    print_table(["gap", "synthetic to real", "real to real"], [[gaps[k], *_gap(found[k])] for k in gaps])
+    cli.print_table(["gap", "synthetic to real", "real to real"], [[gaps[k], *_gap(found[k])] for k in gaps])
     if words := found["spectrum"].get("words"):
         print(words)
-    print_table(
+    cli.print_table(
         ["seed", "nearest real", "distance", "real images with none of another patient as near"],
         [
             [str(near["seed"]), real["file"], f"{real['distance']:.3g}", _share(near["nearer_than_closest"])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from types import TracebackType
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
@@ -16,49 +16,45 @@ if TYPE_CHECKING:
 LOG_SECONDS = 30.0
 
 
-class Bar:
-    """A bar for callbacks of (done, total)."""
+class Bar(AbstractContextManager):
+    """A bar for callbacks of (done, total); a context where the work may be cut off."""
 
-    def __init__(self, what: str) -> None:
-        self.bar = tqdm(desc=what, unit="img", file=sys.stderr, leave=False, disable=None)
+    def __init__(self, what: str = "", unit: str = "img") -> None:
+        self.bar = tqdm(desc=what, unit=unit, file=sys.stderr, leave=False, disable=None)
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
 
     def __call__(self, done: int, total: int) -> None:
-        self.bar.total = total
+        self.bar.total = total or None
         self.bar.update(done - self.bar.n)
         if done >= total:
             self.bar.close()
 
 
-class Stages:
+class Stages(AbstractContextManager):
     """A bar for each part of a job, for callbacks of (what, done, total); a line each where it is a log."""
 
     def __init__(self) -> None:
-        self.bar: tqdm | None = None
-        self.what = ""
+        self.what, self.bar = "", Bar()
 
-    def __enter__(self) -> Stages:
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._close()
-
-    def _close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
+    def __exit__(self, *_: object) -> None:
+        self.bar.bar.close()
 
     def __call__(self, what: str, done: int, total: int) -> None:
         if what != self.what:
-            self._close()
-            self.what = what
-            self.bar = tqdm(desc=what, total=total or None, file=sys.stderr, leave=False, disable=None)
-            if self.bar.disable:
-                self.bar.write(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr)
-        assert self.bar is not None
-        self.bar.total = total or None
-        self.bar.update(done - self.bar.n)
+            self.bar.bar.close()
+            self.what, self.bar = what, Bar(what, "it")
+            if self.bar.bar.disable:
+                _line(self.bar.bar, what)
+        self.bar(done, total)
 
 
-class TrainingReport:
+def _line(bar: tqdm, text: str) -> None:
+    bar.write(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr)
+
+
+class TrainingReport(AbstractContextManager):
     """Shows the statuses of a training as they come; each warning once."""
 
     def __init__(self) -> None:
@@ -66,34 +62,24 @@ class TrainingReport:
         self.said: set[str] = set()
         self.last_line = 0.0
 
-    def __enter__(self) -> TrainingReport:
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.bar.close()
 
     def __call__(self, status: Status) -> None:
         self._show(status)
-        for remark in status.remarks:
-            if remark not in self.said:
-                self.said.add(remark)
-                self._line(remark)
-        for warning in status.warnings:
-            gist = re.sub(r"\d+", "", warning)  # the same with another figure is no news
+        warned = [(re.sub(r"\d+", "", w), w) for w in status.warnings]  # the same with another figure is no news
+        for gist, text in [*((remark, remark) for remark in status.remarks), *warned]:
             if gist not in self.said:
                 self.said.add(gist)
-                self._line(warning)
+                _line(self.bar, text)
 
     def _show(self, status: Status) -> None:
         if self.bar.disable:
             if time.monotonic() - self.last_line > LOG_SECONDS:
                 self.last_line = time.monotonic()
-                self._line(status.message or status.progress())
+                _line(self.bar, status.message or status.progress())
         elif status.state == "running":
             self.bar.total = status.images_total
             self.bar.update(status.images_seen - self.bar.n)
         else:
             self.bar.set_description(status.message)
-
-    def _line(self, text: str) -> None:
-        self.bar.write(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr)

@@ -7,9 +7,18 @@ from typing import Annotated
 
 import typer
 
-from studio.cli.common import AsJson, app, bad_call, good_call, print_json, print_table
+from studio.cli.common import (
+    AsJson,
+    ModelName,
+    app,
+    bad_call,
+    good_call,
+    open_model,
+    print_json,
+    print_table,
+    save_grid,
+)
 from studio.cli.console import Bar
-from studio.cli.explore import ModelName
 
 
 @app.command()
@@ -26,35 +35,28 @@ def describe(
     as_json: AsJson = False,
 ) -> None:
     """Synthetic knees for a description, such as "severe medial narrowing, osteophytes, left knee"."""
-    import math
-
     import numpy as np
 
-    from gan_core import images
-    from gan_core.files import replacing
-    from gan_core.model import find_generator, load_model
+    from gan_core.files import write_bytes
     from studio.explore.directions import directions
     from studio.knee.words.choose import choose
-    from studio.knee.words.keep import files
     from studio.knee.words.sentences import ENCODERS, available, open_encoder
     from studio.knee.words.telling import as_json as described
-    from studio.knee.words.telling import rows
+    from studio.knee.words.telling import files, rows
     from studio.knee.words.understand import understand
 
     if encoder not in ("", "none", *ENCODERS):
         raise bad_call(f"--encoder is none, {' or '.join(ENCODERS)}, not {encoder!r}")
-    loaded = load_model(find_generator(model))
+    loaded = open_model(model)
     reader = encoder or next(iter(available()), "none")
     request = good_call(lambda: understand(words, None if reader == "none" else open_encoder(reader)))
     found = directions(loaded, Bar("measuring what directions change")) if move and request.targets else []
     chosen = choose(request, loaded, n, found, Bar("looking at knees"))
-    told = described(words, request, chosen, loaded, found) | {"encoder": reader}
+    told = described(words, chosen, found) | {"encoder": reader}
     for name, content in files(chosen, told).items():
-        with replacing(out / name) as temporary:
-            temporary.write_bytes(content)
+        write_bytes(out / name, content)
     if grid and chosen.knees:
-        sheet = np.stack([knee.image for knee in chosen.knees])[:, None]
-        images.save_png(out / "grid.png", images.grid(sheet, math.isqrt(n - 1) + 1))
+        save_grid(out, np.stack([knee.image for knee in chosen.knees])[:, None])
     if as_json:
         print_json(told)
         return
@@ -68,7 +70,7 @@ def describe(
                 "\n".join(r.asked),
                 "\n".join(r.reached),
             ]
-            for r in rows(request, chosen, loaded)
+            for r in rows(chosen)
         ],
     )
     for note in told["notes"]:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from tqdm import tqdm
 
 from gan_core.errors import UserError
-from studio.cli.common import AsJson, app, bad_call, good_call, parse_seeds, print_json, print_table
+from studio.cli import common as cli
 from studio.cli.console import Bar
 
 if TYPE_CHECKING:
     from gan_core.model import Model
     from studio.explore.directions import Direction
 
-ModelName = Annotated[str, typer.Option(help="A model folder, a shipped model, or a run.")]
 Grade = Annotated[float | None, typer.Option(help="Index of a class from 0, also between two, such as 2.5.")]
-Truncation = Annotated[float, typer.Option(min=0, max=1, help="Below 1 less varied, more typical.")]
 Moves = Annotated[str, typer.Option(help="Steps along the directions, in their order: 0,1.5,-2")]
+
+
+def _asked(grade: float | None, truncation: float, moves: str, **start: object) -> dict[str, str]:
+    """What a link would ask for."""
+    said = start | {"grade": grade, "truncation": None if truncation == 1 else truncation, "moves": moves or None}
+    return {name: str(value) for name, value in said.items() if value is not None}
 
 
 def _directions(model: Model) -> list[Direction]:
@@ -29,39 +31,38 @@ def _directions(model: Model) -> list[Direction]:
     return directions(model, Bar("measuring what directions change"))
 
 
-@app.command()
+@cli.app.command()
 def directions(
-    model: ModelName,
+    model: cli.ModelName,
     out: Annotated[Path | None, typer.Option(help="Also a picture: a row for each direction, seed 0.")] = None,
-    as_json: AsJson = False,
+    as_json: cli.AsJson = False,
 ) -> None:
     """Directions in a model's latent space, and what each is measured to change."""
     from gan_core import images
-    from gan_core.model import find_generator, load_model
     from studio.explore.latent import Latent
     from studio.explore.sheets import direction_sheet
 
-    loaded = load_model(find_generator(model))
+    loaded = cli.open_model(model)
     found = _directions(loaded)
     if out:
         latent = Latent(model=loaded.digest, seed=0)
         images.save_png(out, direction_sheet(latent, loaded, found))
     if as_json:
-        print_json([{k: v for k, v in d.model_dump().items() if k != "vector"} for d in found])
+        cli.print_json([{k: v for k, v in d.model_dump().items() if k != "vector"} for d in found])
     else:
         rows = [[str(i), d.name, d.low, d.high, d.summary] for i, d in enumerate(found, 1)]
-        print_table(["", "changes", "one end", "other end", "standard deviations a step"], rows)
+        cli.print_table(["", "changes", "one end", "other end", "standard deviations a step"], rows)
 
 
-@app.command()
+@cli.app.command()
 def draw(
     out: Annotated[Path, typer.Option(help="The picture, a PNG.")],
-    model: ModelName,
+    model: cli.ModelName,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     latent: Annotated[Path | None, typer.Option(help="A latent's file, in place of all the options below.")] = None,
     query: Annotated[str, typer.Option(help="What a link of the Explore page has behind its question mark.")] = "",
     grade: Grade = None,
-    truncation: Truncation = 1.0,
+    truncation: cli.Truncation = 1.0,
     moves: Moves = "",
     save: Annotated[Path | None, typer.Option(help="Also keep the latent as a file.")] = None,
 ) -> None:
@@ -70,21 +71,16 @@ def draw(
 
     from gan_core import images
     from gan_core.files import write_text
-    from gan_core.model import find_generator, load_model
     from studio.explore import latent as latents
 
     if (seed is not None) + (latent is not None) + bool(query) != 1:
-        raise bad_call("give one of --seed, --latent and --query")
-    loaded = load_model(find_generator(model))
+        raise cli.bad_call("give one of --seed, --latent and --query")
+    loaded = cli.open_model(model)
     if latent:
-        point = latents.read_latent(latent, loaded)
+        point = latents.load_latent(cli.content(latent, latents.MAX_FILE_BYTES), loaded)
     else:
-        asked = dict(parse_qsl(query))
-        asked |= {"seed": str(seed)} if seed is not None else {}
-        asked |= {} if grade is None else {"grade": str(grade)}
-        asked |= {} if truncation == 1 else {"truncation": str(truncation)}
-        asked |= {"moves": moves} if moves else {}
-        point = good_call(lambda: latents.from_query(asked, loaded))
+        asked = dict(parse_qsl(query)) | _asked(grade, truncation, moves, seed=seed)
+        point = cli.good_call(lambda: latents.from_query(asked, loaded))
     found = _directions(loaded) if any(point.moves) else []
     images.save_png(out, latents.draw(point, loaded, found)[0, 0])
     if save:
@@ -92,37 +88,35 @@ def draw(
     print(out)
 
 
-@app.command()
+@cli.app.command()
 def interpolate(
-    model: ModelName,
+    model: cli.ModelName,
     out: Annotated[Path, typer.Option(help="A .gif or .mp4: the loop. A .png: pictures along it.")],
     seeds: Annotated[str, typer.Option(help="2 to 8, such as 1,5,9.")],
-    path: Annotated[str, typer.Option(help="spherical or straight.")] = "spherical",
+    path: Annotated[Literal["spherical", "straight"], typer.Option()] = "spherical",
     seconds: Annotated[float, typer.Option(min=0.1, max=20, help="From each seed to the next.")] = 2.0,
     plane: Annotated[bool, typer.Option("--plane", help="A square between four seeds, as a .png.")] = False,
     grade: Grade = None,
-    truncation: Truncation = 1.0,
+    truncation: cli.Truncation = 1.0,
     moves: Moves = "",
 ) -> None:
     """A smooth loop from seed to seed, as a film or a strip; or the plane between four."""
     from gan_core import images
-    from gan_core.files import replacing
-    from gan_core.model import find_generator, load_model
+    from gan_core.files import write_bytes
     from studio.explore.film import gif, loop_film, mp4
     from studio.explore.latent import from_query
     from studio.explore.sheets import loop_sheet, plane_sheet
 
     kind = out.suffix.lower()
     if kind not in (".gif", ".mp4", ".png"):
-        raise bad_call("--out is a .gif, .mp4 or .png file")
+        raise cli.bad_call("--out is a .gif, .mp4 or .png file")
     if plane and kind != ".png":
-        raise bad_call("--plane makes a .png")
-    numbers = parse_seeds(seeds)
-    loaded = load_model(find_generator(model))
-    asked = {"seeds": ",".join(map(str, numbers[:100])), "path": path, "truncation": str(truncation), "moves": moves}
-    asked |= {"x": "0", "y": "0"} if plane else {"at": "0"}
-    asked |= {} if grade is None else {"grade": str(grade)}
-    latent = good_call(lambda: from_query(asked, loaded))
+        raise cli.bad_call("--plane makes a .png")
+    numbers = cli.parse_seeds(seeds)
+    loaded = cli.open_model(model)
+    place = {"x": 0, "y": 0} if plane else {"at": 0}
+    asked = _asked(grade, truncation, moves, seeds=",".join(map(str, numbers[:100])), path=path, **place)
+    latent = cli.good_call(lambda: from_query(asked, loaded))
     found = _directions(loaded) if any(latent.moves) else []
     if kind == ".png":
         sheet = plane_sheet(latent, loaded, found) if plane else loop_sheet(latent, loaded, found, 4 * len(numbers) + 1)
@@ -130,51 +124,45 @@ def interpolate(
     else:
         film = loop_film(latent, loaded, found, seconds, Bar("drawing the frames"))
         content = gif(film) if kind == ".gif" else mp4(film)
-        with replacing(out) as temporary:
-            temporary.write_bytes(content)
+        write_bytes(out, content)
     print(out)
 
 
-@app.command()
+@cli.app.command()
 def project(
     image: Path,
-    model: ModelName,
+    model: cli.ModelName,
     out: Annotated[Path, typer.Option(help="Folder for latent.json, found.png and, side by side, compare.png.")],
     steps: Annotated[int, typer.Option(min=1, max=5000)] = 240,
-    fit: Annotated[str, typer.Option(help="crop or pad: how another aspect becomes a square.")] = "crop",
+    fit: Annotated[Literal["crop", "pad"], typer.Option(help="How another aspect becomes a square.")] = "crop",
     compare: Annotated[bool, typer.Option(help="Also how near it comes to the model's own images.")] = True,
-    as_json: AsJson = False,
+    as_json: cli.AsJson = False,
 ) -> None:
     """Find this knee: the latent whose picture is nearest to an image (PNG, JPEG, TIFF, DICOM)."""
     import numpy as np
 
     from gan_core import images
     from gan_core.files import write_text
-    from gan_core.model import find_generator, load_model
     from studio.explore import project as search
     from studio.explore.latent import dump
-    from studio.explore.upload import read_image_file
+    from studio.explore.upload import MAX_FILE_BYTES, read_image
 
-    if fit not in ("crop", "pad"):
-        raise bad_call(f"--fit is crop or pad, not {fit!r}")
-    loaded = load_model(find_generator(model))
-    target = read_image_file(image, loaded.config.net.resolution, "crop" if fit == "crop" else "pad")
-    bar = tqdm(total=steps, unit="step", file=sys.stderr, leave=False, disable=None)
+    loaded = cli.open_model(model)
+    target = read_image(cli.content(image, MAX_FILE_BYTES), image.name, loaded.config.net.resolution, fit)
     best: search.Found | None = None
+    with Bar(unit="step") as bar:
 
-    def show(found: search.Found) -> None:
-        nonlocal best
-        best = found
-        bar.set_postfix_str(f"error {found.error:.1f}")
-        bar.update(found.done - bar.n)
+        def show(found: search.Found) -> None:
+            nonlocal best
+            best = found
+            bar.bar.set_postfix_str(f"error {found.error:.1f}")
+            bar(found.done, found.total)
 
-    try:
-        best = search.project(target, loaded, steps, show)
-    except KeyboardInterrupt:  # what there is, is kept
-        if best is None:
-            raise UserError("Stopped before there was anything to keep.") from None
-    finally:
-        bar.close()
+        try:
+            best = search.project(target, loaded, steps, show)
+        except KeyboardInterrupt:  # what there is, is kept
+            if best is None:
+                raise UserError("Stopped before there was anything to keep.") from None
     write_text(out / "latent.json", dump(best.latent))
     images.save_png(out / "found.png", best.image)
     images.save_png(out / "compare.png", np.hstack([target, best.image]))
@@ -183,7 +171,7 @@ def project(
         own = search.own_error(loaded, steps, Bar("finding images of its own"))
         told |= {"own_error": own, "likeness": search.likeness(best, own)}
     if as_json:
-        print_json(told)
+        cli.print_json(told)
         return
     print(f"A pixel differs by {best.error:.1f} of 255 gray levels (root mean square); by {best.chance:.1f} blindly.")
     if compare:

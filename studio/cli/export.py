@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from gan_core import environment
-from studio.cli.common import AsJson, app, bad_call, good_call, print_json
+from studio.cli.common import AsJson, ModelName, Truncation, app, bad_call, good_call, print_json
 from studio.cli.console import Stages
-
-FORMATS = ("png", "datasets", "dicom")
 
 
 @app.command()
 def export(
-    model: Annotated[str, typer.Option(help="A model folder, a shipped model, or a run.")],
+    model: ModelName,
     out: Annotated[Path, typer.Option(help="The folder to make, or to go on with.")],
     n: Annotated[int | None, typer.Option("--n", min=1, max=100_000, help="How many images. Default: 100.")] = None,
     format: Annotated[
-        str, typer.Option(help="png (a folder for each class), datasets (Hugging Face) or dicom (Secondary Capture).")
+        Literal["png", "datasets", "dicom"],
+        typer.Option(help="A folder for each class, Hugging Face's datasets, or Secondary Capture."),
     ] = "png",
     classes: Annotated[
         str, typer.Option(help="balanced, training (as often as there), one class, or numbers such as 0=100,4=300.")
     ] = "balanced",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first image.")] = 0,
-    truncation: Annotated[float, typer.Option(min=0, max=1, help="Below 1 less varied, more typical.")] = 1.0,
+    truncation: Truncation = 1.0,
     reference: Annotated[
         str, typer.Option(help="The training images: marks what is nearer to one of them than likeness explains.")
     ] = "",
@@ -40,8 +39,6 @@ def export(
 
     from studio.export.plan import ExportRequest
 
-    if format not in FORMATS:
-        raise bad_call(f"--format is {', '.join(FORMATS)}, not {format!r}")
     if drop_near and not reference:
         raise bad_call("--drop-near takes the training images: give --reference")
 
@@ -54,7 +51,7 @@ def export(
             request = ExportRequest(
                 model=model,
                 n=n or _sum(classes) or 100,
-                format=format,  # type: ignore[arg-type]  # it is one of FORMATS
+                format=format,
                 classes=classes,
                 seed=seed,
                 truncation=truncation,

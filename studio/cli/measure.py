@@ -5,35 +5,36 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from gan_core import environment
 from gan_core.errors import UserError
-from studio.cli.common import AsJson, Labels, Read, app, bad_call, print_json, print_table, read_as
+from studio.cli import common as cli
 from studio.cli.console import Bar, Stages
 
 
-@app.command()
+@cli.app.command()
 def evaluate(
-    model: Annotated[str, typer.Option(help="A model folder, a shipped model, or a run.")],
+    model: cli.ModelName,
     data: Annotated[str, typer.Option(help="Reals to hold the synthetic images against.")],
     reference: Annotated[
         str, typer.Option(help="Reals of other patients: the floor. By default the data is split by patient in two.")
     ] = "",
-    extractor: Annotated[str, typer.Option(help="knee, inception, torchvision:NAME, or a file of your own.")] = "knee",
+    extractor: cli.ExtractorName = "knee",
     n: Annotated[int, typer.Option("--n", min=50, max=50_000, help="How many synthetic images.")] = 2000,
-    truncation: Annotated[float, typer.Option(min=0, max=1)] = 1.0,
+    truncation: cli.Truncation = 1.0,
     seen: Annotated[
-        str, typer.Option(help="Which the model has learnt from: data or reference. By default as its card says.")
-    ] = "",
-    labels: Labels = "",
-    read: Read = None,
+        Literal["data", "reference"] | None,
+        typer.Option(help="Which the model has learnt from. By default as its card says."),
+    ] = None,
+    labels: cli.Labels = "",
+    read: cli.Read = None,
     only: Annotated[str, typer.Option(help="Measures, such as fd,kd,prdc. By default all but the slow useful.")] = "",
     report: Annotated[Path | None, typer.Option(help="Also write the report there, one HTML file.")] = None,
     card: Annotated[bool, typer.Option("--card", help="Also put the figures into the model's card.")] = False,
-    as_json: AsJson = False,
+    as_json: cli.AsJson = False,
 ) -> None:
     """Measure a model: is it good, diverse, new and useful? Each figure beside that of real against real."""
     from gan_core.files import write_text
@@ -44,25 +45,23 @@ def evaluate(
     from studio.evaluate.metrics import METRICS, lines
     from studio.jobs.launch import delete
 
-    if seen not in ("", "data", "reference"):
-        raise bad_call(f"--seen is data or reference, not {seen!r}")
     if report and report.is_dir():
-        raise bad_call(f"{report} is a folder: give the file's name too")
+        raise cli.bad_call(f"{report} is a folder: give the file's name too")
     names = tuple(part.strip() for part in only.split(",") if part.strip())
     if unknown := [name for name in names if name not in METRICS]:
-        raise bad_call(f"there is no measure {unknown[0]!r}; there are {', '.join(METRICS)}")
+        raise cli.bad_call(f"there is no measure {unknown[0]!r}; there are {', '.join(METRICS)}")
 
     environment.restart_prepared()
 
     request = EvaluationRequest(
         model=absolute_source(model),
-        data=read_as(data, labels, read),
-        reference=read_as(reference, labels, read) if reference else "",
+        data=cli.read_as(data, labels, read),
+        reference=cli.read_as(reference, labels, read) if reference else "",
         extractor=extractor,
         n=n,
         truncation=truncation,
         only=names,
-        seen=seen,  # type: ignore[arg-type]  # it is one of them
+        seen=seen or "",
     )
     folder = create_evaluation(request)
     try:
@@ -81,16 +80,16 @@ def evaluate(
         section = report_markdown(figures, command_line(request, places=False))
         put_report(find_generator(request.model), section)
     if as_json:
-        print_json(figures)
+        cli.print_json(figures)
     else:
         rows = [[line.title, line.value, line.floor, line.why or str(line.n or "")] for line in lines(figures)]
-        print_table(["measure", "value", "floor", "n"], rows)
+        cli.print_table(["measure", "value", "floor", "n"], rows)
     if skipped := figures["about"]["skipped"]:
         print(f"{skipped:,} files could not be read and were left out", file=sys.stderr)
     print(f"kept in {folder.path}", file=sys.stderr)
 
 
-@app.command()
+@cli.app.command()
 def encoder(
     data: Annotated[str, typer.Option(help="A folder of images for each grade, to learn from.")],
     val: Annotated[str, typer.Option(help="The same of other patients, to judge it by.")],

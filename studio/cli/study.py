@@ -4,45 +4,40 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from studio.cli.common import AsJson, Labels, Read, app, bad_call, print_json, print_table, read_as
+from studio.cli import common as cli
 from studio.cli.console import Bar
 
-if TYPE_CHECKING:
-    from gan_core.metrics.estimate import Estimate
-    from studio.study.results import Score
-
 study = typer.Typer(help="Reader studies: can people tell synthetic images from real ones?", no_args_is_help=True)
-app.add_typer(study, name="study")
+cli.app.add_typer(study, name="study")
 SetId = Annotated[str, typer.Argument(help="A set of images, as `study list` names it.")]
 
 
 @study.command()
 def new(
-    model: Annotated[str, typer.Option(help="A model folder, a shipped model, or a run.")],
+    model: cli.ModelName,
     data: Annotated[str, typer.Option(help="The real images. By default phantoms: a rehearsal.")] = "phantom:400",
     images: Annotated[int, typer.Option(help="20, 40 or 60 in a round.")] = 20,
     pairs: Annotated[bool, typer.Option("--pairs", help="A real and a synthetic one side by side.")] = False,
-    labels: Labels = "",
-    read: Read = None,
+    labels: cli.Labels = "",
+    read: cli.Read = None,
 ) -> None:
     """Choose the images of a study. Prints the set's id: the app's link /study?set=ID lets a reader begin."""
     from gan_core.data import short_source
-    from gan_core.model import find_generator, load_model
     from studio.study.make import SIZES, make_set
 
     if images not in SIZES:
-        raise bad_call(f"--images is {', '.join(map(str, SIZES))}, not {images}")
-    loaded = load_model(find_generator(model))
-    data = read_as(data, labels, read)
+        raise cli.bad_call(f"--images is {', '.join(map(str, SIZES))}, not {images}")
+    loaded = cli.open_model(model)
+    data = cli.read_as(data, labels, read)
     print(make_set(loaded, short_source(model), data, images, "pair" if pairs else "single", Bar("reading the images")))
 
 
 @study.command(name="list")
-def list_(as_json: AsJson = False) -> None:
+def list_(as_json: cli.AsJson = False) -> None:
     """The sets of images, the newest first, and how many readers have come to an end."""
     from studio.study.store import list_sets, studies_of
 
@@ -53,20 +48,20 @@ def list_(as_json: AsJson = False) -> None:
         found.append(asdict(s) | {"readers": len(first), "at_the_end": over})
         rows.append([s.id, s.created[:10], s.model, s.data, f"{s.size} {s.kind}", f"{over} of {len(first)}"])
     if as_json:
-        print_json(found)
+        cli.print_json(found)
         return
-    print_table(["set", "made", "model", "real images", "images", "readers at the end"], rows)
+    cli.print_table(["set", "made", "model", "real images", "images", "readers at the end"], rows)
 
 
 @study.command()
-def results(set_id: SetId, as_json: AsJson = False) -> None:
+def results(set_id: SetId, as_json: cli.AsJson = False) -> None:
     """What the readers of a set could tell; those who are still at it are left out."""
     from studio.study.results import results as of
     from studio.study.results import verdict
 
     found = of(set_id)
     if as_json:
-        print_json(
+        cli.print_json(
             {
                 "about": asdict(found.about),
                 "readers": [{"reader": r.reader, "round": r.study.round, **asdict(r.score)} for r in found.readings],
@@ -78,16 +73,13 @@ def results(set_id: SetId, as_json: AsJson = False) -> None:
     rows = []
     for r in found.readings:
         s = r.score
-        figures = [f"{e.value:.2f} ({e.low:.2f} to {e.high:.2f})" if e else "" for e in _figures(s)]
+        estimates = (s.accuracy, s.sensitivity, s.specificity, s.auc)
+        figures = [f"{e.value:.2f} ({e.low:.2f} to {e.high:.2f})" if e else "" for e in estimates]
         rows.append([r.reader, str(r.study.round), f"{s.right} of {s.n}", *figures, verdict(s)])
-    print_table(["reader", "round", "right", "accuracy", "sensitivity", "specificity", "AUC", ""], rows)
+    cli.print_table(["reader", "round", "right", "accuracy", "sensitivity", "specificity", "AUC", ""], rows)
     for a in found.agreements:
         kappa = "not defined" if a.kappa is None else f"{a.kappa:.2f}"
         print(f"Cohen's kappa, round {a.round}, {' and '.join(a.readers)}: {kappa} ({a.n} in common)")
-
-
-def _figures(s: Score) -> tuple[Estimate | None, ...]:
-    return s.accuracy, s.sensitivity, s.specificity, s.auc
 
 
 @study.command()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
-from tqdm import tqdm
 
 from studio.cli.common import AsJson, app, bad_call, good_call, print_json, print_table
+from studio.cli.console import Bar
 
 
 @app.command()
@@ -39,7 +38,10 @@ def toy(
             for name, frame in zip(games, frames, strict=True):
                 print(json.dumps({"game": name} | encode(frame), allow_nan=False), flush=True)
         return
-    played = list(tqdm(plays, total=FRAMES + 1, unit="frame", file=sys.stderr, leave=False, disable=None))
+    played, bar = [], Bar(unit="frame")
+    for frames in plays:
+        played.append(frames)
+        bar(len(played), FRAMES + 1)
     films = {name: [frames[i] for frames in played] for i, name in enumerate(games)}
     if out.suffix == ".gif":
         from studio.learn.toy.film import save_gif
@@ -52,12 +54,10 @@ def toy(
 
 
 @app.command()
-def distances(kind: Annotated[str, typer.Option(help="bells or points.")] = "bells", as_json: AsJson = False) -> None:
+def distances(kind: Literal["bells", "points"] = "bells", as_json: AsJson = False) -> None:
     """Slide two distributions apart: Jensen-Shannon ends at log 2, Wasserstein grows with the distance."""
-    from studio.learn.toy.apart import KINDS, slide
+    from studio.learn.toy.apart import slide
 
-    if kind not in KINDS:
-        raise bad_call(f"there are {' and '.join(KINDS)}, not {kind!r}")
     titles = {
         "shift": "shift",
         "js": "Jensen-Shannon",

@@ -11,27 +11,22 @@ is measured after that, on other samples.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import Field
 from torch import Tensor
 
 from gan_core.config import Settings
-from gan_core.data.cache import cache_folder, read_note, write_note
-from gan_core.errors import UserError
 from gan_core.generate import render
 from gan_core.latent import latents, own_labels, to_w
-from gan_core.metrics.features import Extractor
 from gan_core.model import Model
 from gan_core.networks import has_mapping
-from studio.evaluate.extractors import open_extractor
-from studio.explore.measures import WORDS, are_knees, grade, measure
+from studio.explore.measures import WORDS, are_knees, grade, grader, measure
+from studio.explore.memo import Memo
 
 MOST_DIRECTIONS = 8
 RANGE = 2.0  # a slider's ends, in steps
@@ -67,8 +62,15 @@ class Direction(Settings):
         return ", ".join(f"{WORDS[name].name.lower()} {value:+.2f}" for name, value in list(self.effects.items())[:3])
 
 
-class _Kept(Settings):
+class _Found(Settings):
     directions: tuple[Direction, ...] = Field(max_length=MOST_DIRECTIONS)
+
+
+_memo: Memo[_Found] = Memo("directions", _Found, KEPT, HELD)
+
+
+def _key(model: Model) -> str:
+    return f"{model.digest}-{VERSION}"
 
 
 def directions(model: Model, progress: Progress = lambda done, total: None) -> list[Direction]:
@@ -76,38 +78,12 @@ def directions(model: Model, progress: Progress = lambda done, total: None) -> l
 
     Always the same for the same model. `progress` gets (done, of how many).
     """
-    if (found := kept(model)) is None:
-        found = _hold(model, find(model, progress))
-        with suppress(OSError):
-            path = _path(model)
-            write_note(path, _Kept(directions=tuple(found)).model_dump(mode="json"))
-            notes = sorted(path.parent.glob("*.note"), key=lambda p: p.stat().st_mtime_ns)
-            for old in notes[:-KEPT]:
-                old.unlink(missing_ok=True)
-    return found
+    return list(_memo.get(_key(model), lambda: _Found(directions=tuple(find(model, progress)))).directions)
 
 
-def kept(model: Model) -> list[Direction] | None:
-    """The model's directions where they have been found before, else None."""
-    if model.digest in _held:
-        return list(_held[model.digest])
-    with suppress(OSError, ValueError, ValidationError):
-        return _hold(model, list(_Kept.model_validate(read_note(_path(model))).directions))
-    return None
-
-
-_held: dict[str, list[Direction]] = {}
-
-
-def _hold(model: Model, found: list[Direction]) -> list[Direction]:
-    _held[model.digest] = found
-    for old in list(_held)[:-HELD]:
-        _held.pop(old, None)  # somebody else may have been quicker
-    return found
-
-
-def _path(model: Model) -> Path:
-    return cache_folder() / "directions" / f"{model.digest}-{VERSION}.note"
+def kept(model: Model) -> bool:
+    """Whether `directions` answers at once."""
+    return _memo.find(_key(model)) is not None
 
 
 def find(model: Model, progress: Progress = lambda done, total: None) -> list[Direction]:
@@ -116,7 +92,7 @@ def find(model: Model, progress: Progress = lambda done, total: None) -> list[Di
     count = max(4, min(_MOST, _PIXELS // model.config.net.resolution**2))
     to_turn, to_name, to_grade = (_sample(model, i * _MOST, n) for i, n in enumerate((count, count, _GRADED)))
     knees = are_knees(_images(model, to_turn))
-    encoder = _grader() if knees else None
+    encoder = grader() if knees else None
     total = 2 * len(vectors) * (2 * count + (_GRADED if encoder else 0))
     done = 0
 
@@ -134,13 +110,6 @@ def find(model: Model, progress: Progress = lambda done, total: None) -> list[Di
     found = [_named(turned[i], {name: float(effect[i]) for name, effect in names.items()}) for i in range(len(turned))]
     felt = [d for d in found if max(map(abs, d.effects.values())) >= _FELT]
     return sorted(felt, key=lambda d: -sum(e * e for e in d.effects.values()))
-
-
-def _grader() -> Extractor | None:
-    try:
-        return open_extractor("knee")
-    except UserError:  # a copy without the encoder explores without it
-        return None
 
 
 def components(model: Model) -> Tensor:

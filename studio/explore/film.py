@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from gan_core.errors import UserError
 from gan_core.generate import render_batches
 from gan_core.model import Model
 from studio.explore.directions import Direction
@@ -45,10 +44,9 @@ def loop_film(
 
     Raises `UserError` where it has no seeds.
     """
-    if latent.seeds is None:
-        raise UserError("A loop goes through two or more seeds.")
-    steps = max(2, min(round(seconds * RATE), MOST_FRAMES // len(latent.seeds)))
-    at = loop_times(len(latent.seeds), steps)
+    corners = len(latent.seeds or (0,))
+    steps = max(2, min(round(seconds * RATE), MOST_FRAMES // corners))
+    at = loop_times(corners, steps)
     z = on_loop(latent, model, torch.from_numpy(at).float())
     batches = render_batches(model, *points(latent, model, directions, z))
     return Film(list(_framed(batches, len(z), progress)), steps / seconds)

@@ -9,7 +9,6 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -92,25 +91,26 @@ class Latent(Settings):
 
     def to_query(self) -> dict[str, str]:
         """As a link has it, without what is as by default, and without the model, which a link names."""
-        out: dict[str, str] = {}
-        for name in ("seed", "at", "x", "y", "grade"):
-            if (value := getattr(self, name)) is not None:
-                out[name] = f"{value:g}" if isinstance(value, float) else str(value)
-        for name in ("z", "offset"):
-            if (numbers := getattr(self, name)) is not None:
-                out[name] = base64.urlsafe_b64encode(np.asarray(numbers, "<f2").tobytes()).decode()
-        if self.seeds:
-            out["seeds"] = ",".join(map(str, self.seeds))
-            if self.path != "spherical":
-                out["path"] = self.path
-        if self.truncation != 1:
-            out["truncation"] = f"{self.truncation:g}"
-        if any(self.moves):
-            out["moves"] = ",".join(f"{m:g}" for m in self.moves)
-        return out
+        said = self.model_dump(exclude_defaults=True)
+        if self.seeds is None:
+            said.pop("path", None)
+        if not any(self.moves):
+            said.pop("moves", None)
+        return {name: (_packed if name in _POINTS else _spelt)(said[name]) for name in QUERY if name in said}
 
 
-QUERY = ("seed", "seeds", "path", "at", "x", "y", "z", "offset", "grade", "truncation", "moves")  # of `to_query`
+QUERY = ("seed", "at", "x", "y", "grade", "z", "offset", "seeds", "path", "truncation", "moves")  # of `to_query`
+_POINTS, _LISTS = ("z", "offset"), ("seeds", "moves")
+
+
+def _packed(numbers: Numbers) -> str:
+    return base64.urlsafe_b64encode(np.asarray(numbers, "<f2").tobytes()).decode()
+
+
+def _spelt(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(_spelt, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def from_query(query: Mapping[str, str], model: Model) -> Latent:
@@ -120,15 +120,8 @@ def from_query(query: Mapping[str, str], model: Model) -> Latent:
     """
     fields: dict[str, object] = {"model": model.digest}
     for name in QUERY:
-        text = query.get(name, "")
-        if not text:
-            continue
-        if name in ("seeds", "moves"):
-            fields[name] = text.split(",")
-        elif name in ("z", "offset"):
-            fields[name] = _unpacked(text)
-        else:
-            fields[name] = text
+        if text := query.get(name, ""):
+            fields[name] = _unpacked(text) if name in _POINTS else text.split(",") if name in _LISTS else text
     if not fields.keys() & {"seed", "seeds", "z"}:
         fields["seed"] = 0
     return fitting(_validated(lambda: Latent.model_validate(fields, strict=False)), model)
@@ -140,15 +133,6 @@ def _unpacked(text: str) -> list[float]:
     except (binascii.Error, ValueError) as e:
         raise UserError("The link's point is cut off or damaged: copy the whole link.") from e
     return numbers.tolist()
-
-
-def read_latent(path: Path, model: Model) -> Latent:
-    """`load_latent` of a file on the disk."""
-    try:
-        with path.open("rb") as file:
-            return load_latent(file.read(MAX_FILE_BYTES + 1), model)
-    except OSError as e:
-        raise UserError(f"{path} cannot be read: {e.strerror}.") from e
 
 
 def load_latent(content: bytes, model: Model) -> Latent:
@@ -206,14 +190,16 @@ def start(latent: Latent, model: Model) -> Tensor:
 
 
 def on_loop(latent: Latent, model: Model, at: Tensor) -> Tensor:
-    """z [M, z_dim] at places `at` [M] of the loop through a latent's seeds."""
-    assert latent.seeds is not None
+    """z [M, z_dim] at places `at` [M] of the loop through a latent's seeds. Raises `UserError` where it has none."""
+    if latent.seeds is None:
+        raise UserError("A loop goes through two or more seeds.")
     return space.loop(space.latents(latent.seeds, model.config.net.z_dim), at, latent.path)
 
 
 def on_plane(latent: Latent, model: Model, x: Tensor, y: Tensor) -> Tensor:
-    """z [M, z_dim] at `x`, `y` [M] of the plane between a latent's four seeds."""
-    assert latent.seeds is not None
+    """z [M, z_dim] at `x`, `y` [M] of the plane between a latent's four seeds. Raises `UserError` for any other."""
+    if latent.seeds is None or len(latent.seeds) != 4:
+        raise UserError("A plane lies between four seeds.")
     return space.plane(space.latents(latent.seeds, model.config.net.z_dim), x, y, latent.path)
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gan_core.errors import UserError
 from gan_core.metrics.features import Extractor
+from studio.evaluate.extractors import open_extractor
 from studio.knee.joint_space import MIN_RESOLUTION, joint_space
 
 Array = NDArray[np.float64]
-_KNEES = 0.5  # where a joint space is found in so many of a model's images, they are knees
+KNEES = 0.5  # where a joint space is found in so many of a model's images, they are knees
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,15 @@ def grade(images: NDArray[np.uint8], encoder: Extractor) -> dict[str, Array]:
     return {"grade": graded.astype(np.float64) @ np.arange(graded.shape[1])}
 
 
+@cache
+def grader() -> Extractor | None:
+    """The knee encoder; None in a copy without it, which does what it can without grades."""
+    try:
+        return open_extractor("knee")
+    except UserError:
+        return None
+
+
 def are_knees(images: NDArray[np.uint8]) -> bool:
     """Whether these look like knees: a joint space is found in half of them or more."""
-    return images.shape[-1] >= MIN_RESOLUTION and float(joint_space(images).found.mean()) >= _KNEES
+    return images.shape[-1] >= MIN_RESOLUTION and float(joint_space(images).found.mean()) >= KNEES

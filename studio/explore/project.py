@@ -12,22 +12,23 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gan_core.data.cache import cache_folder, read_note, write_note
 from gan_core.errors import UserError
 from gan_core.generate import generate, render
 from gan_core.images import resize, to_float, to_uint8
 from gan_core.latent import latents, mixtures, own_labels, to_w
 from gan_core.model import Model
 from gan_core.networks import has_mapping
+from studio.explore.directions import HELD, KEPT
 from studio.explore.latent import Latent, draw
-from studio.knee.encoder.net import TrainedEncoder, load_encoder
+from studio.explore.memo import Memo
+from studio.knee.encoder.net import Encoder, load_encoder
 from studio.knee.extractor import FOLDER
 
 STEPS = 240
@@ -57,6 +58,7 @@ class Found:
 
 
 Progress = Callable[[Found], None]
+_memo: Memo[dict[str, float]] = Memo("directions", dict[Literal["error"], float], KEPT, HELD)
 
 
 @torch.enable_grad()
@@ -76,19 +78,10 @@ def project(
         raise UserError(f"The image must be {side} x {side} pixels for this model.")
     if target.min() == target.max():
         raise UserError("The image is of one gray level only: there is nothing to look for.")
-    search = _Search(model, target[None, None])
-    z, c = search.starts(STARTS)
+    search = _Search(model, target[None, None], steps, progress)
     trial = max(1, round(TRIAL * steps))
-
-    def show(at: _At, done: int) -> None:
-        if done % SHOW_EVERY == 0 or done == steps:
-            progress(search.found(at, done, steps))
-
-    first = search.descend(z, torch.zeros_like(z), c, range(trial), steps, show)
-    best = int(first.losses.argmin())
-    z, offset = first.z[best : best + 1], first.offset[best : best + 1]
-    last = search.descend(z, offset, None if c is None else c[best : best + 1], range(trial, steps), steps, show)
-    return search.found(last, steps, steps, graded=True)
+    tried = search.descend(search.starts(STARTS), range(trial))
+    return search.found(search.descend(tried.best(), range(trial, steps)), steps, graded=True)
 
 
 def own_error(model: Model, steps: int = STEPS, progress: Callable[[int, int], None] = lambda d, t: None) -> float:
@@ -96,21 +89,19 @@ def own_error(model: Model, steps: int = STEPS, progress: Callable[[int, int], N
 
     What it misses there is the search's fault; what it misses beyond that, the model cannot draw. Kept in the cache.
     """
-    path = cache_folder() / "directions" / f"{model.digest}-own{steps}.note"
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        return float(read_note(path)["error"])
-    images = generate(model, OWN_SEEDS)
-    errors = []
-    for i, image in enumerate(images):
 
-        def show(found: Found, before: int = i * steps) -> None:
-            progress(before + found.done, len(images) * steps)
+    def find() -> dict[str, float]:
+        images = generate(model, OWN_SEEDS)
+        errors = []
+        for i, image in enumerate(images):
 
-        errors.append(project(image[0], model, steps, show).error)
-    error = float(np.mean(errors))
-    with suppress(OSError):
-        write_note(path, {"error": error})
-    return error
+            def show(found: Found, before: int = i * steps) -> None:
+                progress(before + found.done, len(images) * steps)
+
+            errors.append(project(image[0], model, steps, show).error)
+        return {"error": float(np.mean(errors))}
+
+    return _memo.get(f"{model.digest}-own{steps}", find)["error"]
 
 
 def likeness(found: Found, own: float) -> str:
@@ -132,14 +123,21 @@ class _At:
     c: Tensor | None  # [N, num_classes]
     losses: Tensor  # [N]
 
+    def best(self) -> _At:
+        """The one start of the smallest loss."""
+        i = [int(self.losses.argmin())]
+        return _At(self.z[i], self.offset[i], None if self.c is None else self.c[i], self.losses[i])
+
 
 class _Search:
-    def __init__(self, model: Model, target: NDArray[np.uint8]) -> None:
-        self.model = model
+    def __init__(self, model: Model, target: NDArray[np.uint8], steps: int, progress: Progress) -> None:
+        self.model, self.steps, self.progress = model, steps, progress
         self.net: Any = model.net
         self.mapped = has_mapping(self.net)
         self.target = to_float(np.array(target))  # a copy, since PyTorch takes no read-only array
-        self.encoder = _encoder()
+        self.encoder: Encoder | None = None
+        with suppress(UserError):  # a copy without the encoder goes by pixels alone
+            self.encoder = load_encoder(FOLDER)
         with torch.no_grad():
             self.features, self.grade = self._read(self.target)
             sample = latents(range(CANDIDATES), model.config.net.z_dim)
@@ -153,7 +151,7 @@ class _Search:
         """The encoder's features of images, and its grade where that is the model's grade too."""
         if self.encoder is None:
             return None, None
-        features, logits = self.encoder.net(resize(x, self.encoder.config.resolution))
+        features, logits = self.encoder(resize(x, self.encoder.config.resolution))
         same = self.encoder.config.class_names == self.model.class_names
         grades = torch.arange(logits.shape[1], dtype=logits.dtype)
         return features, logits.softmax(1) @ grades if same else None
@@ -176,47 +174,44 @@ class _Search:
         return loss
 
     @torch.no_grad()
-    def starts(self, n: int) -> tuple[Tensor, Tensor | None]:
-        """z [n, z_dim] and c of the candidates nearest to the target."""
-        c = self.labels
-        images = to_float(render(self.model, self.own, c))
+    def starts(self, n: int) -> _At:
+        """The `n` candidates nearest to the target."""
+        images = to_float(render(self.model, self.own, self.labels))
         squares = (images - self.target).square().mean((1, 2, 3))
         self.chance = float(squares.sqrt().median()) * 127.5
         near = squares.argsort()[:SHORTLIST]
-        best = near[self.losses(images[near]).argsort()[:n]]
-        return self.candidates[best].clone(), None if c is None else c[best].clone()
+        losses = self.losses(images[near])
+        order = losses.argsort()[:n]
+        z, c = self.candidates[near[order]], None if self.labels is None else self.labels[near[order]]
+        return _At(z, torch.zeros_like(z), c, losses[order])
 
-    def descend(
-        self,
-        z: Tensor,
-        offset: Tensor,
-        c: Tensor | None,
-        steps: range,
-        total: int,
-        show: Callable[[_At, int], None],
-    ) -> _At:
-        """Steps number `steps` of `total` from each start, each start for itself; the best that each came by."""
-        z, offset = z.clone().requires_grad_(), offset.clone().requires_grad_(self.mapped)
+    def descend(self, start: _At, steps: range) -> _At:
+        """Steps number `steps` from each start, each start for itself; the best that each came by."""
+        z, offset, c = start.z.clone().requires_grad_(), start.offset.clone().requires_grad_(self.mapped), start.c
         # Adam's step is about the rate whatever the gradient, so the offset is in units of the points' own spread.
         adam = torch.optim.Adam([z, offset] if self.mapped else [z], lr=RATE, betas=(0.9, 0.99))
-        best = _At(z.detach().clone(), offset.detach().clone(), c, torch.full((len(z),), math.inf))
+        best = replace(start, losses=torch.full((len(z),), math.inf))
         for i in steps:
-            adam.param_groups[0]["lr"] = RATE * min(1.0, 2 * (1 - i / total))
+            adam.param_groups[0]["lr"] = RATE * min(1.0, 2 * (1 - i / self.steps))
             losses = self.losses(self.net.synthesis(to_w(self.net, z, c, offset=offset * self.scale), c))
-            best = _better(best, _At(z.detach(), offset.detach(), c, losses.detach()))
+            with torch.no_grad():
+                won = losses < best.losses
+                better = [torch.where(won[:, None], now, had) for now, had in ((z, best.z), (offset, best.offset))]
+                best = _At(better[0], better[1], c, torch.where(won, losses, best.losses))
             adam.zero_grad()
             (losses.sum() + SMALL * offset.square().mean(1).sum()).backward()
             adam.step()
-            show(best, i + 1)
+            if (done := i + 1) % SHOW_EVERY == 0 or done == self.steps:
+                self.progress(self.found(best, done))
         return best
 
-    def found(self, at: _At, done: int, total: int, graded: bool = False) -> Found:
-        i = int(at.losses.argmin())
-        grade = None if at.c is None else float(at.c[i] @ torch.arange(at.c.shape[1], dtype=at.c.dtype))
+    def found(self, at: _At, done: int, graded: bool = False) -> Found:
+        at = at.best()
+        grade = None if at.c is None else float(at.c[0] @ torch.arange(at.c.shape[1], dtype=at.c.dtype))
         latent = Latent(
             model=self.model.digest,
-            z=tuple(at.z[i].clamp(-99, 99).tolist()),
-            offset=tuple((at.offset[i] * self.scale).clamp(-99, 99).tolist()) if self.mapped else None,
+            z=tuple(at.z[0].clamp(-99, 99).tolist()),
+            offset=tuple((at.offset[0] * self.scale).clamp(-99, 99).tolist()) if self.mapped else None,
             grade=grade,
         )
         image = draw(latent, self.model)  # by way of the latent, so that it is what a file or link brings back
@@ -227,23 +222,4 @@ class _Search:
             assert read is not None
             grades = float(self.grade), float(read)
         error = float(np.square(image.astype(float) - to_uint8(self.target)).mean() ** 0.5)
-        return Found(latent, image[0, 0], error, self.chance, done, total, grades)
-
-
-def _better(a: _At, b: _At) -> _At:
-    """Start by start, whichever has the smaller loss."""
-    won = b.losses < a.losses
-    pick = won[:, None]
-    return replace(
-        a,
-        z=torch.where(pick, b.z, a.z).clone(),
-        offset=torch.where(pick, b.offset, a.offset).clone(),
-        losses=torch.where(won, b.losses, a.losses),
-    )
-
-
-def _encoder() -> TrainedEncoder | None:
-    try:
-        return load_encoder(FOLDER)
-    except UserError:  # a copy without the encoder goes by pixels alone
-        return None
+        return Found(latent, image[0, 0], error, self.chance, done, self.steps, grades)

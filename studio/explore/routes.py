@@ -28,21 +28,11 @@ _limiter = anyio.CapacityLimiter(AT_ONCE)
 Draw = Callable[[Latent, Model, list[Direction]], NDArray[np.uint8]]
 
 
-def _one(latent: Latent, model: Model, found: list[Direction]) -> NDArray[np.uint8]:
-    return draw(latent, model, found)[0, 0]
-
-
-def _between(sheet: Callable[..., NDArray[np.uint8]], latent: Latent, model: Model, found: list) -> NDArray[np.uint8]:
-    if latent.seeds is None or (sheet is sheets.plane_sheet and len(latent.seeds) != 4):
-        raise UserError("This picture needs seeds to go between.")
-    return sheet(latent, model, found)
-
-
 PICTURES: dict[str, Draw] = {
-    "image": _one,
+    "image": lambda latent, model, found: draw(latent, model, found)[0, 0],
     "directions": sheets.direction_sheet,
-    "loop": partial(_between, partial(sheets.loop_sheet, steps=LOOP_STOPS)),
-    "plane": partial(_between, sheets.plane_sheet),
+    "loop": partial(sheets.loop_sheet, steps=LOOP_STOPS),
+    "plane": sheets.plane_sheet,
 }
 
 

@@ -20,15 +20,14 @@ THUMB = 64  # the largest side of a small picture
 STOPS = 7  # pictures along a direction
 
 
-def _sheet(model: Model, w: Tensor, c: Tensor | None, columns: int, side: int = THUMB) -> NDArray[np.uint8]:
-    small = [_shrunk(batch, side) for batch in render_batches(model, w, c)]
-    return grid(np.concatenate(small), columns)
+def _sheet(model: Model, w: Tensor, c: Tensor | None, columns: int) -> NDArray[np.uint8]:
+    return grid(np.concatenate([_shrunk(batch) for batch in render_batches(model, w, c)]), columns)
 
 
-def _shrunk(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    if images.shape[-1] <= side:
+def _shrunk(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if images.shape[-1] <= THUMB:
         return images
-    x = F.interpolate(torch.from_numpy(images).float(), (side, side), mode="bilinear", antialias=True)
+    x = F.interpolate(torch.from_numpy(images).float(), (THUMB, THUMB), mode="bilinear", antialias=True)
     return x.round().clamp(0, 255).to(torch.uint8).numpy()
 
 
@@ -46,15 +45,12 @@ def direction_sheet(latent: Latent, model: Model, directions: Sequence[Direction
 
 def loop_sheet(latent: Latent, model: Model, directions: Sequence[Direction], steps: int) -> NDArray[np.uint8]:
     """One row: the loop through the latent's seeds in `steps` even steps, its end the first seed again."""
-    assert latent.seeds is not None
-    z = on_loop(latent, model, torch.linspace(0, len(latent.seeds), steps))
+    z = on_loop(latent, model, torch.linspace(0, len(latent.seeds or ()), steps))
     return _sheet(model, *points(latent, model, directions, z), steps)
 
 
-def plane_sheet(
-    latent: Latent, model: Model, directions: Sequence[Direction], side: int = 7, thumb: int = THUMB
-) -> NDArray[np.uint8]:
+def plane_sheet(latent: Latent, model: Model, directions: Sequence[Direction], side: int = 7) -> NDArray[np.uint8]:
     """`side` by `side` pictures of the plane between the latent's four seeds, which are its corners."""
     y, x = torch.meshgrid(torch.linspace(0, 1, side), torch.linspace(0, 1, side), indexing="ij")
     z = on_plane(latent, model, x.flatten(), y.flatten())
-    return _sheet(model, *points(latent, model, directions, z), side, thumb)
+    return _sheet(model, *points(latent, model, directions, z), side)

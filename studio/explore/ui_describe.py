@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
 
@@ -14,18 +12,18 @@ from gan_core.model import Model
 from gan_core.seeds import MAX_SEED
 from studio.explore import ui_models as explore_models
 from studio.explore.directions import Direction
-from studio.explore.ui_view import ONE, put
+from studio.explore.ui_view import edit
 from studio.gallery.ui_lightbox import film, sheet
 from studio.knee.words.choose import Chosen, choose
-from studio.knee.words.keep import files, zipped
 from studio.knee.words.lexicon import lexicon
 from studio.knee.words.phrases import MOST_CHARACTERS
 from studio.knee.words.sentences import MISSING, available, open_encoder
-from studio.knee.words.telling import Row, as_json, made, moved, reached, rows, told, wishes
-from studio.knee.words.understand import Request, understand
+from studio.knee.words.telling import Row, as_json, files, made, moved, reached, rows, told, wishes, zipped
+from studio.knee.words.understand import understand
 from studio.models.ui_models import Entry
 from studio.text import plain
 from studio.ui_links import says_anew
+from studio.ui_progress import progress
 
 KNEES = 12
 EXAMPLES = (
@@ -35,15 +33,6 @@ EXAMPLES = (
     "KL 3, lateral narrowing, right",
 )
 ENCODERS = {"minilm": "MiniLM", "clip": "CLIP"}
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """What was found for a description; kept until another is asked for."""
-
-    key: tuple[str, ...]
-    request: Request
-    chosen: Chosen
 
 
 def describe(view: str, entry: Entry, model: Model) -> None:
@@ -62,21 +51,21 @@ def describe(view: str, entry: Entry, model: Model) -> None:
     measured = explore_models.measured(entry)
     directions = explore_models.directions(entry) if measured else []
     try:
-        answer = _answer(entry, model, words, encoder, directions)
+        chosen = _answer(entry, model, words, encoder, directions)
     except UserError as error:
         st.warning(plain(str(error)))
         _vocabulary()
         return
-    st.markdown(" ".join(_chip(row) for row in rows(answer.request, answer.chosen, model)))
+    st.markdown(" ".join(_chip(row) for row in rows(chosen)))
     left, right = st.columns([3, 2], gap="large")
     with left:
-        _knees(entry, model, answer, shown)
+        _knees(entry, chosen, shown)
     with right:
-        _mapping(answer, model)
-    if answer.chosen.knees:
-        _details(entry, model, words, encoder, answer, directions)
+        _mapping(chosen)
+    if chosen.knees:
+        _details(entry, words, encoder, chosen, directions)
     _vocabulary()
-    if not measured and answer.chosen.asked.targets:
+    if not measured and chosen.asked.targets:
         explore_models.measure(entry)
 
 
@@ -123,29 +112,27 @@ def _encoder() -> str:
     )
 
 
-def _answer(entry: Entry, model: Model, words: str, encoder: str, directions: list[Direction]) -> _Answer:
+def _answer(entry: Entry, model: Model, words: str, encoder: str, directions: list[Direction]) -> Chosen:
+    """What was found; kept until another description is asked for."""
     key = (model.digest, words, encoder, str(len(directions)))
-    held: _Answer | None = st.session_state.get("describe_answer")
-    if held and held.key == key:
-        return held
+    held, chosen = st.session_state.get("describe_answer", (None, None))
+    if held == key:
+        return chosen
     place = st.empty()
-
-    def show(done: int, total: int) -> None:
-        place.progress(done / total, f"Looking at this model’s knees: {done} of {total} (once)")
-
     with place, st.spinner("Reading the description"):
         request = understand(words, None if encoder == "none" else open_encoder(encoder))
+    show = progress("Looking at this model’s knees: {done} of {total} (once)", place)
     chosen = choose(request, model, KNEES, directions, show)
     place.empty()
-    answer = st.session_state.describe_answer = _Answer(key, request, chosen)
-    return answer
+    st.session_state.describe_answer = key, chosen
+    return chosen
 
 
-def _mapping(answer: _Answer, model: Model) -> None:
+def _mapping(chosen: Chosen) -> None:
     st.markdown("**What was understood, and what was reached**")
-    for row in rows(answer.request, answer.chosen, model):
+    for row in rows(chosen):
         st.markdown(_told(row))
-    for note in (*answer.request.notes, *answer.chosen.cannot):
+    for note in (*chosen.request.notes, *chosen.cannot):
         st.info(plain(note), icon=":material/info:")
 
 
@@ -170,16 +157,15 @@ def _told(row: Row) -> str:
     return "  \n".join([f"“{plain(row.phrase)}” {means}{sure}", *(f":small[{line}]" for line in small)])
 
 
-def _knees(entry: Entry, model: Model, answer: _Answer, shown: str) -> None:
-    chosen = answer.chosen
+def _knees(entry: Entry, chosen: Chosen, shown: str) -> None:
     if not chosen.knees:
         st.info("Nothing of this can be asked of this model. Below is what can.", icon=":material/search_off:")
         return
     asked = wishes(chosen.asked)
     films = []
     for i, knee in enumerate(chosen.knees, 1):
-        caption = f"{i} · {made(knee, model) or f'seed {knee.latent.seed}'}"
-        what = "; ".join(reached(wish, knee, chosen, model) for wish in asked)
+        caption = f"{i} · {made(knee, chosen.model) or f'seed {knee.latent.seed}'}"
+        what = "; ".join(reached(wish, knee, chosen) for wish in asked)
         films.append(
             film(
                 images.png(knee.image),
@@ -198,28 +184,20 @@ def _knees(entry: Entry, model: Model, answer: _Answer, shown: str) -> None:
     st.markdown("Open one in Explore, to move it further:")
     with st.container(horizontal=True, gap="small"):
         for i, knee in enumerate(chosen.knees, 1):
-            st.button(str(i), key=f"describe_open_{i}", on_click=_open, args=(entry, knee.latent), help=f"Knee {i}")
+            st.button(str(i), key=f"describe_open_{i}", on_click=edit, args=(entry, knee.latent), help=f"Knee {i}")
 
 
-def _open(entry: Entry, latent: Any) -> None:
-    put("one", entry, latent)
-    st.session_state.explore_view = ONE
-
-
-def _details(
-    entry: Entry, model: Model, words: str, encoder: str, answer: _Answer, directions: list[Direction]
-) -> None:
-    chosen = answer.chosen
+def _details(entry: Entry, words: str, encoder: str, chosen: Chosen, directions: list[Direction]) -> None:
     asked = wishes(chosen.asked)
     with st.expander("What was reached, knee by knee", icon=":material/straighten:"):
         table = []
         for i, knee in enumerate(chosen.knees, 1):
-            told_of = {told(wish): reached(wish, knee, chosen, model) for wish in asked}
+            told_of = {told(wish): reached(wish, knee, chosen) for wish in asked}
             table.append({"knee": i, "seed": knee.latent.seed} | told_of | {"moved": moved(knee, directions)})
         st.dataframe(table, hide_index=True)
     with st.container(horizontal=True, vertical_alignment="center"):
         name = f"synthetic_{entry.name.replace('/', '_')}_described.zip"
-        everything = as_json(words, answer.request, chosen, model, directions) | {"encoder": encoder}
+        everything = as_json(words, chosen, directions) | {"encoder": encoder}
         st.download_button(
             "Download all",
             lambda: zipped(files(chosen, everything)),

@@ -10,6 +10,7 @@ from studio.explore.film import gif, loop_film, mp4
 from studio.explore.latent import Latent
 from studio.models.ui_models import Entry
 from studio.runs.media import has_ffmpeg
+from studio.ui_progress import progress
 
 
 def offer(entry: Entry, model: Model, directions: list[Direction], latent: Latent) -> None:
@@ -25,11 +26,8 @@ def offer(entry: Entry, model: Model, directions: list[Direction], latent: Laten
             wanted = st.button("Make the film", icon=":material/movie:", type="primary")
         if wanted:
             place = st.empty()
-
-            def show(done: int, total: int) -> None:
-                place.progress(done / total, f"Frame {done} of {total}" if done < total else "Writing the file")
-
-            film = loop_film(latent, model, directions, seconds, show)
+            film = loop_film(latent, model, directions, seconds, progress("Frame {done} of {total}", place))
+            place.progress(1.0, "Writing the file")
             state.explore_film = ((*what, seconds, kind), gif(film) if kind == "GIF" else mp4(film))
             place.empty()
         made = state.get("explore_film")

@@ -18,11 +18,12 @@ from gan_core.model import Model
 from studio.explore import ui_models as explore_models
 from studio.explore.latent import Latent, draw, load_latent, opened
 from studio.explore.project import STEPS, Found, likeness, own_error, project
-from studio.explore.ui_view import ONE, put
+from studio.explore.ui_view import edit
 from studio.explore.upload import read_image
 from studio.knee.phantom import phantom
 from studio.models.ui_models import Entry
 from studio.text import plain
+from studio.ui_progress import progress
 
 WIDTH = 300
 FITS: dict[str, Fit] = {"Cut the edges": "crop", "Add black": "pad"}
@@ -85,7 +86,7 @@ def find(entry: Entry, model: Model) -> None:
     _picture(place, search.found)
     _told(search.found, search.own)
     st.button(
-        "Edit this knee", icon=":material/tune:", on_click=_open, args=(entry, search.found.latent), type="primary"
+        "Edit this knee", icon=":material/tune:", on_click=edit, args=(entry, search.found.latent), type="primary"
     )
     st.code(
         f'python -m gan_core project "your image" --model "{entry.name}" --out found', language=None, wrap_lines=True
@@ -122,12 +123,8 @@ def _told(found: Found, own: float | None) -> None:
 
 def _compare_with_own(model: Model, search: _Search) -> None:
     """How near the search comes to images that the model can draw for certain; once for each model."""
-    bar = st.empty()
-
-    def show(done: int, total: int) -> None:
-        bar.progress(done / total, "For comparison (once for each model): looking for images that it made itself")
-
-    search.own = own_error(model, STEPS, show)
+    told = "For comparison (once for each model): looking for images that it made itself"
+    search.own = own_error(model, STEPS, progress(told))
     st.rerun()
 
 
@@ -164,14 +161,9 @@ def _open_saved(entry: Entry, model: Model) -> None:
             return
         single = latent if latent.seeds is None else opened(latent, model)
         st.image(images.png(_drawn(single, entry)), width=120, alt="The synthetic image in the file")
-        st.button("Open it", on_click=_open, args=(entry, single))
+        st.button("Open it", on_click=edit, args=(entry, single))
 
 
 def _drawn(latent: Latent, entry: Entry) -> NDArray[np.uint8]:
     found = explore_models.directions(entry) if latent.moves else []
     return draw(latent, explore_models.loaded(entry), found)[0, 0]
-
-
-def _open(entry: Entry, latent: Latent) -> None:
-    put("one", entry, latent)
-    st.session_state.explore_view = ONE

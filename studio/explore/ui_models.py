@@ -11,6 +11,7 @@ from studio.explore.directions import Direction, kept
 from studio.explore.directions import directions as find_directions
 from studio.models import ui_models as models
 from studio.models.ui_models import Entry, loaded
+from studio.ui_progress import progress
 
 __all__ = ["directions", "loaded", "measure", "measured", "offered"]
 
@@ -37,15 +38,10 @@ def directions(entry: Entry) -> list[Direction]:
 
 def measured(entry: Entry) -> bool:
     """Whether `directions` answers at once."""
-    return kept(loaded(entry)) is not None
+    return kept(loaded(entry))
 
 
 def measure(entry: Entry) -> None:
     """Finds the directions, with a progress bar, then draws the page again."""
-    place = st.empty()
-
-    def show(done: int, total: int) -> None:
-        place.progress(done / max(total, 1), "Measuring what each direction of this model changes (once)")
-
-    find_directions(loaded(entry), show)
+    find_directions(loaded(entry), progress("Measuring what each direction of this model changes (once)"))
     st.rerun()

@@ -65,6 +65,12 @@ def put(mode: Mode, entry: Entry, latent: Latent) -> None:
     st.session_state.explore_serial = st.session_state.get("explore_serial", 0) + 1
 
 
+def edit(entry: Entry, latent: Latent) -> None:
+    """Makes the page show `latent` next, on the view where a knee is edited."""
+    put("one", entry, latent)
+    st.session_state.explore_view = ONE
+
+
 def current(mode: Mode, entry: Entry, model: Model, linked: bool) -> Latent:
     """What the explorer shows: what it showed last or, where `linked`, what the link says; else the first seeds.
 
@@ -143,8 +149,8 @@ def watch(mode: Mode, view: str, entry: Entry, model: Model, directions: list[Di
             if latent.seeds is not None and st.button(
                 "Edit the knee shown, on its own",
                 icon=":material/tune:",
-                on_click=_edit,
-                args=(entry, model, latent),
+                on_click=edit,
+                args=(entry, opened(latent, model)),
                 key=f"edit-{mode}",
             ):
                 st.rerun()  # of the whole page: the view is chosen outside of this fragment
@@ -152,11 +158,6 @@ def watch(mode: Mode, view: str, entry: Entry, model: Model, directions: list[Di
             st.error(plain(str(error)))
 
     live()
-
-
-def _edit(entry: Entry, model: Model, latent: Latent) -> None:
-    put("one", entry, opened(latent, model))
-    st.session_state.explore_view = ONE
 
 
 def _about(entry: Entry, model: Model, directions: list[Direction]) -> None:

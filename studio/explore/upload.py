@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +25,3 @@ def read_image(content: bytes, name: str, resolution: int, fit: Fit = "crop") ->
     except Unusable as e:
         raise UserError(f"{short} cannot be read: {e}. Give a PNG, JPEG, TIFF or DICOM image.") from e
     raise UserError(f"{short} holds no image. Give a PNG, JPEG, TIFF or DICOM image.")
-
-
-def read_image_file(path: Path, resolution: int, fit: Fit = "crop") -> NDArray[np.uint8]:
-    """`read_image` of a file on the disk."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-    except OSError as e:
-        raise UserError(f"{path} cannot be read: {e.strerror}.") from e
-    return read_image(content, path.name, resolution, fit)

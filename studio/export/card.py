@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gan_core import __version__
 from gan_core.files import replacing
 from gan_core.grades import KL_GRADE
-from studio.export.plan import Plan, command_line
+from studio.export.plan import FORMATS, Plan, command_line
 
 if TYPE_CHECKING:
     from studio.export.write import Export, Tally
@@ -30,11 +30,6 @@ configs:
     path: data/train/**
 ---
 """
-_FORMATS = {
-    "png": "8-bit gray PNG, a folder for each class (torchvision's `ImageFolder` reads it as it is)",
-    "datasets": "8-bit gray PNG, laid out for Hugging Face `datasets`: `load_dataset(FOLDER)`, or by name from the Hub",
-    "dicom": "DICOM Secondary Capture, 8-bit MONOCHROME2, Explicit VR Little Endian, below `dicom` by class",
-}
 _DICOM = """
 ## As DICOM
 
@@ -52,10 +47,11 @@ def card(export: Export, tally: Tally) -> str:
     config, request = export.model.config, export.request
     side = config.net.resolution
     kind = "knee radiographs" if config.label_name == KL_GRADE else "images"
+    counts = ", ".join(f"{name}: {count:,}" for name, count in tally.counts.items())
     rows = [
         ("Images", f"{tally.images:,}, each {side} x {side} pixels"),
-        ("Format", _FORMATS[request.format]),
-        *([(f"{config.label_name}, asked for", _counts(tally))] if tally.counts else []),
+        ("Format", FORMATS[request.format].card),
+        *([(f"{config.label_name}, asked for", counts)] if counts else []),
         ("Seeds", f"{export.plan.seeds[0]} to {export.plan.seeds[-1]}"),
         ("Variety (truncation)", f"{request.truncation:g}"),
         ("Model", f"{export.name}, sha256 {export.model.digest[:12]} …, in full in the manifest"),
@@ -87,10 +83,6 @@ def card(export: Export, tally: Tally) -> str:
 
 def _cell(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
-
-
-def _counts(tally: Tally) -> str:
-    return ", ".join(f"{name}: {count:,}" for name, count in tally.counts.items())
 
 
 def _near(export: Export, tally: Tally) -> str:
@@ -129,8 +121,8 @@ def write_metadata(out: Path, rows: Iterable[dict[str, str]], plan: Plan) -> Non
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    root = Path(plan.path(0)).parts[:2]
-    folder = out.joinpath(*root)
+    prefix = FORMATS[plan.format].root
+    folder = out / prefix
     label = [("label", pa.int64(), {"names": list(plan.names), "_type": "ClassLabel"})] if plan.names else []
     columns = [
         ("file_name", pa.string(), {"dtype": "string", "_type": "Value"}),
@@ -141,7 +133,6 @@ def write_metadata(out: Path, rows: Iterable[dict[str, str]], plan: Plan) -> Non
     ]
     features = {"info": {"features": {name: feature for name, _, feature in columns}}}
     schema = pa.schema([column[:2] for column in columns], {"huggingface": json.dumps(features)})
-    prefix = f"{'/'.join(root)}/"
     table = [
         {
             "file_name": row["file"].removeprefix(prefix),

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,39 @@ MOST = 100_000
 BALANCED, AS_TRAINED = "balanced", "training"
 DICOM = "dicom"  # the folder of DICOM's own: whoever sends it to an archive stops at a file that is none
 Format = Literal["png", "datasets", "dicom"]
+
+
+class About(NamedTuple):
+    """What a format is called and said to be, on the page and in the data card, and where its files lie."""
+
+    title: str
+    said: str
+    card: str
+    root: str = ""
+    suffix: str = "png"
+
+
+FORMATS: dict[Format, About] = {
+    "png": About(
+        "Pictures",
+        "PNG in a folder for each class. Opens anywhere; torchvision's ImageFolder reads it as it is.",
+        "8-bit gray PNG, a folder for each class (torchvision's `ImageFolder` reads it as it is)",
+    ),
+    "datasets": About(
+        "Training set",
+        "The layout of Hugging Face datasets: PNG, a table and a data card, to be loaded or uploaded.",
+        "8-bit gray PNG, laid out for Hugging Face `datasets`: `load_dataset(FOLDER)`, or by name from the Hub",
+        root="data/train/",
+    ),
+    "dicom": About(
+        "DICOM",
+        "Secondary Capture for a viewer or an archive: no patient, no date, marked as synthetic in the standard's own "
+        "terms. How large a pixel is in millimetres is not known.",
+        "DICOM Secondary Capture, 8-bit MONOCHROME2, Explicit VR Little Endian, below `dicom` by class",
+        root=f"{DICOM}/",
+        suffix="dcm",
+    ),
+}
 # Names that Windows keeps for devices, whatever follows them.
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(10))}
 
@@ -66,9 +99,8 @@ class Plan:
         """The file of image `i` inside the export, with forward slashes."""
         folder = self.folders[self.classes[i]]
         asked = f"_{self.short}{folder}" if self.names else ""
-        root = {"datasets": "data/train/", "dicom": f"{DICOM}/"}.get(self.format, "")
-        suffix = "dcm" if self.format == "dicom" else "png"
-        return f"{root}{folder}/{self.stem}_seed{self.seeds[i]:06d}{asked}.{suffix}"
+        about = FORMATS[self.format]
+        return f"{about.root}{folder}/{self.stem}_seed{self.seeds[i]:06d}{asked}.{about.suffix}"
 
     def count(self) -> dict[str, int]:
         """How many images of each class, in the model's order; {} where it has none."""

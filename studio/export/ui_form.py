@@ -7,13 +7,14 @@ from pathlib import Path
 import streamlit as st
 
 from gan_core import images
+from gan_core.files import size_text
 from gan_core.generate import generate
 from gan_core.grades import KL_GRADE, short
 from gan_core.model import ModelConfig, read_config
 from gan_core.seeds import MAX_SEED
 from studio import hosting
 from studio.export.folder import create_export
-from studio.export.plan import AS_TRAINED, BALANCED, ExportRequest, Plan, name_of, plan
+from studio.export.plan import AS_TRAINED, BALANCED, FORMATS, ExportRequest, Plan, name_of, plan
 from studio.gallery.ui_lightbox import film, sheet
 from studio.jobs.ui_view import start_button
 from studio.models import ui_models as models
@@ -23,17 +24,6 @@ from studio.ui_links import one_of
 MOST = 10_000  # more are for the command line
 MOST_COUNTED = 20  # classes
 SHOWN = 10  # of the images to come
-FORMATS: dict[str, str] = {
-    "Pictures": "png",
-    "Training set": "datasets",
-    "DICOM": "dicom",
-}
-SAID = {
-    "Pictures": "PNG in a folder for each class. Opens anywhere; torchvision's ImageFolder reads it as it is.",
-    "Training set": "The layout of Hugging Face datasets: PNG, a table and a data card, to be loaded or uploaded.",
-    "DICOM": "Secondary Capture for a viewer or an archive: no patient, no date, marked as synthetic in the standard's "
-    "own terms. How large a pixel is in millimetres is not known.",
-}
 EVEN, OFTEN, ONE, EACH = "Balanced", "As in training", "One only", "So many of each"
 
 
@@ -57,15 +47,11 @@ def new_export() -> None:
         _preview(entry, config, planned, request.truncation)
 
 
-def _short(config: ModelConfig) -> str:
-    """What a class is called where there is little room."""
-    return short(config.label_name)
-
-
 def _request(name: str, config: ModelConfig) -> ExportRequest | None:
     """What the form asks for; None where that is nothing yet."""
-    said = one_of("What for", list(FORMATS), "Pictures", key="what")
-    st.caption(SAID[said])
+    titles = {about.title: format for format, about in FORMATS.items()}
+    format = titles[one_of("What for", list(titles), "Pictures", key="what")]
+    st.caption(FORMATS[format].said)
     grades = EVEN
     if config.class_names:
         what = f"{config.label_name}s" if config.label_name == KL_GRADE else "Classes"
@@ -89,7 +75,7 @@ def _request(name: str, config: ModelConfig) -> ExportRequest | None:
     return ExportRequest(
         model=name,
         n=n,
-        format=FORMATS[said],  # type: ignore[arg-type]
+        format=format,
         classes=classes,
         seed=seed,
         truncation=truncation,
@@ -113,7 +99,7 @@ def _how_many(config: ModelConfig, grades: str) -> tuple[int, str]:
         with st.grid(min(len(names), 5), min_column_width=76):
             for i, name in enumerate(names):
                 asked[name] = st.number_input(
-                    plain(f"{_short(config)} {name}"), 0, each, 20 if each >= 20 else 1, key=f"count-{i}"
+                    plain(f"{short(config.label_name)} {name}"), 0, each, 20 if each >= 20 else 1, key=f"count-{i}"
                 )
         return sum(asked.values()), ",".join(f"{name}={count}" for name, count in asked.items() if count)
     classes = {EVEN: BALANCED, OFTEN: AS_TRAINED}.get(grades, "")
@@ -163,7 +149,7 @@ def _preview(entry: models.Entry, config: ModelConfig, planned: Plan, truncation
     films = []
     for i in range(min(SHOWN, len(planned))):
         seed, asked = planned.seeds[i], planned.class_name(i)
-        caption = f"{_short(config)} {asked} · seed {seed}" if asked else f"seed {seed}"
+        caption = f"{short(config.label_name)} {asked} · seed {seed}" if asked else f"seed {seed}"
         png = _png(entry.folder, entry.stamp, seed, int(planned.classes[i]), truncation)
         name = Path(planned.path(i)).with_suffix(".png").name
         films.append(film(png, seed=seed, caption=caption, alt=f"Synthetic image, {caption}", file_name=name))
@@ -175,8 +161,4 @@ def _told(planned: Plan, config: ModelConfig, request: ExportRequest) -> str:
     size = len(planned) * (side**2 + 2000) * (1.0 if request.format == "dicom" else 0.7)
     counts = planned.count()
     each = f": {', '.join(f'{plain(name)} × {count:,}' for name, count in counts.items())}" if counts else ""
-    return f"**{len(planned):,} synthetic images**, {side} × {side} pixels{each}. About {_bytes(size)}."
-
-
-def _bytes(size: float) -> str:
-    return f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{max(1, size / 1e3):,.0f} kB"
+    return f"**{len(planned):,} synthetic images**, {side} × {side} pixels{each}. About {size_text(size)}."

@@ -8,7 +8,7 @@ from gan_core.files import read_own
 from gan_core.grades import short
 from studio import hosting
 from studio.export.folder import ExportFolder, ExportStatus
-from studio.export.plan import ExportRequest, command_line
+from studio.export.plan import FORMATS, ExportRequest, command_line
 from studio.export.routes import address
 from studio.gallery.ui_lightbox import film, sheet
 from studio.jobs import ui_view as job_view
@@ -16,11 +16,6 @@ from studio.text import plain
 
 FILMS = 15  # shown of an export
 LINES = 200  # of its manifest
-FORMATS = {
-    "png": "Pictures (PNG), a folder for each class.",
-    "datasets": "A training set in the layout of Hugging Face datasets.",
-    "dicom": "DICOM Secondary Capture, marked as synthetic: no patient, no date.",
-}
 
 
 def watch(export: ExportFolder) -> None:
@@ -50,7 +45,7 @@ def _download(export: ExportFolder) -> None:
 def _files(export: ExportFolder, request: ExportRequest, status: ExportStatus) -> None:
     rows = export.rows(LINES)
     st.caption(
-        f"**{status.images:,} synthetic images** by **{plain(request.model)}**. {FORMATS[request.format]} With "
+        f"**{status.images:,} synthetic images** by **{plain(request.model)}**. {FORMATS[request.format].said} With "
         "them come a manifest, which has a line for each image with its seed and checksum, and a data card."
     )
     if request.reference:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from gan_core import __version__, images
 from gan_core.data import short_source
 from gan_core.errors import UserError, why
-from gan_core.files import check_parts, no_room, read_own, replacing, size_text, sweep, write_text
+from gan_core.files import check_parts, no_room, read_own, replacing, size_text, sweep, write_bytes, write_text
 from gan_core.generate import generate
 from gan_core.model import Model, find_generator, load_model
 from studio.export import archive, card, dicom
@@ -260,8 +260,7 @@ class Export:
             content, uid = dicom.encode(image, origin), dicom.instance_uid(image, origin)
         else:
             content = images.png(image)
-        with replacing(self.out / name) as temporary:
-            temporary.write_bytes(content)
+        write_bytes(self.out / name, content)
         ratios = found.ratios if found else {}
         return self._known(i) | {
             "file_sha256": hashlib.sha256(content).hexdigest(),

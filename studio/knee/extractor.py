@@ -20,9 +20,8 @@ _BATCH = 64  # measured: a third faster than 16
 
 def open_knee(folder: str, device: str) -> Extractor:
     """The encoder in a model folder, or the shipped one. Raises `UserError` where anything about it is wrong."""
-    encoder = load_encoder(Path(folder) if folder else FOLDER)
-    side = encoder.config.resolution
-    net = encoder.net
+    net = load_encoder(Path(folder) if folder else FOLDER)
+    side, digest = net.config.resolution, net.digest
     fuse(net)
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -32,4 +31,4 @@ def open_knee(folder: str, device: str) -> Extractor:
         return features, logits.softmax(1)
 
     name = f"knee:{Path(folder).name}" if folder else "knee"
-    return Extractor(name, sha256("knee", 1, encoder.digest), forward, _BATCH, encoder.config.class_names)
+    return Extractor(name, sha256("knee", 1, digest), forward, _BATCH, net.config.class_names)

@@ -73,7 +73,7 @@ def of_a_description(model, patch):
     """The images that a description chooses among."""
     look, seen = pool.look, []
     patch.setattr(pool, "look", lambda images: seen.append(images) or look(images))
-    patch.setattr(pool, "_held", {})
+    patch.setattr(pool._memo, "held", {})
     for name, grade in {"own classes": None, "class 2": 2.0, "between classes": 2.5}.items():
         pool.pool(model, grade, pool.BLOCK)
         yield name, seen.pop()

@@ -8,7 +8,7 @@ from gan_core.data import Dataset
 from gan_core.images import resize, to_float, to_uint8
 from gan_core.status import duration
 from studio.knee.encoder.agreement import Agreement, agreement
-from studio.knee.encoder.net import FEATURES, Encoder, TrainedEncoder
+from studio.knee.encoder.net import FEATURES, Encoder
 
 _CARD = """# knee-encoder
 
@@ -49,10 +49,9 @@ is judged on others.
 
 def reading(net: Encoder, dataset: Dataset, side: int) -> Agreement:
     """How its grades agree with the readers' on images brought to `side` pixels first."""
-    encoder = TrainedEncoder(net.eval(), net.config, "")
     chunks = (dataset.images[i : i + 256] for i in range(0, len(dataset.images), 256))
     small = np.concatenate([to_uint8(resize(to_float(np.array(chunk)), side)) for chunk in chunks])
-    return agreement(dataset.labels, np.concatenate([p for _, p in encoder.batches(small)]))
+    return agreement(dataset.labels, np.concatenate([p for _, p in net.eval().batches(small)]))
 
 
 def encoder_card(net: Encoder, val: Dataset, seconds: float, command: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +19,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from gan_core.config import MAX_CLASSES, Settings
-from gan_core.files import replacing, write_text
+from gan_core.files import write_bytes, write_text
 from gan_core.images import resize, to_float
 from gan_core.model import CARD, CONFIG, TENSORS, digest, read_tensors, read_validated
 from gan_core.networks.efficientnet import trunk
@@ -43,6 +42,8 @@ class EncoderConfig(Settings):
 class Encoder(nn.Module):
     """`net(x)`: features [N, 320] and logits of the classes [N, K] of images x [N, 1, R, R] in [-1, 1]."""
 
+    digest = ""  # of the folder that it was loaded from
+
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
@@ -54,21 +55,12 @@ class Encoder(nn.Module):
         features = self.trunk(x).mean((2, 3))
         return features, self.head(self.dropout(features))
 
-
-@dataclass(frozen=True)
-class TrainedEncoder:
-    """An encoder ready for use, and the digest of its folder."""
-
-    net: Encoder
-    config: EncoderConfig
-    digest: str
-
     @torch.inference_mode()
     def batches(self, images: NDArray[np.uint8], batch: int = 64) -> Iterator[tuple[NDArray, NDArray]]:
         """Features [n, 320] and probabilities [n, K] of uint8 images [N, 1, H, W] of any side, a batch at a time."""
         for i in range(0, len(images), batch):
             x = resize(to_float(images[i : i + batch]), self.config.resolution)
-            features, logits = self.net(x.contiguous(memory_format=torch.channels_last))
+            features, logits = self(x.contiguous(memory_format=torch.channels_last))
             yield features.numpy(), logits.softmax(1).numpy()
 
 
@@ -77,15 +69,14 @@ def save_encoder(folder: Path, net: Encoder, card: str) -> None:
     half = {k: t.half() if t.is_floating_point() else t for k, t in net.state_dict().items()}
     write_text(folder / CARD, card)
     write_text(folder / CONFIG, json.dumps(net.config.model_dump(), indent=2))
-    with replacing(folder / TENSORS) as temporary:
-        temporary.write_bytes(save({k: t.detach().cpu().contiguous() for k, t in half.items()}))
+    write_bytes(folder / TENSORS, save({k: t.detach().cpu().contiguous() for k, t in half.items()}))
 
 
-def load_encoder(folder: Path) -> TrainedEncoder:
-    """The encoder in a model folder. Raises `UserError` where anything about it is wrong."""
+def load_encoder(folder: Path) -> Encoder:
+    """The encoder, ready for use, in a model folder. Raises `UserError` where anything about it is wrong."""
     config = read_validated(folder, EncoderConfig)
     with torch.random.fork_rng(devices=[]):
         net = Encoder(config)
     net.load_state_dict(read_tensors(folder / TENSORS, net.state_dict()), strict=True)
-    net = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    return TrainedEncoder(net, config, digest(folder))
+    net.digest = digest(folder)
+    return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)

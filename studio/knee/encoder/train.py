@@ -7,14 +7,15 @@ and LeCun 2022). The two exposures are each graded too.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel
 
 from gan_core.data import Dataset
 from gan_core.errors import UserError
@@ -88,6 +89,10 @@ def vicreg(a: Tensor, b: Tensor) -> Tensor:
     return w_alike * F.mse_loss(a, b) + w_spread * spread + w_unrelated * off.square().sum((1, 2)).mean() / FEATURES
 
 
+def _average(old: Tensor, new: Tensor, steps: Tensor | int) -> Tensor:
+    return torch.lerp(old, new, 1 - min(AVERAGE, (1 + int(steps)) / (10 + int(steps))))
+
+
 def train_encoder(
     dataset: Dataset,
     epochs: int,
@@ -113,7 +118,9 @@ def train_encoder(
     net = Encoder(config).to(memory_format=torch.channels_last)
     if start:
         take(net.trunk, start)
-    mean = copy.deepcopy(net).eval().requires_grad_(False)
+    mean = AveragedModel(net, avg_fn=_average)
+    mean.n_averaged += 1  # the first step is averaged with where it started from
+    kept: Any = mean.module.eval().requires_grad_(False)
     decayed = [p for p in net.parameters() if p.ndim > 1]
     plain = [p for p in net.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": plain, "weight_decay": 0.0}]
@@ -121,7 +128,6 @@ def train_encoder(
     steps = len(dataset.images) // BATCH * epochs
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps, pct_start=0.1)
     labels = torch.from_numpy(np.asarray(dataset.labels))
-    step = 0
     for epoch in range(1, epochs + 1):
         net.train()
         order = torch.randperm(len(labels), generator=rng)[: len(labels) // BATCH * BATCH].view(-1, BATCH)
@@ -138,13 +144,7 @@ def train_encoder(
             torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
             optimizer.step()
             schedule.step()
-            step += 1
-            keep = min(AVERAGE, (1 + step) / (10 + step))
-            with torch.no_grad():
-                for kept, now in zip(mean.parameters(), net.parameters(), strict=True):
-                    kept.lerp_(now, 1 - keep)
-                for old, new in zip(mean.buffers(), net.buffers(), strict=True):
-                    old.copy_(new)
+            mean.update_parameters(net)
             losses.append(loss.item())
-        on_epoch(epoch, mean, float(np.mean(losses)))
-    return mean
+        on_epoch(epoch, kept, float(np.mean(losses)))
+    return kept

@@ -90,18 +90,22 @@ class Lexicon(Settings):
         return self
 
     @cached_property
-    def meanings(self) -> dict[str, Meaning]:
-        """Of each exact word, by its `key`."""
-        out: dict[str, Meaning] = {key(word): "" for word in self.fillers}
+    def exact(self) -> dict[str, Meaning]:
+        """What each exact word means, as the file spells it."""
+        out: dict[str, Meaning] = dict.fromkeys(self.fillers, "")
         for group in (self.levels, self.compartments, self.sides):
-            out |= {key(word): name for name, words in group.items() for word in words}
-        return out | {key(word): concept for concept in self.concept for word in concept.words}
+            out |= {word: name for name, words in group.items() for word in words}
+        return out | {word: concept for concept in self.concept for word in concept.words}
+
+    @cached_property
+    def meanings(self) -> dict[str, Meaning]:
+        """The same by the words' `key`."""
+        return {key(word): meaning for word, meaning in self.exact.items()}
 
     @cached_property
     def spellings(self) -> list[str]:
         """Every exact word, the longest first."""
-        groups = (*self.levels.values(), *self.compartments.values(), *self.sides.values(), self.fillers)
-        return sorted({word for group in (*groups, *(c.words for c in self.concept)) for word in group}, key=len)[::-1]
+        return sorted(self.exact, key=len, reverse=True)
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field
 
-from gan_core.data.cache import cache_folder, read_note, write_note
 from gan_core.generate import generate
 from gan_core.latent import mixtures
 from gan_core.model import Model
 from studio.explore.measures import measure
+from studio.explore.memo import Memo
 from studio.knee.joint_space import MIN_RESOLUTION, side
 
 VERSION = 3
@@ -26,6 +25,8 @@ _BLACK, _WHITE = 4, 251
 Array = NDArray[np.float64]
 Measures = dict[str, Array]  # by quantity, [N] each; NaN where it cannot be read
 Progress = Callable[[int, int], None]  # images done, of how many
+_Values = Annotated[list[float], Field(min_length=BLOCK, max_length=BLOCK)]
+_memo: Memo[dict[str, list[float]]] = Memo("describe", dict[str, _Values], KEPT, HELD)
 
 
 def look(images: NDArray[np.uint8]) -> Measures:
@@ -67,34 +68,10 @@ def pool(model: Model, grade: float | None, count: int, progress: Progress = lam
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-_held: dict[str, Measures] = {}
-_FILE = TypeAdapter(dict[str, list[float]])
+def _block(model: Model, grade: float | None, start: int) -> dict[str, list[float]]:
+    def measured() -> dict[str, list[float]]:
+        labels = None if grade is None else mixtures([grade] * BLOCK, len(model.class_names))
+        measures = look(generate(model, range(start, start + BLOCK), labels))
+        return {name: values.tolist() for name, values in measures.items()}
 
-
-def _block(model: Model, grade: float | None, start: int) -> Measures:
-    key = f"{model.digest}-{VERSION}-{'own' if grade is None else f'{grade:g}'}-{start}"
-    if key not in _held:
-        path = cache_folder() / "describe" / f"{key}.note"
-        _held[key] = _read(path) or _drawn(model, grade, start, path)
-        for old in list(_held)[:-HELD]:
-            _held.pop(old, None)  # somebody else may have been quicker
-    return _held[key]
-
-
-def _read(path: Path) -> Measures | None:
-    with suppress(OSError, ValueError, ValidationError):
-        measures = {name: np.array(values) for name, values in _FILE.validate_python(read_note(path)).items()}
-        if "brightness" in measures and all(len(values) == BLOCK for values in measures.values()):
-            return measures
-    return None
-
-
-def _drawn(model: Model, grade: float | None, start: int, path: Path) -> Measures:
-    labels = None if grade is None else mixtures([grade] * BLOCK, len(model.class_names))
-    measures = look(generate(model, range(start, start + BLOCK), labels))
-    with suppress(OSError):
-        write_note(path, {name: values.tolist() for name, values in measures.items()})
-        notes = sorted(path.parent.glob("*.note"), key=lambda p: p.stat().st_mtime_ns)
-        for old in notes[:-KEPT]:
-            old.unlink(missing_ok=True)
-    return measures
+    return _memo.get(f"{model.digest}-{VERSION}-{'own' if grade is None else f'{grade:g}'}-{start}", measured)

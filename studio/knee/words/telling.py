@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from gan_core import images
 from gan_core.grades import short
 from gan_core.model import Model
 from studio.explore.directions import Direction
@@ -65,10 +69,10 @@ def meets(wish: Wish, knee: Knee, chosen: Chosen) -> bool | None:
     return value >= mark if wish.more else value <= mark
 
 
-def reached(wish: Wish, knee: Knee, chosen: Chosen, model: Model) -> str:
+def reached(wish: Wish, knee: Knee, chosen: Chosen) -> str:
     """What became of a wish in one knee."""
     if isinstance(wish, tuple):
-        return made(knee, model)
+        return made(knee, chosen.model)
     if isinstance(wish, str):
         return {1.0: SIDES["L"], -1.0: SIDES["R"]}.get(knee.measures["knee"], "Side cannot be told")
     value = knee.measures[wish.quantity]
@@ -97,17 +101,16 @@ def moved(knee: Knee, directions: Sequence[Direction]) -> str:
     return ", ".join(f"{d.name} {step:+.1f}" for step, d in steps if abs(step) >= _MOVED)
 
 
-def usual(wish: Span | Side, chosen: Chosen, model: Model) -> float:
+def usual(wish: Span | Side, chosen: Chosen) -> float:
     """The share of the model's own images that are as wished; of grades, of the films that it learnt from."""
-    measures = chosen.ordinary.measures
     if isinstance(wish, tuple):
-        pairs = zip(model.class_names, model.config.class_shares, strict=True)
-        all_of_them = sum(model.config.class_shares)
-        return sum(share for name, share in pairs if wish[0] <= float(name) <= wish[1]) / all_of_them
-    return float((measures["knee"] == SIGN[wish]).mean())
+        shares = chosen.model.config.class_shares
+        pairs = zip(chosen.model.class_names, shares, strict=True)
+        return sum(share for name, share in pairs if wish[0] <= float(name) <= wish[1]) / sum(shares)
+    return float((chosen.ordinary.measures["knee"] == SIGN[wish]).mean())
 
 
-def summary(wish: Wish, chosen: Chosen, model: Model) -> str:
+def summary(wish: Wish, chosen: Chosen) -> str:
     """How many of the knees are as wished, and how many of the model's own images are."""
     met = [meets(wish, knee, chosen) for knee in chosen.knees]
     if not met:
@@ -115,7 +118,7 @@ def summary(wish: Wish, chosen: Chosen, model: Model) -> str:
     if None in met:
         return "made so; there is no encoder to read it"
     told_so = f"{'read so in ' if isinstance(wish, tuple) else ''}{sum(map(bool, met))} of {len(met)}"
-    return told_so if isinstance(wish, Target) else f"{told_so}, by chance {usual(wish, chosen, model):.0%}"
+    return told_so if isinstance(wish, Target) else f"{told_so}, by chance {usual(wish, chosen):.0%}"
 
 
 def how(phrase: Understood) -> str:
@@ -130,12 +133,12 @@ def how(phrase: Understood) -> str:
     return f"not understood; nearest: {near}" if phrase.like else "not understood"
 
 
-def rows(request: Request, chosen: Chosen, model: Model) -> list[Row]:
+def rows(chosen: Chosen) -> list[Row]:
     """The mapping, phrase by phrase."""
     out = []
-    for phrase in request.phrases:
+    for phrase in chosen.request.phrases:
         own = [wish for wish in wishes(phrase) if _asked(wish, chosen.asked)]
-        came = tuple(summary(wish, chosen, model) for wish in own)
+        came = tuple(summary(wish, chosen) for wish in own)
         out.append(Row(phrase.phrase, phrase.means, how(phrase), tuple(map(told, own)), came, phrase.note))
     return out
 
@@ -149,28 +152,41 @@ def _asked(wish: Wish, asked: Request) -> bool:
     return any((t.quantity, t.more) == (wish.quantity, wish.more) for t in asked.targets)
 
 
-def as_json(
-    words: str, request: Request, chosen: Chosen, model: Model, directions: Sequence[Direction]
-) -> dict[str, Any]:
+def as_json(words: str, chosen: Chosen, directions: Sequence[Direction]) -> dict[str, Any]:
     """All of it, for JSON."""
     asked = wishes(chosen.asked)
     return {
         "words": words,
-        "phrases": [asdict(row) for row in rows(request, chosen, model)],
-        "notes": [*request.notes, *chosen.cannot],
-        "asked": [{"wish": told(wish), "reached": summary(wish, chosen, model)} for wish in asked],
+        "phrases": [asdict(row) for row in rows(chosen)],
+        "notes": [*chosen.request.notes, *chosen.cannot],
+        "asked": [{"wish": told(wish), "reached": summary(wish, chosen)} for wish in asked],
         "looked_at": chosen.looked_at,
         "knees": [
             {
                 "seed": knee.latent.seed,
                 "query": knee.latent.to_query(),
-                "made": made(knee, model),
+                "made": made(knee, chosen.model),
                 "moved": moved(knee, directions),
                 "off": round(knee.off, 3),
                 "wishes": {
-                    told(w): {"met": meets(w, knee, chosen), "reached": reached(w, knee, chosen, model)} for w in asked
+                    told(w): {"met": meets(w, knee, chosen), "reached": reached(w, knee, chosen)} for w in asked
                 },
             }
             for knee in chosen.knees
         ],
     }
+
+
+def files(chosen: Chosen, told: dict[str, Any]) -> dict[str, bytes]:
+    """By name: a PNG for each knee, and `described.json` with what `as_json` told of them."""
+    out = {f"seed{knee.latent.seed:04d}.png": images.png(knee.image) for knee in chosen.knees}
+    return out | {"described.json": json.dumps(told, indent=2, ensure_ascii=False).encode()}
+
+
+def zipped(contents: dict[str, bytes]) -> bytes:
+    """Files as one zip file's content."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()

@@ -33,7 +33,7 @@ from studio.jobs.launch import delete
 from studio.jobs.work import JobStatus
 from studio.knee.encoder.agreement import agreement
 from studio.knee.encoder.card import reading
-from studio.knee.encoder.net import Encoder, EncoderConfig, TrainedEncoder, load_encoder, save_encoder
+from studio.knee.encoder.net import Encoder, EncoderConfig, load_encoder, save_encoder
 from studio.knee.encoder.train import expose, targets, train_encoder
 from studio.knee.makeup import makeup
 from studio.knee.phantom import render, sample_params
@@ -438,9 +438,7 @@ def test_an_encoder_learns_and_comes_back_from_its_folder(phantoms, tmp_path):
     assert losses[-1] < losses[0]
     save_encoder(tmp_path, net, "card")
     back = load_encoder(tmp_path)
-    for now, kept in zip(
-        TrainedEncoder(net, net.config, "").batches(films.images), back.batches(films.images), strict=True
-    ):
+    for now, kept in zip(net.batches(films.images), back.batches(films.images), strict=True):
         assert np.abs(now[0] - kept[0]).max() < 0.02 * np.abs(now[0]).max()  # float16
 
 
@@ -495,7 +493,7 @@ def test_the_shipped_encoder_knows_a_film_at_another_exposure(shipped):
 
 @needs_knees
 def test_the_shipped_encoder_reads_real_knees_as_its_card_says(shipped):
-    read = reading(shipped.net, data.load(str(KNEES / "val"), 256), 128)
+    read = reading(shipped, data.load(str(KNEES / "val"), 256), 128)
     row = re.search(
         r"\| 128 x 128 \| ([\d.]+)% \| ([\d.]+) \| ([\d.]+) \|", (SHIPPED_ENCODER / "README.md").read_text()
     )

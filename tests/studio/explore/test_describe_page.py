@@ -10,8 +10,8 @@ from app_page import button, told
 
 from studio.explore import ui_describe as describe_view
 from studio.knee.words import sentences
-from studio.knee.words.keep import zipped
 from studio.knee.words.sentences import open_encoder
+from studio.knee.words.telling import zipped
 from studio.models import ui_models as models
 
 

@@ -213,7 +213,7 @@ def test_directions_come_from_the_cache_and_damage_there_is_mended(make, tmp_pat
     monkeypatch.setenv("KNEE_GAN_CACHE", str(tmp_path))
     model = make("plain")
     held = {}
-    monkeypatch.setattr("studio.explore.directions._held", held)
+    monkeypatch.setattr("studio.explore.directions._memo.held", held)
     first = directions(model)
     held.clear()
     (note,) = (tmp_path / "directions").glob("*.note")

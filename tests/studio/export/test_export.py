@@ -669,7 +669,7 @@ def test_the_command_exports_and_goes_on(made, tmp_path, call):
     ("words", "said"),
     [
         (("--out", "x"), "Missing option '--model'"),
-        (("--model", "MODEL", "--out", "x", "--format", "jpeg"), "--format is png, datasets, dicom"),
+        (("--model", "MODEL", "--out", "x", "--format", "jpeg"), "'png', 'datasets', 'dicom'"),
         (("--model", "MODEL", "--out", "x", "--classes", "7"), "asks for no classes"),
         (("--model", "MODEL", "--out", "x", "--classes", "0=3", "--n", "4"), "add up to 3 images, not to 4"),
         (("--model", "MODEL", "--out", "x", "--drop-near"), "give --reference"),

@@ -419,7 +419,7 @@ def test_medial_and_lateral_are_told_by_the_side_of_the_knee():
 def test_a_pool_is_measured_once_and_damage_in_the_cache_is_mended(make, tmp_path, monkeypatch):
     monkeypatch.setenv("KNEE_GAN_CACHE", str(tmp_path))
     held = {}
-    monkeypatch.setattr("studio.knee.words.pool._held", held)
+    monkeypatch.setattr("studio.knee.words.pool._memo.held", held)
     model = make("graded")
     first = pool(model, 2.5, 40)
     assert len(first["brightness"]) == 64
@@ -507,7 +507,7 @@ def test_knees_of_the_shipped_model_are_as_described():
     assert {k.latent.grade for k in chosen.knees} <= {3.0, 4.0}
     met = [[meets(wish, knee, chosen) for knee in chosen.knees] for wish in wishes(chosen.asked)]
     assert np.mean(met) > 0.7
-    narrow, spurs, left, never = rows(request, chosen, model)
+    narrow, spurs, left, never = rows(chosen)
     assert "KL 3 to 4" in narrow.asked
     assert "8 of 8" in left.reached[0]
     assert spurs.asked == ("KL 2 to 4",)
