@@ -22,6 +22,7 @@ from studio.knee.phantom import phantom, render, sample_params
 def bilateral() -> tuple[np.ndarray, list[Knee]]:
     """A film of 600 x 1100 with two phantom knees, the right one on the picture's left as radiographs are read."""
     film = np.zeros((600, 1100), np.uint8)
+    film[:9, :9] = 255  # a mark, for the whole range of greys
     knees = []
     for x, side in ((280, "R"), (820, "L")):
         seed = next(s for s in range(10, 60) if sample_params(s).side == side)
@@ -110,6 +111,13 @@ def test_beyond_the_film_a_crop_has_the_border_s_value() -> None:
     out = cut(film, Knee(0, 0, 100), 50)
     assert out.shape == (50, 50)
     assert (out[:25] == 7).all()
+
+
+def test_what_is_no_number_is_black_in_a_crop() -> None:
+    film = np.ones((60, 60), np.float32)
+    film[:30] = np.nan
+    film[50:] = 3
+    assert cut(film, Knee(30, 30, 60), 60)[[10, 40, 55], 30].tolist() == [0, 0, 255]
 
 
 def test_a_reduced_crop_is_the_mean_of_what_it_covers() -> None:

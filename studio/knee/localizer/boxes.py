@@ -79,8 +79,12 @@ def window(film: NDArray, x: float, y: float, side: float, angle: float, resolut
 def cut(film: NDArray, knee: Knee, resolution: int) -> NDArray[np.uint8]:
     """The knee's box as a picture, upright: uint8 [resolution, resolution].
 
-    Films of 8 bits keep their grey values; others are stretched from their lowest value to their highest.
+    Films of 8 bits keep their grey values; others are stretched from their lowest value to their highest. What is no
+    number, or infinite, is black.
     """
+    if film.dtype.kind == "f":
+        finite = np.isfinite(film)
+        film = np.where(finite, film, film[finite].min() if finite.any() else 0)
     out = window(film, knee.x, knee.y, knee.side_px, knee.angle, resolution)
     if film.dtype != np.uint8:
         low, high = float(film.min()), float(film.max())

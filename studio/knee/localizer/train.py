@@ -53,7 +53,7 @@ def chunk(have: Sources, index: int, config: LocalizerConfig) -> Arrays:
     }
     for i in range(CHUNK):
         rng = np.random.default_rng((index, i))
-        kinds = NONE if rng.random() < WITHOUT else KNEES
+        kinds = NONE if rng.random() < WITHOUT else (*KNEES, "small")  # small ones are the hardest
         film = made(rng, have, kinds[rng.integers(len(kinds))], rng.uniform(60, 150))
         pixels = film.pixels.astype(np.float32)
         small, scale = thumbnail(pixels, config.film_side)
@@ -142,6 +142,7 @@ def varied(x: Tensor, rng: torch.Generator) -> Tensor:
 
     x = x.clamp(0, 1) ** each(-0.6, 0.6).exp2()
     x = (x - 0.5) * each(0.6, 1.15) + 0.5 + each(-0.12, 0.12)
+    x = torch.where(each(0, 1) < 0.06, 1 - x, x)  # some films are inverted and do not say so
     x = x + torch.randn(x.shape, generator=rng) * each(-0.06, 0.05).clamp(min=0)
     left, top = each(0, 1) * width, each(0, 1) * height
     across, down = torch.arange(width)[None, None, None], torch.arange(height)[None, None, :, None]
