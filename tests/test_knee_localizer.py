@@ -172,9 +172,9 @@ def test_a_training_goes_on_where_it_was(some: Sources, tmp_path: Path, monkeypa
     train(some, tmp_path / "out", 1, 1)
     net = train(some, tmp_path / "out", 2, 1)
     assert torch.load(tmp_path / "out" / "state.pt", weights_only=True)["step"] == 2
-    again = load_localizer(tmp_path / "out")
-    for name, tensor in again.state_dict().items():
-        assert torch.allclose(tensor.float(), net.state_dict()[name].float(), atol=1e-3, rtol=1e-2), name
+    again, x = load_localizer(tmp_path / "out"), torch.rand(2, 1, 256, 256)
+    assert torch.allclose(again.finder(x), net.finder(x), atol=0.02)  # tensors are kept in float16
+    assert torch.allclose(again.reader(x[..., :96, :96]), net.reader(x[..., :96, :96]), atol=0.02)
 
 
 def test_a_damaged_folder_is_refused(tmp_path: Path) -> None:

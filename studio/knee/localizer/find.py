@@ -45,12 +45,13 @@ def reduce(film: NDArray, side: int) -> tuple[NDArray[np.float32], int]:
     times = max(1, max(film.shape) // side)
     times = min(times, *film.shape)
     height, width = (n // times * times for n in film.shape)
-    if times == 1:
-        small = film.astype(np.float32)
-    else:
-        kind = np.uint32 if film.dtype.kind == "u" and film.dtype.itemsize <= 2 else np.float32
-        rows = film[:height, :width].reshape(height // times, times, width).sum(1, dtype=kind)
-        small = rows.reshape(height // times, width // times, times).sum(2).astype(np.float32) / times**2
+    rows = np.zeros((height // times, width), np.float32)
+    for i in range(times):  # one line after the other: four times as fast as a mean over axes
+        rows += film[i:height:times, :width]
+    small = np.zeros((height // times, width // times), np.float32)
+    for i in range(times):
+        small += rows[:, i::times]
+    small /= times**2
     return np.nan_to_num(small, copy=False, posinf=0, neginf=0), times
 
 
@@ -93,18 +94,18 @@ def _propose(net: Localizer, film: NDArray[np.float32]) -> list[Knee]:
 def _read(net: Localizer, film: NDArray[np.float32], knees: list[Knee]) -> list[Knee]:
     """Each place corrected twice, without those that are none."""
     side = net.config.window_side
-    heat = [k.confidence for k in knees]
-    for _ in range(2):
+    for least in (SURE / 2, SURE):
         if not knees:
-            return []
+            break
         seen = [stretched(window(film, k.x, k.y, net.config.window * k.side_px, k.angle, side)) for k in knees]
         out = net.reader(torch.from_numpy(np.stack(seen)[:, None])).tolist()
         knees = [_corrected(k, *row) for k, row in zip(knees, out, strict=True)]
-    sure = [replace(k, confidence=math.sqrt(k.confidence * h)) for k, h in zip(knees, heat, strict=True)]
-    return without_doubles(k for k in sure if k.confidence >= SURE)
+        knees = without_doubles(k for k in knees if k.confidence >= least)
+    return knees
 
 
 def _corrected(k: Knee, dx: float, dy: float, size: float, turn: float, right: float, knee: float) -> Knee:
+    """The box as the reader corrects it; its confidence is the mean (geometric) of the one so far and the reader's."""
     cos, sin = math.cos(math.radians(k.angle)), math.sin(math.radians(k.angle))
     dx, dy, size, turn = (max(-1.0, min(1.0, v)) for v in (dx, dy, size, turn))
     return Knee(
@@ -113,7 +114,7 @@ def _corrected(k: Knee, dx: float, dy: float, size: float, turn: float, right: f
         side_px=k.side_px * math.exp(size),
         angle=k.angle + 15 * turn,
         side="L" if right > 0 else "R",
-        confidence=1 / (1 + math.exp(-max(-30.0, min(30.0, knee)))),
+        confidence=math.sqrt(k.confidence / (1 + math.exp(-max(-30.0, min(30.0, knee))))),
     )
 
 

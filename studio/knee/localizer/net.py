@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from gan_core.config import Settings
 from gan_core.files import replacing, write_text
 from gan_core.model import CARD, CONFIG, SHIPPED, TENSORS, read_tensors, read_validated
+from gan_core.networks.efficientnet import fuse
 
 FOLDER = SHIPPED / "knee-localizer"
 STRIDE = 8  # pixels of the reduced film to a cell of the finder's map
@@ -123,9 +124,11 @@ def save_localizer(folder: Path, net: Localizer, card: str) -> None:
 
 @cache
 def load_localizer(folder: Path = FOLDER) -> Localizer:
-    """The localiser in a model folder, in evaluation mode. Raises `UserError` where anything about it is wrong."""
+    """The localiser in a model folder, ready to look at films and no more. Raises `UserError` where anything about it is wrong."""
     config = read_validated(folder, LocalizerConfig)
     with torch.random.fork_rng(devices=[]):
         net = Localizer(config)
     net.load_state_dict(read_tensors(folder / TENSORS, net.state_dict()), strict=True)
-    return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    net = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    fuse(net)
+    return net
