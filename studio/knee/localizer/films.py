@@ -20,7 +20,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from studio.knee.localizer.boxes import FRAME_MM, Knee
 from studio.knee.phantom import render, sample_params
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 PHANTOM_MM = 2 * FRAME_MM  # a phantom's picture shows the leg for two boxes' sides
 
 KNEES = ("one knee", "two knees", "small", "filling", "turned", "implant", "black border", "white border", "phantom")
@@ -104,13 +104,11 @@ def _with_knees(rng: np.random.Generator, have: Sources, kind: str, box_px: floa
     share = {"small": rng.uniform(0.125, 0.2), "filling": rng.uniform(0.75, 1.1)}.get(kind, rng.uniform(0.2, 0.7))
     apart = rng.uniform(1.05, 2.0)  # of two knees' centres, in sides of the box
     if two:
-        share = min(share, 1 / (apart + 0.9)) if kind != "small" else share
+        share = min(share, 1 / (apart + 0.9))
     long = min(box_px / share, longest)
     side = long * share
     if two:
-        width = long
-        height = max(long * rng.uniform(0.55, 1.25), side)
-        height, width = round(height), round(width)
+        height, width = round(max(long * rng.uniform(0.55, 1.25), side)), round(long)
     else:
         height, width = _shape(rng, long, side * (0.9 if kind == "filling" else 1.0))
 
@@ -121,11 +119,10 @@ def _with_knees(rng: np.random.Generator, have: Sources, kind: str, box_px: floa
     turned = rng.uniform(-15, 15) if kind == "turned" or rng.random() < 0.2 else rng.normal(0, 4)
     knees = []
     y = middle(height, side * 0.5)
+    at: list[tuple[float, str]] = [(middle(width, side * 0.48), str(rng.choice(["R", "L"])))]
     if two:
         centre = middle(width, side * (apart / 2 + 0.45))
-        at = ((centre - apart * side / 2, "R"), (centre + apart * side / 2, "L"))
-    else:
-        at = ((middle(width, side * 0.48), str(rng.choice(["R", "L"]))),)
+        at = [(centre - apart * side / 2, "R"), (centre + apart * side / 2, "L")]
     for x, of in at:
         angle = turned if not two else turned / 2 + rng.normal(0, 2)
         knees.append(Knee(x, y + two * side * rng.normal(0, 0.05), side * rng.uniform(0.97, 1.03), angle, of))
@@ -180,11 +177,14 @@ def _leg(
     scaffold = rng.random() < 0.3
     above, below = np.maximum(-v, 0), np.maximum(v - 1, 0)
 
-    if drawn:
+    def of_phantom() -> Array:
         leg, side = have.phantom(own)
         if side != knee.side:
             leg = leg[:, ::-1]
-        picture = _sample(_brought(np.ascontiguousarray(leg), 2 * knee.side_px), (u + 0.5) / 2, (v + 0.5) / 2)
+        return _sample(_brought(np.ascontiguousarray(leg), 2 * knee.side_px), (u + 0.5) / 2, (v + 0.5) / 2)
+
+    if drawn:
+        picture = of_phantom()
     else:
         crop, side = have.crop(own)
         if side != knee.side:
@@ -206,9 +206,7 @@ def _leg(
         edge = half * (1 + thigh * to[0] + calf * to[1]) * (2 if whole else 1)
         picture *= np.sqrt(np.clip(1 - (np.abs(u - 0.5) / edge) ** round_off, 0, 1))
         if scaffold:  # a phantom's shafts and fibula around a real knee
-            leg, side = have.phantom(own)
-            leg = leg if side == knee.side else leg[:, ::-1]
-            leg = _sample(_brought(np.ascontiguousarray(leg), 2 * knee.side_px), (u + 0.5) / 2, (v + 0.5) / 2)
+            leg = of_phantom()
             inside = np.clip(np.minimum(np.minimum(u, 1 - u), np.minimum(v, 1 - v)) / own.uniform(0.06, 0.2), 0, 1)
             inside = inside * inside * (3 - 2 * inside)
             ring = (inside > 0.05) & (inside < 0.95)

@@ -124,7 +124,10 @@ def save_localizer(folder: Path, net: Localizer, card: str) -> None:
 
 @cache
 def load_localizer(folder: Path = FOLDER) -> Localizer:
-    """The localiser in a model folder, ready to look at films and no more. Raises `UserError` where anything about it is wrong."""
+    """The localiser in a model folder, fused: for looking at films, no longer for training.
+
+    Raises `UserError` where anything about it is wrong.
+    """
     config = read_validated(folder, LocalizerConfig)
     with torch.random.fork_rng(devices=[]):
         net = Localizer(config)

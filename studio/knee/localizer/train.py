@@ -203,9 +203,7 @@ def _make(path: Path, have: Sources, index: int, config: LocalizerConfig) -> Pat
     return path
 
 
-def train(
-    have: Sources, folder: Path, steps: int, chunks: int, workers: int = 1, start: Path | None = None
-) -> Localizer:
+def train(have: Sources, folder: Path, steps: int, chunks: int, workers: int = 1) -> Localizer:
     """The mean of the weights along `steps` steps; the state is kept in `folder` and taken up again from there."""
     config = LocalizerConfig(data=f"{len(have.crops):,} knee crops on made films")
     torch.manual_seed(0)
@@ -214,14 +212,13 @@ def train(
     mean = copy.deepcopy(net).eval().requires_grad_(False)
     optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=1e-2)
     first, state = 0, folder / "state.pt"
-    if state.exists() or start:
-        kept = torch.load(state if state.exists() else start, weights_only=True)
+    if state.exists():
+        kept = torch.load(state, weights_only=True)
         net.load_state_dict(kept["net"])
         mean.load_state_dict(kept["mean"])
-        if state.exists():
-            optimizer.load_state_dict(kept["optimizer"])
-            rng.set_state(kept["rng"])
-            first = kept["step"]
+        optimizer.load_state_dict(kept["optimizer"])
+        rng.set_state(kept["rng"])
+        first = kept["step"]
     pool = _Pool(folder / "films", have, config, chunks, workers)
     sums, net = torch.zeros(2), net.train()
     for step in range(first + 1, steps + 1):
@@ -277,15 +274,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="knee crops named <patient><side>.png")
     parser.add_argument("--others", type=Path, required=True, help="a folder with chest/, clothing/ and digits/")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--chunks", type=int, default=150, help=f"files of {CHUNK} films")
+    parser.add_argument("--steps", type=int, default=2600)
+    parser.add_argument("--chunks", type=int, default=80, help=f"files of {CHUNK} films")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
-    parser.add_argument("--start", type=Path, help="the state.pt of an earlier training")
     given = parser.parse_args()
     have = sources(given.data, given.others, "train")
     if not have.crops:
         sys.exit(f"{given.data} holds no PNG.")
-    train(have, given.out, given.steps, given.chunks, given.workers, given.start)
+    train(have, given.out, given.steps, given.chunks, given.workers)
 
 
 if __name__ == "__main__":
