@@ -16,11 +16,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from studio.knee.localizer import Knee, cut, find
+from studio.knee.localizer import DOUBTFUL, Knee, cut, find
 from studio.knee.localizer.boxes import overlap
 from studio.knee.localizer.films import KNEES, NONE, Film, made, sources
+from studio.knee.localizer.find import SURE
 
 SHOWN, SIDE = 24, 200
+LEVELS = (SURE, 0.6, 0.7, DOUBTFUL)  # of confidence
 
 
 def drawn(film: Film, found: list[Knee]) -> Image.Image:
@@ -44,6 +46,10 @@ def drawn(film: Film, found: list[Knee]) -> Image.Image:
     return out
 
 
+def row(name: str, cells: list[str]) -> str:
+    return f"| {name} | {' | '.join(cells)} |"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("crops", type=Path)
@@ -56,21 +62,22 @@ def main() -> None:
     right: list[bool] = []
     print("| films | knees | median overlap | overlap 0.7 and more | side right | error of the angle | found besides |")
     print("|---|---:|---:|---:|---:|---:|---:|")
-    quiet = {}
+    quiet, sure = {}, []  # the highest confidence on each film without a knee; that of each knee that is found
     for kind in KNEES + NONE:
-        overlaps, sides, turns, besides, silent = [], [], [], 0, 0
+        overlaps, sides, turns, besides, highest = [], [], [], 0, []
         sheet = Image.new("L", (4 * 2 * SIDE, SHOWN // 4 * SIDE))
         for i in range(given.films):
             rng = np.random.default_rng((20_000, i, (KNEES + NONE).index(kind)))
-            film = made(rng, have, kind, rng.uniform(100, 300), 1200)
+            film = made(rng, have, kind, rng.uniform(80, 200), 1000)
             found = find(film.pixels)
-            silent += not found
+            highest.append(max((k.confidence for k in found), default=0.0))
             matched = set()
             for true in film.knees:
                 best = max(found, key=lambda k: overlap(k, true), default=None)
                 overlaps.append(overlap(best, true) if best else 0.0)
                 if best and overlaps[-1] > 0.3:
                     matched.add(best)
+                    sure.append(best.confidence)
                     sides.append(best.side == true.side)
                     turns.append(abs(best.angle - true.angle))
             besides += len(found) - len(matched)
@@ -80,7 +87,7 @@ def main() -> None:
             given.pictures.mkdir(parents=True, exist_ok=True)
             sheet.save(given.pictures / f"{kind.replace(' ', '-')}.png")
         if kind in NONE:
-            quiet[kind] = silent / given.films
+            quiet[kind] = np.array(highest)
             continue
         every, right = every + overlaps, right + sides
         fit = np.array(overlaps)
@@ -91,10 +98,16 @@ def main() -> None:
         )
     fit = np.array(every)
     print(f"| all | {len(fit)} | {np.median(fit):.3f} | {(fit >= 0.7).mean():.1%} | {np.mean(right):.1%} | | |")
-    print("\n| films without a knee | nothing found |\n|---|---:|")
-    for kind, share in quiet.items():
-        print(f"| {kind} | {share:.1%} |")
-    film = made(np.random.default_rng(1), have, "two knees", 900, 3000).pixels
+    print(
+        "",
+        row("films without a knee", [f"nothing from {t} on" for t in LEVELS]),
+        row("---", ["---:"] * len(LEVELS)),
+        sep="\n",
+    )
+    for kind, most in [*quiet.items(), ("all", np.concatenate(list(quiet.values())))]:
+        print(row(kind, [f"{(most < t).mean():.1%}" for t in LEVELS]))
+    print(row("knees found", [f"{np.sum(np.array(sure) >= t) / len(fit):.1%}" for t in LEVELS]))
+    film = made(np.random.default_rng(1), have, "two knees", 900, 2400).pixels
     large = np.asarray(Image.fromarray(film).resize((3000, 2400)))
     find(large)
     began = time.perf_counter()
