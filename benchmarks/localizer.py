@@ -22,7 +22,7 @@ from studio.knee.localizer.films import KNEES, NONE, Film, made, sources
 from studio.knee.localizer.find import SURE
 
 SHOWN, SIDE = 24, 200
-LEVELS = (SURE, 0.6, 0.7, DOUBTFUL)  # of confidence
+LEVELS = (SURE, DOUBTFUL, 0.9)  # of confidence
 
 
 def drawn(film: Film, found: list[Knee]) -> Image.Image:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from studio.knee.localizer.boxes import BOX_MM, Knee, border_value, side_of, window, without_doubles
 from studio.knee.localizer.net import STRIDE, Localizer, load_localizer
 
-SURE = 0.5  # from this confidence on a place counts as a knee
+SURE = 0.65  # from this confidence on a place counts as a knee
 _CANDIDATES = 6  # places that the reader looks at
 _HEAT = 0.1  # of the finder's map, from which on it looks at all
 _PLAUSIBLE_MM = (55.0, 165.0)  # of what the picture's own box measures; a child's knee, a magnified one
