@@ -34,6 +34,8 @@ def real(dataset: Dataset) -> Sample:
         name=dataset.about,
         class_names=dataset.class_names,
         label_name=dataset.called("class"),
+        sides=dataset.sides,
+        mm=dataset.mm,
     )
 
 

@@ -13,6 +13,7 @@ import errno
 import hashlib
 import io
 import json
+import math
 import os
 import shutil
 import sys
@@ -90,6 +91,8 @@ def load(
         said=tuple(about["said"]),
         splits=tuple(about["splits"]),
         checksum=about["crc32"],
+        sides=tuple(about.get("sides", ())),  # what an older version has kept has neither
+        mm=tuple(math.nan if mm is None else mm for mm in about.get("mm", ())),
     )
 
 
@@ -247,19 +250,22 @@ def read_note(path: Path) -> dict[str, Any]:
 
 def build(source: Source, resolution: int, fit: Fit, out: BinaryIO, progress: Progress | None) -> dict[str, Any]:
     """Write every image's pixels to `out`, one after the other; returns what else there is to know, for JSON."""
-    columns: dict[str, list[str]] = {"labels": [], "files": [], "patients": []}
+    columns: dict[str, list[str]] = {"labels": [], "files": [], "patients": [], "sides": []}
+    mm: list[float | None] = []
     known_from: set[str] = set()
     skipped: list[tuple[str, str]] = []
     checksum = 0
     for done, item in enumerate(source.items(resolution, fit), 1):
-        for name, image in zip(item.names, item.images, strict=True):
+        for image in item.images:
             pixels = image.tobytes()
             out.write(pixels)
             checksum = zlib.crc32(pixels, checksum)
-            columns["labels"].append(item.file.label or "")
-            columns["files"].append(name)
             columns["patients"].append(item.file.patient)
             known_from.add(item.file.patient_from)
+        columns["labels"] += item.classes
+        columns["files"] += item.names
+        columns["sides"] += item.sides or [""] * len(item.images)
+        mm += [None if math.isnan(each) else each for each in item.mm] or [None] * len(item.images)
         if item.file.reason:
             skipped.append((item.file.name, item.file.reason))
         if progress:
@@ -269,6 +275,7 @@ def build(source: Source, resolution: int, fit: Fit, out: BinaryIO, progress: Pr
         "resolution": resolution,
         "crc32": checksum,
         **columns,
+        "mm": mm,
         "skipped": skipped,
         "class_names": in_class_order(columns["labels"], layout.class_order),
         "label_name": layout.label_name,

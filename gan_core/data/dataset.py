@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -42,10 +43,16 @@ class Dataset:
     said: tuple[str, ...] = ()  # how the source was understood, in sentences
     splits: tuple[str, ...] = ()  # of the source
     checksum: int = 0  # crc32 of the pixels
+    sides: tuple[str, ...] = ()  # of the body that each image is of: "R", "L", or "" where that is not known
+    mm: tuple[float, ...] = ()  # a pixel's side in each image, in mm; NaN where it is not known
 
     def __post_init__(self) -> None:
         if len(self.patients) != len(self.files):
             object.__setattr__(self, "patients", patients(self.files))
+        if len(self.sides) != len(self.files):
+            object.__setattr__(self, "sides", ("",) * len(self.files))
+        if len(self.mm) != len(self.files):
+            object.__setattr__(self, "mm", (math.nan,) * len(self.files))
 
     @property
     def about(self) -> str:

@@ -51,6 +51,16 @@ UPRIGHT = {
 }  # by the orientation of EXIF and TIFF
 
 
+class Taken(NamedTuple):
+    """What a film's file says of how it was taken."""
+
+    spacing: float | None = None  # a pixel's side in mm; None where it is not known
+    spacing_from: str = ""  # where that is from, in words
+    side: str = ""  # of the body, "R" or "L"; "" for both or unknown
+    mirrored: bool = False  # whether the patient's right is on the picture's right
+    remarks: tuple[str, ...] = ()  # what a person should know of all that, in sentences
+
+
 class Frame(NamedTuple):
     """An image of a file, decoded."""
 
@@ -58,6 +68,7 @@ class Frame(NamedTuple):
     size: tuple[int, int]  # width and height as stored, the right way up
     depth: int  # bits of a value as stored: 8, 10, 12, 16, 32, 64; 1 for black and white
     patient: str = ""  # as a DICOM file says; "" where unknown
+    taken: Taken = Taken()
 
 
 class Unusable(Exception):

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -43,6 +43,9 @@ class File:
     split: str = ""
     patient: str = ""  # "patient 9000099", or "file a.png" for one that stands alone
     patient_from: str = ""  # in words; "" for one that stands alone
+    parts: Mapping[str, str] = field(default_factory=dict)  # the classes of what it shows, where they are told apart
+    side: str = ""  # of the body, "R" or "L"; "" where nothing says
+    across: float | None = None  # what the image shows from left to right, in mm; None where that is not known
     reason: str = ""  # why no image comes of it
 
     @property
@@ -68,6 +71,14 @@ class Item:
     images: Sequence[NDArray[np.uint8]] = ()  # each [R, R]
     sizes: Sequence[tuple[int, int]] = ()  # each image's width and height as stored
     depth: int = 8  # bits a value as stored
+    labels: Sequence[str] = ()  # each image's own class; () where all are of the file's
+    sides: Sequence[str] = ()  # of the body each image is of: "R", "L", "" for unknown; () where nothing says
+    mm: Sequence[float] = ()  # a pixel's side in each image; NaN for unknown; () where nothing says
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Each image's class, "" for none."""
+        return self.labels or [self.file.label or ""] * len(self.images)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -181,22 +192,32 @@ class FileSource:
         def decode(file: File) -> Item:
             if file.reason:
                 return Item(file)
-            images, sizes, depth, owner = [], [], 0, ""
             try:
-                with file.whole() as content:
-                    for frame in frames(content, file.name, resolution):
-                        sizes.append(frame.size)
-                        images.append(square(frame.image, resolution, fit))
-                        depth, owner = max(depth, frame.depth), owner or frame.patient
+                return self.decode(file, resolution, fit)
             except Unusable as e:
                 return Item(replace(file, reason=str(e)))
             except Exception as e:  # a zip's decompressor, a disk
                 return Item(replace(file, reason=f"cannot be read: {e}"))
-            if owner and self.owned:
-                file = replace(file, patient=f"patient {owner}", patient_from="DICOM's PatientID")
-            return Item(file, images, sizes, depth)
 
         return in_order(decode, files)
+
+    def decode(self, file: File, resolution: int, fit: Fit) -> Item:
+        """The images of a file. What it raises is why there are none."""
+        images, sizes, depth, owner = [], [], 0, ""
+        with file.whole() as content:
+            for frame in frames(content, file.name, resolution):
+                sizes.append(frame.size)
+                images.append(square(frame.image, resolution, fit))
+                depth, owner = max(depth, frame.depth), owner or frame.patient
+        sides = [file.side] * len(images) if file.side else []
+        mm = [file.across / resolution] * len(images) if file.across and fit == "crop" else []
+        return Item(self.owned_by(file, owner), images, sizes, depth, sides=sides, mm=mm)
+
+    def owned_by(self, file: File, owner: str) -> File:
+        """The file with whose it is by its own word, "" for none."""
+        if not owner or not self.owned:
+            return file
+        return replace(file, patient=f"patient {owner}", patient_from="DICOM's PatientID")
 
 
 def open_source(source: str, cache_dir: Path) -> Source:

@@ -27,6 +27,8 @@ class Sample:
     name: str = ""  # of the data, for people
     class_names: tuple[str, ...] = ()  # that the labels stand for; () where there are no classes
     label_name: str = ""  # what a class is: "KL grade"
+    sides: tuple[str, ...] = ()  # "R", "L", or "" where it is not known, of each image; () where none is
+    mm: tuple[float, ...] = ()  # a pixel's side in mm, NaN where it is not known, of each image; () where none is
 
     def __post_init__(self) -> None:
         if len(self.patients) != len(self.names):
@@ -54,6 +56,8 @@ class Sample:
             names=tuple(self.names[i] for i in index),
             probabilities=None if self.probabilities is None else self.probabilities[index],
             patients=tuple(self.patients[i] for i in index),
+            sides=tuple(self.sides[i] for i in index) if self.sides else (),
+            mm=tuple(self.mm[i] for i in index) if self.mm else (),
         )
 
     def unlabelled(self) -> Sample:

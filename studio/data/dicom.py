@@ -45,6 +45,7 @@ from gan_core.data.decode import (
 )
 from studio.data import codecs
 from studio.data.deep import luma
+from studio.data.taken import taken
 from studio.data.tiff import MAGIC as TIFF
 
 _SUFFIXES = (".dcm", ".dicom")
@@ -118,6 +119,7 @@ def frames(file: BinaryIO, name: str, resolution: int) -> Iterator[Frame]:
     _complete(ds)
     patient = str(ds.get("PatientID") or "").strip()
     patient = "" if patient.casefold() in _NOBODY else patient
+    how = taken(ds)
     depth = int(ds.BitsStored) if "PixelData" in ds else 32 if "FloatPixelData" in ds else 64
     stored = partial(_compressed if ds.file_meta.TransferSyntaxUID in _JPEG else _native, ds, count)
     each = ds.SamplesPerPixel * max(ds.BitsAllocated, 8) // 8 if "PixelData" in ds else depth // 8
@@ -132,7 +134,7 @@ def frames(file: BinaryIO, name: str, resolution: int) -> Iterator[Frame]:
         made = 0
         for pixels in shown:
             made += 1
-            yield Frame(Image.fromarray(pixels), (columns, rows), depth, patient)
+            yield Frame(Image.fromarray(pixels), (columns, rows), depth, patient, how)
         if made < count:
             raise Unusable(f"damaged: it holds {made} of {count} slices")
 

@@ -32,6 +32,8 @@ class _Found:
     splits: list[str]
     owners: list[tuple[str, str]] = field(default_factory=list)  # whose, and where that is known from
     masks: list[bool] = field(default_factory=list)
+    parts: list[Mapping[str, str]] = field(default_factory=list)  # the classes of each film's knees
+    shown: list[tuple[str, float | None]] = field(default_factory=list)  # side and width in mm, of crops
     column: str = ""
     labels_from: str = ""
     said: list[str] = field(default_factory=list)
@@ -58,6 +60,8 @@ def understand(
     used: frozenset[str] = frozenset()
     out.owners = [(f.patient, "a table" if f.patient else "") for f in files]
     out.masks = [False] * len(files)
+    out.parts = [f.parts for f in files]
+    out.shown = [(f.side, f.across) for f in files]
     if any(f.label is not None for f in files):
         out.column, out.labels_from = column, f"column {column!r}"
     if not out.labels_from or options.labels not in ("", NONE):  # a table that was asked for counts before all else
@@ -67,9 +71,19 @@ def understand(
     split = _split(out, options)
     _say(out, labels, label_name, split)
     known = [
-        replace(f, label=label or "", split=of, patient=whose, patient_from=where, reason=_left_out(out, label, mask))
-        for f, label, of, (whose, where), mask in zip(
-            files, labels, out.splits, _patients(out, options), out.masks, strict=True
+        replace(
+            f,
+            label=label or "",
+            split=of,
+            patient=whose,
+            patient_from=where,
+            reason=_left_out(out, "" if parts else label, mask),
+            parts=parts,
+            side=side,
+            across=across,
+        )
+        for f, label, of, (whose, where), mask, parts, (side, across) in zip(
+            files, labels, out.splits, _patients(out, options), out.masks, out.parts, out.shown, strict=True
         )
     ]
     return known, Layout(label_name, order, split, _there(out), tuple(out.said)), used
@@ -220,7 +234,7 @@ def _from_tables(
         folder = "" if asked else f"{PurePosixPath(name).parent}/".removeprefix("./")
         below = {f.name[len(folder) :]: i for i, f in enumerate(out.files) if f.name.startswith(folder)}
         try:
-            table = tables.understand(rows, list(below), short, options.file, options.label)
+            table = tables.understand(rows, list(below), short, options.file, options.label, bool(options.crop))
         except Question:
             if name in sure:
                 raise
@@ -244,20 +258,23 @@ def _from_tables(
 def _take(out: _Found, table: tables.Labels, below: Mapping[str, int], where: str, asked: bool) -> bool:
     """Whether the table said something."""
     rows = {below[name]: row for name, row in table.rows.items()}
-    labelled = {i: row.label for i, row in rows.items() if row.label}
+    labelled = {i: row for i, row in rows.items() if row.label or row.parts}
     if table.torn:
         out.said.append(f"{where} gives {table.torn:,} images more than one class each: these have no label.")
     for i, row in rows.items():
         out.splits[i] = row.split
         if row.patient:
             out.owners[i] = (f"patient {row.patient}", where)
+        out.shown[i] = (row.side, row.across)
     if not labelled or (not asked and 2 * len(labelled) < len(below)):
         if table.column and labelled:
             out.said.append(f"{where} is left out of account: it labels {len(labelled):,} of {len(below):,} images.")
-        return any(row.split or row.patient for row in rows.values())
+        return any(row.split or row.patient or row.side for row in rows.values())
     out.labels_from, out.column = f"{where}, column {table.column!r}", table.column
-    for i, label in labelled.items():
-        out.labels[i] = label
+    for i, row in labelled.items():
+        out.labels[i], out.parts[i] = row.label or None, row.parts
+    if any(out.parts):
+        out.said.append(f"Each knee has the class of its own side, from {where}.")
     return True
 
 
@@ -266,7 +283,7 @@ def _take(out: _Found, table: tables.Labels, below: Mapping[str, int], where: st
 
 def _classes(out: _Found, order: tuple[str, ...]) -> tuple[list[str | None], str, tuple[str, ...]]:
     """The labels, as grades where that is what they mean; what they are called; and all of them in order."""
-    seen = {label for label in out.labels if label}
+    seen = _all_classes(out, out.labels)
     if not seen:
         return [""] * len(out.labels), "class", ()
     order = order if seen <= set(order) else ()
@@ -275,12 +292,17 @@ def _classes(out: _Found, order: tuple[str, ...]) -> tuple[list[str | None], str
         return out.labels, out.column or "class", order
     plainly = all(name in "01234" for name in seen)
     graded = [as_grades[label] if label else label for label in out.labels]
+    out.parts = [{side: as_grades[label] for side, label in parts.items()} for parts in out.parts]
     if not plainly:
         pairs = ", ".join(f"{n!r} as {g}" for n, g in sorted(as_grades.items(), key=lambda p: p[1]))
         out.said.append(f"The classes are taken for KL grades: {pairs}.")
     of_grades = not plainly or is_kl(out.column)
     kept = tuple(as_grades[n] for n in order) if order else ()
     return graded, KL_GRADE if of_grades else "", kept
+
+
+def _all_classes(out: _Found, labels: Sequence[str | None]) -> set[str]:
+    return {label for label in labels if label} | {label for parts in out.parts for label in parts.values()}
 
 
 def _patients(out: _Found, options: Options) -> list[tuple[str, str]]:
@@ -326,7 +348,7 @@ def _split(out: _Found, options: Options) -> str:
 
 
 def _say(out: _Found, labels: Sequence[str | None], label_name: str, split: str) -> None:
-    classes = {label for label in labels if label}
+    classes = _all_classes(out, labels)
     if classes:
         what = "KL grades" if label_name == KL_GRADE else "Classes"
         out.said.insert(0, f"{what}: {_listed(classes)}, from {out.labels_from}.")

@@ -14,6 +14,7 @@ from gan_core.errors import UserError
 Folders = Literal["", "classes", "patients", "none"]
 NONE = "none"
 ALL = "all"
+KNEES = "knees"
 
 
 class Question(UserError):
@@ -36,6 +37,7 @@ class Options(BaseModel):
     image: str = Field("", max_length=200)  # a parquet table's column of images
     folders: Folders = ""  # what the folders around the images are
     patients: str = Field("", max_length=200)  # "{patient}_*": where a file's name says whose it is; or none
+    crop: str = Field("", max_length=4000)  # knees, or a table of crops: an image of each knee instead of each film
 
     @property
     def recipe(self) -> str:

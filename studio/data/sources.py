@@ -18,7 +18,7 @@ from gan_core.registry import resolve
 from studio.data import tables
 from studio.data.archives import blobs, is_tar, list_tar, list_zip, snapshot, without_blobs
 from studio.data.layout import understand
-from studio.data.options import NONE, Options, Question, split_options, with_options
+from studio.data.options import KNEES, NONE, Options, Question, split_options, with_options
 from studio.data.tables import Columns
 
 # name -> function(text after the colon, cache folder, options) -> Source
@@ -44,6 +44,8 @@ def absolute_source(source: str) -> str:
     base, options = split_options(source)
     if options.labels not in ("", NONE):
         source = with_options(source, labels=_absolute(options.labels))
+    if options.crop not in ("", KNEES):
+        source = with_options(source, crop=_absolute(options.crop))
     made = base if is_named(base) else _absolute(base)
     return made + source[len(base) :] if source.startswith(base) else source
 
@@ -63,6 +65,17 @@ def open_source(source: str, cache_dir: Path) -> Source:
     Raises:
         UserError: if it names nothing, what it names cannot be read, or it asks for what a source cannot give.
     """
+    options = split_options(source.strip())[1]
+    opened = _opened(source, cache_dir)
+    if not options.crop:
+        return opened
+    from studio.data.crops import cropped  # the networks that find knees are slow to load
+
+    return cropped(opened, cache_dir)
+
+
+def _opened(source: str, cache_dir: Path) -> Source:
+    """The source of whole images."""
     base, options = split_options(source.strip())
     kind, colon, rest = base.partition(":")
     kind = kind.lower().replace("_", "-")

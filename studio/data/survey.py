@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,15 +64,17 @@ def _survey(opened: Source, progress: cache.Progress | None) -> dict[str, Any]:
             splits[file.split] += count
         if file.reason:
             left.append((file.name, file.reason))
-        elif not split or file.split == split:
-            if file.label:
+        if count and (not split or file.split == split):
+            if item.labels:
+                classes.update(filter(None, item.labels))
+            elif file.label:
                 classes[file.label] += count
             sizes.update(f"{width}x{height}" if width else "any" for width, height in item.sizes)
             depths[str(item.depth)] += count
             owners += [file.patient] * count
             known_from.add(file.patient_from)
-        for name, image in zip(item.names, item.images, strict=True):
-            seen.add(name, image, file)
+        for name, image, label in zip(item.names, item.images, item.classes, strict=True):
+            seen.add(name, image, replace(file, label=label) if item.labels else file)
         if progress:
             progress(done, len(opened))
     if not sizes:

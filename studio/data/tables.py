@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from gan_core.data.dataset import patient
 from gan_core.data.source import File, natural
 from gan_core.errors import UserError
 from gan_core.grades import plain
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 MAX_TABLE_BYTES = 64 * 2**20
 TABLES = frozenset(
     f"{name}.{kind}" for name in ("labels", "metadata") for kind in ("csv", "tsv", "jsonl", "parquet")
-) | {"dataset.json"}  # taken without being named
+) | {"dataset.json", "crops.csv"}  # taken without being named
 SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".json", ".parquet")
 
 _FILE = (
@@ -47,6 +50,7 @@ _LABEL = (
 _PATIENT = ("patient id", "patientid", "patient", "subject id", "subject", "src subject id", "case id", "id")
 _SPLIT = ("split", "subset", "partition", "set", "fold")
 _SIDE = ("side", "laterality", "knee")
+_CROP = ("crop",)  # the column of a table of crops that names what was cut out
 _SIDES = {"1": "r", "2": "l", "r": "r", "l": "l", "right": "r", "left": "l"}  # the OAI writes 1 for right
 _MOST_CLASSES = 100
 _MOST_COLUMNS, MOST_CELLS = 10_000, 8_000_000  # of a table; the OAI's have 6 million values
@@ -70,6 +74,9 @@ class Row:
     label: str = ""
     split: str = ""
     patient: str = ""
+    parts: Mapping[str, str] = field(default_factory=dict)  # the classes of the right and the left knee, "R" and "L"
+    side: str = ""  # "R" or "L", of a crop
+    across: float | None = None  # what a crop shows from left to right, in mm
 
 
 @dataclass(frozen=True)
@@ -264,12 +271,18 @@ def split_column(columns: Sequence[str]) -> str:
 
 
 def understand(
-    rows: Sequence[Mapping[str, str]], files: Sequence[str], where: str, file: str = "", label: str = ""
+    rows: Sequence[Mapping[str, str]],
+    files: Sequence[str],
+    where: str,
+    file: str = "",
+    label: str = "",
+    whole: bool = False,
 ) -> Labels | None:
     """What a table says of `files` (paths from the table's folder, with "/"); None where it is of other things.
 
     A file is known by its path, its name, or its name without a suffix, where no other file has the same; or, in a
-    table like the OAI's, by its patient and side.
+    table like the OAI's, by its patient and side. Of `whole` films, whose knees are told apart, a row with a side is of
+    one knee, and a patient's only film is known by its patient alone.
 
     Raises:
         Unclear: where a column that was asked for is missing, or several could hold the classes.
@@ -296,6 +309,8 @@ def understand(
             best = matched, column
     if not best[0] and not file:
         best = _by_patient_and_side(rows, columns, files)
+        if not best[0] and whole:
+            best = _by_patient(rows, columns, files)
     matched, file_column = best
     if not matched:
         return None
@@ -311,8 +326,19 @@ def understand(
         different = values(of_file, column)
         return different.pop() if len(different) == 1 else ""
 
-    found = {n: Row(one(r, at_label), one(r, at_split), one(r, at_patient)) for n, r in matched.items()}
-    torn = sum(len(values(r, at_label)) > 1 for r in matched.values())
+    at_side = find(columns, _SIDE) if whole else ""
+    found, torn = {}, 0
+    for name, of_file in matched.items():
+        sided: dict[str, list[Mapping[str, str]]] = {}
+        for row in of_file:
+            sided.setdefault(_side(row, at_side), []).append(row)
+        parts = {}
+        if at_side and at_label and "" not in sided:
+            parts = {side: text for side, of_side in sided.items() if (text := one(of_side, at_label))}
+        torn += not parts and len(values(of_file, at_label)) > 1
+        side, across = _of_crop(of_file[0]) if plain(file_column) in _CROP else ("", None)
+        class_ = "" if parts else one(of_file, at_label)
+        found[name] = Row(class_, one(of_file, at_split), one(of_file, at_patient), parts, side, across)
     return Labels(found, at_label, file_column, torn)
 
 
@@ -361,10 +387,40 @@ def _by_patient_and_side(
     }
     found: dict[str, list[Mapping[str, str]]] = {}
     for row in rows:
-        key = f"{row.get(at) or ''}{_SIDES.get((row.get(side) or '').split(':')[0].strip().lower(), '?')}".lower()
+        key = f"{row.get(at) or ''}{_side(row, side) or '?'}".lower()
         if key in keys:
             found.setdefault(keys[key], []).append(row)
     return found, f"{at}, {side}"
+
+
+def _by_patient(
+    rows: Sequence[Mapping[str, str]], columns: Sequence[str], files: Sequence[str]
+) -> tuple[dict[str, list[Mapping[str, str]]], str]:
+    """The rows of a table of knees, by patient and side, for the only film of each patient."""
+    at, side = find(columns, _PATIENT), find(columns, _SIDE)
+    if not at or not side:
+        return {}, ""
+    owners = [(patient(file).removeprefix("patient "), file) for file in files]
+    count = Counter(owner for owner, _ in owners)
+    only = {owner: file for owner, file in owners if count[owner] == 1}
+    found: dict[str, list[Mapping[str, str]]] = {}
+    for row in rows:
+        if (file := only.get(row.get(at) or "")) and _side(row, side):
+            found.setdefault(file, []).append(row)
+    return found, at
+
+
+def _side(row: Mapping[str, str], column: str) -> str:
+    """The side that a row is of, "R" or "L"; "" where it says none."""
+    return _SIDES.get((row.get(column) or "").split(":")[0].strip().lower(), "").upper()
+
+
+def _of_crop(row: Mapping[str, str]) -> tuple[str, float | None]:
+    """The side of a crop, and what it shows from left to right in mm, from its row in a table of crops."""
+    across = None
+    with contextlib.suppress(ValueError):
+        across = float(row.get("side_px") or "") * float(row.get("mm") or "")
+    return _side(row, "side"), across if across and 0 < across < math.inf else None
 
 
 def only_class_like(columns: Sequence[str], rows: Sequence[Mapping[str, str]], where: str) -> str:

@@ -44,15 +44,20 @@ def reduce(film: NDArray, side: int) -> tuple[NDArray[np.float32], int]:
     """The film with its longer side brought down to no less than `side` by whole numbers of pixels, and that number."""
     times = max(1, max(film.shape) // side)
     times = min(times, *film.shape)
-    height, width = (n // times * times for n in film.shape)
-    rows = np.zeros((height // times, width), np.float32)
-    for i in range(times):  # one line after the other: four times as fast as a mean over axes
-        rows += film[i:height:times, :width]
-    small = np.zeros((height // times, width // times), np.float32)
-    for i in range(times):
-        small += rows[:, i::times]
-    small /= times**2
-    return np.nan_to_num(small, copy=False, posinf=0, neginf=0), times
+    if times == 1:
+        small = film.astype(np.float32)
+    else:
+        height, width = (n // times * times for n in film.shape)
+        rows = np.zeros((height // times, width), np.float32)
+        for i in range(times):  # one line after the other: four times as fast as a mean over axes
+            rows += film[i:height:times, :width]
+        small = np.zeros((height // times, width // times), np.float32)
+        for i in range(times):
+            small += rows[:, i::times]
+        small /= times**2
+    if film.dtype.kind == "f":
+        np.nan_to_num(small, copy=False, posinf=0, neginf=0)
+    return small, times
 
 
 def thumbnail(film: NDArray[np.float32], side: int) -> tuple[NDArray[np.float32], float]:
