@@ -11,9 +11,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from gan_core.data.cache import cache_folder
 from gan_core.errors import UserError
-from studio.data.options import split_options
+from gan_core.job import runs_root
+from studio.data.options import KNEES, split_options
 from studio.data.sources import absolute_source
+from studio.uploads import UPLOADS
 
 FOLDERS_ENV = "KNEE_GAN_FOLDERS"
 MINUTES_ENV = "KNEE_GAN_TRAIN_MINUTES"
@@ -60,14 +63,17 @@ def visitor_source(text: str) -> str:
 
 
 def check_labels(source: str) -> None:
-    """Raises `UserError` where a source's labels stand in a table that this server does not show to visitors."""
-    root, table = os.environ.get(FOLDERS_ENV, ""), split_options(source)[1].labels
-    if (
-        root
-        and table not in ("", NONE)
-        and (root == NONE or not Path(table).resolve().is_relative_to(Path(root).resolve()))
-    ):
-        raise _refused(root)
+    """Raises `UserError` where a source's labels or crops stand in a table that this server does not show to visitors.
+
+    The app's own tables of crops lie beside what was uploaded, or in the cache.
+    """
+    root, options = os.environ.get(FOLDERS_ENV, ""), split_options(source)[1]
+    shown = [] if root == NONE else [Path(root)]
+    own = [runs_root() / UPLOADS, cache_folder()]
+    for table, usual, places in ((options.labels, NONE, shown), (options.crop, KNEES, [*shown, *own])):
+        inside = any(Path(table).resolve().is_relative_to(place.resolve()) for place in places)
+        if root and table not in ("", usual) and not inside:
+            raise _refused(root)
 
 
 def _refused(root: str) -> UserError:

@@ -335,9 +335,14 @@ def _sniff(file: File) -> str:
         return f"cannot be read: {e}"
 
 
-def in_order(job: Callable[[T], R], inputs: Iterable[T]) -> Iterator[R]:
+def cores() -> int:
+    """The processor's cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_order(job: Callable[[T], R], inputs: Iterable[T], workers: int = 0) -> Iterator[R]:
     """`map` in threads, since decoders release the interpreter's lock; results in order, few of them waiting."""
-    workers = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    workers = workers or min(8, cores())
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque = deque()
         for value in inputs:

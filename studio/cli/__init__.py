@@ -14,6 +14,7 @@ from gan_core import __version__
 from gan_core.errors import UserError, no_utf8, printable, why
 from studio.cli import (  # noqa: F401  (they add their verbs)
     compare,
+    crop,
     describe,
     explore,
     export,

@@ -40,6 +40,13 @@ Read = Annotated[
         "tables, folders=classes, patients or none, patients={patient}_* (where a name says whose it is) or none.",
     ),
 ]
+Crop = Annotated[
+    str,
+    typer.Option(
+        "--crop",
+        help="knees: whole films become an image of each knee. Or a table of crops whose boxes were put right.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -88,12 +95,13 @@ def good_call(make: Callable[[], Any]) -> Any:
         raise bad_call(str(e)) from e
 
 
-def read_as(source: str, labels: str, read: list[str] | None) -> str:
-    """A source read as --labels and --read say, its paths made absolute. Raises `typer.BadParameter` for wrong ones."""
+def read_as(source: str, labels: str, read: list[str] | None, crop: str = "") -> str:
+    """A source read as --labels, --read and --crop say, its paths made absolute. Raises `typer.BadParameter` for wrong
+    ones."""
     from studio.data.options import Options, with_options
     from studio.data.sources import absolute_source
 
-    said = {"labels": labels} if labels else {}
+    said = {key: value for key, value in (("labels", labels), ("crop", crop)) if value}
     for part in read or []:
         key, equals, value = part.partition("=")
         if not equals or key not in Options.model_fields:

@@ -21,6 +21,7 @@ def compare(
     class_name: Annotated[str | None, typer.Option("--class", help="A class that both have, such as a grade.")] = None,
     labels: cli.Labels = "",
     read: cli.Read = None,
+    crop: cli.Crop = "",
     n: Annotated[int, typer.Option("--n", min=1, max=400, help="Images a side.")] = 100,
     first_seed: Annotated[int, typer.Option(min=0, help="Seed of the first synthetic image.")] = 0,
     truncation: cli.Truncation = 1.0,
@@ -48,7 +49,9 @@ def compare(
         raise cli.bad_call("--pairs needs a folder to write to: give --out")
     loaded = cli.open_model(model)
     side, fit = loaded.config.net.resolution, loaded.config.fit
-    dataset = data_module.load(cli.read_as(data, labels, read), side, fit=fit, progress=Bar("reading the real images"))
+    dataset = data_module.load(
+        cli.read_as(data, labels, read, crop), side, fit=fit, progress=Bar("reading the real images")
+    )
     sides = cli.good_call(lambda: beside.sides(loaded, dataset, class_name, n, first_seed, truncation))
     eye = open_extractor(extractor)
     found = figures(look(sides, eye, Bar("looking at the images")), method)

@@ -87,6 +87,7 @@ def data(
     source: str,
     labels: cli.Labels = "",
     read: cli.Read = None,
+    crop: cli.Crop = "",
     pictures: Annotated[
         Path | None, typer.Option(help="Folder for a picture of each group of odd images. They show patients: for you.")
     ] = None,
@@ -96,7 +97,7 @@ def data(
     from gan_core import images
     from studio.data import survey
 
-    source = cli.read_as(source, labels, read)
+    source = cli.read_as(source, labels, read, crop)
     found = survey.inspect(source, progress=Bar("looking at the files"))
     if pictures:
         for finding in found["findings"]:

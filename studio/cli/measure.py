@@ -31,6 +31,7 @@ def evaluate(
     ] = None,
     labels: cli.Labels = "",
     read: cli.Read = None,
+    crop: cli.Crop = "",
     only: Annotated[str, typer.Option(help="Measures, such as fd,kd,prdc. By default all but the slow useful.")] = "",
     report: Annotated[Path | None, typer.Option(help="Also write the report there, one HTML file.")] = None,
     card: Annotated[bool, typer.Option("--card", help="Also put the figures into the model's card.")] = False,
@@ -55,8 +56,8 @@ def evaluate(
 
     request = EvaluationRequest(
         model=absolute_source(model),
-        data=cli.read_as(data, labels, read),
-        reference=cli.read_as(reference, labels, read) if reference else "",
+        data=cli.read_as(data, labels, read, crop),
+        reference=cli.read_as(reference, labels, read, crop) if reference else "",
         extractor=extractor,
         n=n,
         truncation=truncation,

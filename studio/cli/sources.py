@@ -9,7 +9,7 @@ import typer
 from tqdm import tqdm
 
 from gan_core.errors import UserError, printable
-from studio.cli.common import AsJson, Labels, Read, app, print_json, print_table, read_as
+from studio.cli.common import AsJson, Crop, Labels, Read, app, print_json, print_table, read_as
 
 sources = typer.Typer(help="The images that were brought, remembered for the next time; and data sets on the Hub.")
 app.add_typer(sources, name="sources")
@@ -51,6 +51,7 @@ def add(
     source: Annotated[str, typer.Argument(help="A folder, an archive, or a data set of the Hub as hf:OWNER/NAME.")],
     labels: Labels = "",
     read: Read = None,
+    crop: Crop = "",
 ) -> None:
     """Look at images and remember them; a data set of the Hub is fetched first. Prints the source, for --data."""
     from studio.cli.console import Bar
@@ -67,7 +68,7 @@ def add(
             source = hub.fetch(offer, offer.asked, lambda n: bar.update(n) and None)
     elif is_named(source):
         raise UserError(f"{source} needs no remembering: its images are made by the program.")
-    asked = read_as(source, labels, read)
+    asked = read_as(source, labels, read, crop)
     count = survey.inspect(asked, progress=Bar("looking at the images"))["count"]
     library.remember(library.HERE, asked, "hub" if source.startswith("hf:") else "folder", count, licence)
     print(asked)

@@ -24,6 +24,7 @@ def new(
     pairs: Annotated[bool, typer.Option("--pairs", help="A real and a synthetic one side by side.")] = False,
     labels: cli.Labels = "",
     read: cli.Read = None,
+    crop: cli.Crop = "",
 ) -> None:
     """Choose the images of a study. Prints the set's id: the app's link /study?set=ID lets a reader begin."""
     from gan_core.data import short_source
@@ -32,7 +33,7 @@ def new(
     if images not in SIZES:
         raise cli.bad_call(f"--images is {', '.join(map(str, SIZES))}, not {images}")
     loaded = cli.open_model(model)
-    data = cli.read_as(data, labels, read)
+    data = cli.read_as(data, labels, read, crop)
     print(make_set(loaded, short_source(model), data, images, "pair" if pairs else "single", Bar("reading the images")))
 
 

@@ -12,7 +12,7 @@ import typer
 
 from gan_core import environment
 from gan_core.errors import UserError
-from studio.cli.common import AsJson, Labels, Read, app, bad_call, good_call, print_json, print_table, read_as
+from studio.cli.common import AsJson, Crop, Labels, Read, app, bad_call, good_call, print_json, print_table, read_as
 from studio.cli.console import Bar, TrainingReport
 
 
@@ -46,6 +46,7 @@ def train(
     settings: Annotated[list[str] | None, typer.Option("--set", help="Any setting, as key=value.")] = None,
     labels: Labels = "",
     read: Read = None,
+    crop: Crop = "",
 ) -> None:
     """Train. The same command again goes on where a stopped or killed run left off."""
     from gan_core.presets import change, configure, parse_settings
@@ -55,7 +56,7 @@ def train(
         raise bad_call("give --kimg or --epochs, not both")
     if data is None and (labels or read):
         raise bad_call("--labels and --read say how --data is read: give it too")
-    source = None if data is None else read_as(data, labels, read)
+    source = None if data is None else read_as(data, labels, read, crop)
     named = {"data": source, "resolution": resolution, "kimg": kimg, "seed": seed, "init": init}
     changes = {k: v for k, v in named.items() if v is not None} | good_call(lambda: parse_settings(settings or []))
 

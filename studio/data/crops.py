@@ -16,7 +16,7 @@ import math
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -123,7 +123,8 @@ class CroppedFiles(UnderstoodFiles):
     def each(
         self, file: File, needed: Callable[[Film], bool], do: Callable[[Film, NDArray[np.uint8] | None], Film]
     ) -> list[Film]:
-        """What `do` makes of each film in a file, as it gets them of `of_file`; errors become the film's reason."""
+        """What `do` makes of each film in a file, as it gets them of `of_file`. What is wrong with a file becomes its reason;
+        a `UserError` of `do` stops the work."""
         done: list[Film] = []
         why = file.reason
         if not why:
@@ -131,7 +132,9 @@ class CroppedFiles(UnderstoodFiles):
                 done = [do(film, pixels) for film, pixels in self.of_file(file, needed)]
             except Unusable as e:
                 why = str(e)
-            except (OSError, ValueError, EOFError, zlib.error) as e:  # a zip's decompressor, a disk
+            except UserError:
+                raise
+            except Exception as e:  # a zip's decompressor, a disk
                 why = f"cannot be read: {e}"
         return done if not why else [Film(file.name, reason=why, file=file)]
 
@@ -142,7 +145,7 @@ class CroppedFiles(UnderstoodFiles):
             Unusable: where the file gives no image.
         """
         with file.whole() as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
+            digest = hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type]
             rows = self.memory.get(digest) if self.memory else None
             if rows is not None:
                 films = [self._film(file, row, i, len(rows) > 1) for i, row in enumerate(rows)]
@@ -152,13 +155,12 @@ class CroppedFiles(UnderstoodFiles):
             content.seek(0)
             found: list[dict[str, Any]] = []
             before: NDArray[np.uint8] | None = None  # a film's name hangs on whether others follow it in the file
-            with closing(frames(content, file.name, MAX_RESOLUTION)) as decoded:
-                for i, frame in enumerate(decoded):
-                    pixels = _gray(frame)
-                    if before is not None:
-                        yield self._film(file, found[i - 1], i - 1, True), before
-                    found.append(rows[i] if rows is not None else _found(pixels, frame))
-                    before = pixels
+            for i, frame in enumerate(frames(content, file.name, MAX_RESOLUTION)):
+                pixels = _gray(frame)
+                if before is not None:
+                    yield self._film(file, found[i - 1], i - 1, True), before
+                found.append(rows[i] if rows is not None else _found(pixels, frame))
+                before = pixels
             if before is not None:
                 if rows is None and self.memory:
                     self.memory.put(digest, found)
@@ -212,8 +214,8 @@ def _same(found: Film, given: Film) -> bool:
 
 
 def _pixels(file: File, index: int) -> NDArray[np.uint8]:
-    with file.whole() as content, closing(frames(content, file.name, MAX_RESOLUTION)) as decoded:
-        for i, frame in enumerate(decoded):
+    with file.whole() as content:
+        for i, frame in enumerate(frames(content, file.name, MAX_RESOLUTION)):
             if i == index:
                 return _gray(frame)
     raise Unusable("it holds fewer images than before")

@@ -144,9 +144,7 @@ def read_table(path: Path) -> dict[str, Film]:
         if len(film.knees) == _MOST_KNEES:
             raise UserError(f"{path.name} has more than {_MOST_KNEES} knees on {film.name[:100]}.")
         left_out = {len(film.knees)} if row.get("use", "").casefold() in (_NO, "0", "false", "n") else set()
-        films[film.name] = replace(
-            film, knees=(*film.knees, _knee(row, path.name)), unused=film.unused | left_out
-        )
+        films[film.name] = replace(film, knees=(*film.knees, _knee(row, path.name)), unused=film.unused | left_out)
     return films
 
 

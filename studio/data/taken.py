@@ -44,9 +44,8 @@ def _scale(ds: pydicom.Dataset) -> tuple[float | None, str, list[str]]:
         factor, words = to_detector / to_patient, "Imager Pixel Spacing and the distances from the source"
     if factor and _MAGNIFICATIONS[0] <= factor <= _MAGNIFICATIONS[1]:
         return imager / factor, words, []
-    return imager, "Imager Pixel Spacing, at the detector", [
-        "The scale is that at the detector (Imager Pixel Spacing); by how much the knee is magnified there is not known."
-    ]
+    remark = "The scale is that at the detector (Imager Pixel Spacing): by how much the knee is magnified is not known."
+    return imager, "Imager Pixel Spacing, at the detector", [remark]
 
 
 def _spacing(ds: pydicom.Dataset, keyword: str) -> float | None:
