@@ -123,8 +123,8 @@ class CroppedFiles(UnderstoodFiles):
     def each(
         self, file: File, needed: Callable[[Film], bool], do: Callable[[Film, NDArray[np.uint8] | None], Film]
     ) -> list[Film]:
-        """What `do` makes of each film in a file, as it gets them of `of_file`. What is wrong with a file becomes its reason;
-        a `UserError` of `do` stops the work."""
+        """What `do` makes of each film in a file, as it gets them of `of_file`. What is wrong with a file becomes its
+        reason; a `UserError` of `do` stops the work."""
         done: list[Film] = []
         why = file.reason
         if not why:

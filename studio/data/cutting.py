@@ -24,9 +24,9 @@ from gan_core.data.source import File, cores, in_order
 from gan_core.errors import UserError, why
 from gan_core.files import replacing, sweep
 from studio.data.crops import NO_KNEE, CroppedFiles, films_of
-from studio.data.films import MAX_TABLE_BYTES, TABLE, Film, write_table
+from studio.data.films import TABLE, Film, write_table
 from studio.data.options import ALL, split_options, with_options
-from studio.data.tables import read_rows
+from studio.data.tables import MAX_TABLE_BYTES, as_it_is, read_rows
 from studio.knee.localizer import DOUBTFUL, Knee, cut
 
 _BOX = "Knee"  # the text in a PNG that says which box it was cut from
@@ -73,7 +73,9 @@ def write_crops(
     table, before = out / TABLE, dict[str, str]()
     if table.is_file():
         with table.open("rb") as f:
-            before = {row.get("crop", ""): row.get("file", "") for row in read_rows(f.read(MAX_TABLE_BYTES), TABLE)}
+            before = {
+                row.get("crop", ""): row.get("file", "") for row in read_rows(f.read(MAX_TABLE_BYTES), TABLE, as_it_is)
+            }
         if not options.crop:
             source = with_options(source, crop=str(table.resolve()))
     opened = films_of(source if options.split else with_options(source, split=ALL), cache_dir)

@@ -15,7 +15,7 @@ from gan_core.data.decode import Unusable
 from gan_core.data.source import File
 from gan_core.errors import UserError, why
 from gan_core.files import replacing
-from studio.data.tables import MAX_TABLE_BYTES, read_rows
+from studio.data.tables import MAX_TABLE_BYTES, as_it_is, read_rows
 from studio.knee.localizer import Knee
 
 TABLE = "crops.csv"
@@ -133,7 +133,7 @@ def read_table(path: Path) -> dict[str, Film]:
         raise UserError(f"The table of crops {path.name} cannot be read: {why(e)}.") from e
     if len(content) > MAX_TABLE_BYTES:
         raise UserError(f"{path.name} is larger than {MAX_TABLE_BYTES // 2**20} MiB: it is no table of crops.")
-    rows = read_rows(content, path.name)
+    rows = read_rows(content, path.name, as_it_is)
     if rows and not {"file", "x", "y", "side_px"} <= rows[0].keys():
         raise UserError(f"{path.name} is no table of crops: it needs the columns file, x, y and side_px.")
     films: dict[str, Film] = {}
@@ -152,7 +152,9 @@ def _knee(row: Mapping[str, str], where: str) -> Knee:
     def number(column: str, low: float, high: float, usual: float | None = None) -> float:
         text = row.get(column) or ""
         try:
-            value = float(text) if text or usual is None else usual
+            value = (
+                float(text.replace(",", ".")) if text or usual is None else usual
+            )  # a spreadsheet's, in some countries
         except ValueError:
             value = math.nan
         if not low <= value <= high:

@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -101,8 +101,8 @@ class Unclear(Question):
         )
 
 
-def read_rows(content: bytes, name: str) -> list[dict[str, str]]:
-    """A table's rows, every value as text.
+def read_rows(content: bytes, name: str, value: Callable[[Any], str] | None = None) -> list[dict[str, str]]:
+    """A table's rows, every value as text: a class's name by `as_text`, or in a CSV as `value` makes it.
 
     Raises:
         UserError: if it is no such table.
@@ -116,19 +116,20 @@ def read_rows(content: bytes, name: str) -> list[dict[str, str]]:
             return [texts(json.loads(line)) for line in text.splitlines() if line.strip()]
         if suffix == ".json":
             return _json(json.loads(text))
-        return _csv(re.sub(r"^sep=.[\r\n]+", "", text.lstrip("\r\n")))  # Excel may begin with what parts the columns
+        text = re.sub(r"^sep=.[\r\n]+", "", text.lstrip("\r\n"))  # Excel may begin with what parts the columns
+        return _csv(text, value or as_text)
     except (ValueError, TypeError, AttributeError, RecursionError, csv.Error) as e:
         raise UserError(f"{name} is no table that can be read ({e}): save it as CSV with a line of headings.") from e
 
 
-def _csv(text: str) -> list[dict[str, str]]:
+def _csv(text: str, value: Callable[[Any], str]) -> list[dict[str, str]]:
     lines = io.StringIO(text, newline=None)  # old Macs end lines with a carriage return alone
     reader = csv.DictReader(lines, delimiter=_dialect(text), skipinitialspace=True)
     rows: list[dict[str, str]] = []
     for row in reader:
         _refuse_size(len(rows) + 1, len(row))
         if any(row.values()):
-            rows.append(texts(row))
+            rows.append(texts(row, value))
     return rows
 
 
@@ -152,18 +153,23 @@ def _dialect(text: str) -> str:
     return max(",;\t|", key=first.count)
 
 
-def texts(row: Mapping[Any, Any]) -> dict[str, str]:
-    """A row with every value as text."""
-    return {str(k).strip(): as_text(v) for k, v in row.items() if k is not None}
-
-
 def as_text(value: Any) -> str:
     """A value as a class's name: 2.0 and 2,0 are 2; what is no single value, what is missing, and the Hub's -1 for a
     label kept back, is ""."""
-    text = "" if value is None or isinstance(value, list | dict) else str(value).strip()
+    text = as_it_is(value)
     if text.lower() in ("", "nan", "none", "null", "na", "n/a", "-1", "."):
         return ""
     return whole[1] if (whole := re.fullmatch(r"(\d+)[.,]0*", text)) else text
+
+
+def as_it_is(value: Any) -> str:
+    """A value as text; "" for what is missing or no single value."""
+    return "" if value is None or isinstance(value, list | dict) else str(value).strip()
+
+
+def texts(row: Mapping[Any, Any], value: Callable[[Any], str] = as_text) -> dict[str, str]:
+    """A row with every value as text."""
+    return {str(k).strip(): value(v) for k, v in row.items() if k is not None}
 
 
 def _json(found: Any) -> list[dict[str, str]]:
