@@ -31,6 +31,7 @@ from studio.knee.joint_space import side as side_of
 from studio.knee.makeup import makeup
 
 MIN_PER_CLASS = 20  # images on each side, for a figure of one class
+SAME_SCALE = 0.01  # by so much of it the scales of images may differ and count as one
 PAIRED = 4  # images of a class, for a figure of pairs
 
 
@@ -167,7 +168,7 @@ def joint_spaces(c: Comparison, progress: Progress) -> Figures:
     sides = {"fake": fake, "real": c.real, "other": other}
     spaces = {side: joint_space(s.images) for side, s in sides.items()}
     widths = {side: _widths(spaces[side], s.images) for side, s in sides.items()}
-    out: Figures = {"n": len(fake), "unit": "pixels"}
+    out: Figures = {"n": len(fake), "unit": "pixels", "mm": common_scale(c.real)}
     for part in ("narrower", "medial", "lateral"):
         grades = {side: per_grade(widths[side][part], s.labels, len(c.fake.class_names)) for side, s in sides.items()}
         out[part] = {
@@ -179,6 +180,13 @@ def joint_spaces(c: Comparison, progress: Progress) -> Figures:
         }
     missed = {side: spaces[side].share_not_found for side in sides}
     return {"value": out["narrower"]["value"], "floor": out["narrower"]["floor"], **out, "not_found": missed}
+
+
+def common_scale(real: Sample) -> float | None:
+    """A pixel's side in mm where all real images have one: what has learnt from their like is then taken to share it."""
+    mm = np.array(real.mm)
+    known = len(mm) == len(real) > 0 and np.isfinite(mm).all() and np.ptp(mm) <= SAME_SCALE * mm.mean()
+    return float(mm.mean()) if known else None
 
 
 def _widths(space: JointSpace, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:

@@ -110,6 +110,8 @@ def sections(figures: Figures) -> list[Section]:
 
 def _about_spaces(figures: Figures) -> str:
     said = "Mean width on the images with its 95% interval: a measurement for comparing sets of images, no diagnosis."
+    if mm := figures["jsw"].get("mm"):
+        said += f" A pixel is {mm:.3g} mm in the real images, and is taken to be so in the synthetic ones."
     missed = figures["jsw"].get("not_found")
     if not missed:
         return said
@@ -209,16 +211,22 @@ def curves(figures: Figures) -> list[Curves]:
 def joint_spaces(figures: Figures) -> list[Intervals]:
     """The joint space of each class and side, for each compartment that was measured."""
     out = []
+    mm = at(figures, "jsw.mm")
+    unit, scale = ("mm", mm) if mm else ("pixels", 1)
     for part, title in COMPARTMENTS.items():
         rows = [
-            {"group": of_class, "which": which, **{k: sides[key][k] for k in ("mean", "low", "high")}}
+            {"group": of_class, "which": which, **{k: _times(sides[key][k], scale) for k in ("mean", "low", "high")}}
             for of_class, sides in (at(figures, f"jsw.{part}.per_class") or {}).items()
             for which, key in ((FAKE, "fake"), (REAL, "real"))
             if sides.get(key) and sides[key].get("mean") is not None
         ]
         if rows:
-            out.append(Intervals(title, figures["about"]["label_name"], "joint space, pixels", rows))
+            out.append(Intervals(title, figures["about"]["label_name"], f"joint space, {unit}", rows))
     return out
+
+
+def _times(value: float | None, scale: float) -> float | None:
+    return None if value is None else value * scale
 
 
 def useful_chart(figures: Figures) -> Intervals:
