@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from made_films import whole_film
 from PIL import Image
 
 from gan_core.config import TrainConfig
@@ -70,6 +71,24 @@ def test_data(call, tmp_path):
     code, out, _ = call("data", folder)
     assert code == 0
     assert "broken.png" in out
+
+
+def test_crop(call, tmp_path, monkeypatch):
+    monkeypatch.setenv("KNEE_GAN_CACHE", str(tmp_path / "cache"))
+    folder = films(tmp_path / "films", 1)
+    Image.fromarray(whole_film("RL")[0]).save(folder / "both.png")
+    out = tmp_path / "knees"
+    code, said, _ = call("crop", folder, "--out", out, "--resolution", "64", "--json")
+    assert code == 0
+    found = json.loads(said)
+    assert (found["path"], found["knees"], found["new"], found["without"]) == (str(out), 2, 2, ["film0.png"])
+    assert sorted(p.name for p in out.iterdir()) == ["both_L.png", "both_R.png", "crops.csv"]
+    code, said, err = call("crop", folder, "--out", out, "--resolution", "64")
+    assert code == 0
+    assert said.splitlines()[-1] == str(out)
+    assert "0 of them cut now" in err
+    assert json.loads(call("data", folder, "--crop", "knees", "--json")[1])["count"] == 2
+    assert call("crop", folder, "--out", folder / "knees")[0] == 1
 
 
 def test_phantom(call, tmp_path):

@@ -4,9 +4,12 @@ import re
 from datetime import date
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from made_evaluation import about, copying, evaluation, figures
 
+from gan_core.metrics.sample import Sample
+from studio.evaluate.measures import common_scale
 from studio.evaluate.report import report_html
 from studio.evaluate.tables import class_gaps, class_rows, confusions, joint_spaces, leads, useful_rows
 
@@ -186,6 +189,26 @@ def test_a_grade_without_a_joint_line_is_left_out():
     assert ("2", "real") in kept
     assert len(kept) == 9
     assert "Joint space" in page(found).text
+
+
+def test_the_joint_space_is_in_mm_where_the_scale_is_known():
+    found = figures()
+    before = joint_spaces(found)[0]
+    found["jsw"]["mm"] = 0.5
+    after = joint_spaces(found)[0]
+    assert (before.y, after.y) == ("joint space, pixels", "joint space, mm")
+    assert [row["mean"] for row in after.rows] == [row["mean"] / 2 for row in before.rows]
+    assert "A pixel is 0.5 mm" in page(found).text
+
+
+@pytest.mark.parametrize(
+    ("mm", "scale"), [((0.5, 0.5), 0.5), ((), None), ((0.5, float("nan")), None), ((0.5, 0.6), None)]
+)
+def test_images_share_a_scale_or_have_none(mm, scale):
+    images = np.zeros((2, 1, 8, 8), np.uint8)
+    real = Sample(images, np.zeros(2, np.int64), np.empty((2, 0), np.float32), ("a", "b"), mm=mm)
+    assert common_scale(real) == scale
+    assert common_scale(real.take(np.array([1, 0]))) == scale
 
 
 def test_confusions_and_usefulness_come_through():

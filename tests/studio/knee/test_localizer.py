@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from made_films import whole_film
 
 from gan_core.errors import UserError
 from studio.knee.localizer import BOX_MM, FRAME_MM, Knee, cut, find, framed, side_of
@@ -15,21 +15,13 @@ from studio.knee.localizer.boxes import overlap, without_doubles
 from studio.knee.localizer.films import Sources, made
 from studio.knee.localizer.net import FOLDER, Localizer, LocalizerConfig, load_localizer, save_localizer
 from studio.knee.localizer.train import heat_of, train
-from studio.knee.phantom import phantom, render, sample_params
+from studio.knee.phantom import phantom
 
 
 @pytest.fixture(scope="module")
 def bilateral() -> tuple[np.ndarray, list[Knee]]:
-    """A film of 600 x 1100 with two phantom knees, the right one on the picture's left as radiographs are read."""
-    film = np.zeros((600, 1100), np.uint8)
-    film[:9, :9] = 255  # a mark, for the whole range of greys
-    knees = []
-    for x, side in ((280, "R"), (820, "L")):
-        seed = next(s for s in range(10, 60) if sample_params(s).side == side)
-        leg = render([replace(sample_params(seed), field_mm=2 * FRAME_MM)], 540)[0, 0]
-        film[30:570, x - 270 : x + 270] = leg
-        knees.append(Knee(float(x), 300.0, 270.0, side=side))
-    return film, knees
+    """A film of two phantom knees, the right one on the picture's left as radiographs are read."""
+    return whole_film("RL")
 
 
 def test_two_knees_are_found_with_their_sides(bilateral: tuple[np.ndarray, list[Knee]]) -> None:
