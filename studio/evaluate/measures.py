@@ -183,7 +183,10 @@ def joint_spaces(c: Comparison, progress: Progress) -> Figures:
 
 
 def common_scale(real: Sample) -> float | None:
-    """A pixel's side in mm where all real images have the same: what has learnt from their like is taken to share it."""
+    """A pixel's side in mm where all real images have the same; what has learnt from their like is taken to share it.
+
+    None where it is not known of one, or differs.
+    """
     mm = np.array(real.mm)
     known = len(mm) == len(real) > 0 and np.isfinite(mm).all() and np.ptp(mm) <= SAME_SCALE * mm.mean()
     return float(mm.mean()) if known else None

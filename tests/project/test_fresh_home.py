@@ -91,6 +91,7 @@ VERBS = {
     "average": ["knee-64", "knee-64", "--out", "mean"],
     "data": ["digits"],
     "phantom": ["--n", "1", "--out", "phantom"],
+    "crop": ["./phantom", "--out", "knees"],
     "encoder": [
         "--data",
         "phantom:64",
