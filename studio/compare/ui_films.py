@@ -22,6 +22,7 @@ from studio.compare.space import Layout, Nearness, layout, look, nearness
 from studio.evaluate.classifier import shrink
 from studio.evaluate.extractors import open_extractor
 from studio.hosting import folders_offered
+from studio.knee import marks
 from studio.ui_html import component, figure, src
 from studio.ui_sources import progress
 
@@ -146,9 +147,15 @@ def _by_kind(found: Sides) -> dict[str, Sample]:
     return {"real": found.real, "synthetic": found.fake}
 
 
+def _marked(side: Sample, i: int) -> str:
+    """An image with the letter of its side and its scale, where they are known."""
+    return marks.address(side.images[i, 0], side.sides[i] if side.sides else "", side.mm[i] if side.mm else None)
+
+
 def caption(side: Sample, i: int) -> str:
     """What is said of an image besides which side it is of."""
-    return grades.caption(side.label_name, side.class_name(i), side.names[i])
+    told = grades.caption(side.label_name, side.class_name(i), side.names[i])
+    return f"{told}, {marks.SIDES[side.sides[i]].lower()}" if side.sides and side.sides[i] else told
 
 
 def film(side: Sample, i: int) -> dict[str, str]:
@@ -156,7 +163,7 @@ def film(side: Sample, i: int) -> dict[str, str]:
     kind = "synthetic" if side.kind == "synthetic" else "real"
     said = caption(side, i)
     alt = f"{MARKS[kind]} image, {said}"
-    return {"src": _src(side.images[i, 0]), "kind": kind, "mark": MARKS[kind], "caption": said, "alt": alt}
+    return {"src": _marked(side, i), "kind": kind, "mark": MARKS[kind], "caption": said, "alt": alt}
 
 
 def light(start: dict[str, Any], on_change: Callable[[], None]) -> None:
@@ -210,7 +217,7 @@ def atlas(choice: Choice, found: Sides, at: Layout, chosen: str, on_chosen: Call
             "columns": COLUMNS,
             "marks": MARKS,
             "chosen": chosen,
-            "full": _src(_by_kind(found)[kind].images[int(i), 0]) if chosen else "",
+            "full": _marked(_by_kind(found)[kind], int(i)) if chosen else "",
         },
         on_chosen_change=on_chosen,
     )

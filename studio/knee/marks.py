@@ -1,0 +1,51 @@
+"""A crop on the screen with its side's letter and a bar of millimetres, laid over the picture and never into it."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gan_core import images
+
+BARS_MM = (50, 20, 10, 5)  # lengths of the bar, of which the longest is taken that stays within ...
+_LONGEST = 45  # per cent of the picture's width
+SIDES = {"R": "Right", "L": "Left", "": "Side not known"}
+_TEXT = 'fill="#fff" stroke="#000" stroke-width="1.6" paint-order="stroke" font-family="sans-serif" font-weight="700"'
+
+
+def address(pixels: NDArray[np.uint8], side: str = "", mm: float | None = None) -> str:
+    """A square picture [R, R] as the address of an `img`, marked where something is known.
+
+    Args:
+        side: "R" or "L"; anything else is not known.
+        mm: a pixel's side in mm; None or NaN where it is not known.
+    """
+    png = "data:image/png;base64," + base64.b64encode(images.png(pixels)).decode()
+    marks = [f'<text x="4" y="14" font-size="12" {_TEXT}>{side}</text>'] if side in ("R", "L") else []
+    if mm and (bar := _bar(mm * pixels.shape[1])):
+        length, share = bar
+        marks += [
+            f'<path d="M4 96h{share:.2f}" stroke="#000" stroke-width="3"/>',
+            f'<path d="M4.5 96h{share - 1:.2f}" stroke="#fff" stroke-width="1.4"/>',
+            f'<text x="4" y="92" font-size="7" {_TEXT}>{length} mm</text>',
+        ]
+    if not marks:
+        return png
+    width = pixels.shape[1]
+    drawing = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{width}" viewBox="0 0 100 100">'
+        f'<image href="{png}" width="100" height="100"/>{"".join(marks)}</svg>'
+    )
+    return "data:image/svg+xml;base64," + base64.b64encode(drawing.encode()).decode()
+
+
+def told(side: str, mm: float | None) -> str:
+    """The same in words, for who does not see the picture and for the line below it."""
+    return f"{SIDES.get(side, SIDES[''])}, {f'{mm:.3g} mm a pixel' if mm and mm == mm else 'scale not known'}"
+
+
+def _bar(across: float) -> tuple[int, float] | None:
+    """A bar's length in mm and in per cent of a picture that is `across` mm wide."""
+    return next(((n, 100 * n / across) for n in BARS_MM if 100 * n <= _LONGEST * across), None)
