@@ -135,20 +135,25 @@ def project(
     out: Annotated[Path, typer.Option(help="Folder for latent.json, found.png and, side by side, compare.png.")],
     steps: Annotated[int, typer.Option(min=1, max=5000)] = 240,
     fit: Annotated[Literal["crop", "pad"], typer.Option(help="How another aspect becomes a square.")] = "crop",
+    knee: Annotated[
+        Literal["R", "L", "whole", ""],
+        typer.Option(help="Which knee of a film that shows two; whole takes the picture as it is, knee or not."),
+    ] = "",
     compare: Annotated[bool, typer.Option(help="Also how near it comes to the model's own images.")] = True,
     as_json: cli.AsJson = False,
 ) -> None:
-    """Find this knee: the latent whose picture is nearest to an image (PNG, JPEG, TIFF, DICOM)."""
+    """Find this knee: the latent whose picture is nearest to an image (PNG, JPEG, TIFF, DICOM), or to the knee on a
+    whole film."""
     import numpy as np
 
     from gan_core import images
     from gan_core.files import write_text
     from studio.explore import project as search
     from studio.explore.latent import dump
-    from studio.explore.upload import MAX_FILE_BYTES, read_image
+    from studio.explore.upload import MAX_FILE_BYTES, read_knee
 
     loaded = cli.open_model(model)
-    target = read_image(cli.content(image, MAX_FILE_BYTES), image.name, loaded.config.net.resolution, fit)
+    target = read_knee(cli.content(image, MAX_FILE_BYTES), image.name, loaded.config.net.resolution, knee, fit)
     best: search.Found | None = None
     with Bar(unit="step") as bar:
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,21 +13,31 @@ from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from gan_core import images
-from gan_core.data.decode import Fit
 from gan_core.errors import UserError
 from gan_core.model import Model
+from studio.data.crops import Film
 from studio.explore import ui_models as explore_models
 from studio.explore.latent import Latent, draw, load_latent, opened
 from studio.explore.project import STEPS, Found, likeness, own_error, project
 from studio.explore.ui_view import edit
-from studio.explore.upload import read_image
+from studio.explore.upload import read_film, seen
+from studio.knee import marks
+from studio.knee.localizer.ui_choose import choose
 from studio.knee.phantom import phantom
 from studio.models.ui_models import Entry
 from studio.text import plain
 from studio.ui_progress import progress
 
 WIDTH = 300
-FITS: dict[str, Fit] = {"Cut the edges": "crop", "Add black": "pad"}
+
+
+@dataclass(frozen=True)
+class _Target:
+    """A knee as the model sees it."""
+
+    image: NDArray[np.uint8]  # [R, R]
+    side: str = ""
+    mm: float | None = None  # a pixel's side, where it is known
 
 
 @dataclass
@@ -34,7 +45,7 @@ class _Search:
     """What was looked for, and what was found so far."""
 
     key: str
-    target: NDArray[np.uint8]  # [R, R]
+    target: _Target
     found: Found | None = None
     own: float | None = None
 
@@ -42,20 +53,25 @@ class _Search:
 def find(entry: Entry, model: Model) -> None:
     """Draws the whole view."""
     st.markdown(
-        "Give an image of a knee, and the model is searched for the one that is most like it. What is found is "
-        "synthetic, and can be edited like any other: move its grade, for instance."
+        "Give a radiograph of a knee, or a whole film: its knees are found, and the model is searched for the one that "
+        "is most like the knee you choose. What is found is synthetic, and can be edited like any other: move its "
+        "grade, for instance."
     )
     left, right = st.columns([3, 2], gap="large")
     with right:
         _open_saved(entry, model)
     with left:
-        target = _target(model)
+        film = _upload()
+    target = _target(film, model)
     search = st.session_state.get("explore_search")
-    if target is None:  # an upload is gone once one has been on another view; what was found for it is not
-        target = search.target if search and search.target.shape[-1] == model.config.net.resolution else None
     if target is None:
-        return
-    key = hashlib.sha256(f"{model.digest}|".encode() + target.tobytes()).hexdigest()
+        # An upload is gone once one has been on another view; what was found for it is not.
+        if st.session_state.get("explore_upload") or not search:
+            return
+        if search.target.image.shape[-1] != model.config.net.resolution:
+            return
+        target = search.target
+    key = hashlib.sha256(f"{model.digest}|".encode() + target.image.tobytes()).hexdigest()
     if search is None or search.key != key:
         search = st.session_state.explore_search = _Search(key, target)
 
@@ -64,7 +80,9 @@ def find(entry: Entry, model: Model) -> None:
         stop = st.empty()
     bar = st.empty()
     with st.container(horizontal=True, gap="medium"):
-        st.image(images.png(target), caption="To be found, as the model sees it", width=WIDTH, alt="The image given")
+        said = f" · {marks.told(target.side, target.mm)}" if target.side or target.mm else ""
+        shown = marks.address(target.image, target.side, target.mm)
+        st.image(shown, caption=f"To be found, as the model sees it{said}", width=WIDTH, alt=f"The image given{said}")
         place = st.empty()
     if begin:
         stop.button("Stop", icon=":material/stop:", help="What was found so far is kept.")
@@ -76,7 +94,7 @@ def find(entry: Entry, model: Model) -> None:
             _picture(place, found)
 
         try:
-            search.found = project(target, model, STEPS, show)
+            search.found = project(target.image, model, STEPS, show)
         except UserError as error:
             place.error(plain(str(error)))
         bar.empty()
@@ -132,21 +150,42 @@ def _phantom() -> None:
     st.session_state.explore_phantom = random.randrange(1_000_000)
 
 
-def _target(model: Model) -> NDArray[np.uint8] | None:
-    """The image to look for, [R, R]; None while there is none."""
-    side = model.config.net.resolution
-    file = st.file_uploader("An image: PNG, JPEG, TIFF or DICOM", key="explore_upload")
+def _upload() -> Film | None:
+    """The film that is given; None while there is none."""
+    file = st.file_uploader("A film, or a knee cut out of one: PNG, JPEG, TIFF or DICOM", key="explore_upload")
     st.caption("It stays in the memory of the computer that runs this, and is not kept.")
     if file is None:
+        st.session_state.pop("explore_film", None)
         st.button("Or try a phantom, drawn from physics", icon=":material/science:", on_click=_phantom)
-        seed = st.session_state.get("explore_phantom")
-        return None if seed is None else phantom(1, side, seed)[0][0, 0]
-    fit = st.segmented_control("An image that is not square", list(FITS), default="Cut the edges", required=True)
+        return None
     try:
-        return read_image(file.getvalue(), file.name, side, FITS[fit])
+        return _film(file.file_id, file.name, file.getvalue)
     except UserError as error:
         st.error(plain(str(error)))
         return None
+
+
+def _target(film: Film | None, model: Model) -> _Target | None:
+    """The knee to look for; None while there is none."""
+    side = model.config.net.resolution
+    if film is not None:
+        knee = choose(film, "explore")
+        if knee is None:
+            return None
+        return _Target(seen(film, knee, side), knee.side, knee.mm * knee.side_px / side if knee.mm else None)
+    seed = st.session_state.get("explore_phantom")
+    if seed is None or st.session_state.get("explore_upload"):
+        return None
+    return _Target(phantom(1, side, seed)[0][0, 0])
+
+
+def _film(identity: str, name: str, content: Callable[[], bytes]) -> Film:
+    """The upload's film, looked at once. Raises `UserError` as `read_film` does."""
+    kept: tuple[str, Film] | None = st.session_state.get("explore_film")
+    if kept is None or kept[0] != identity:
+        with st.spinner("Looking for the knees"):
+            kept = st.session_state.explore_film = identity, read_film(content(), name)
+    return kept[1]
 
 
 def _open_saved(entry: Entry, model: Model) -> None:

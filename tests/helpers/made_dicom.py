@@ -1,8 +1,13 @@
 """DICOM data sets of given pixels."""
 
+from dataclasses import replace
+from io import BytesIO
+
 import numpy as np
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
+
+from studio.knee.phantom import render, sample_params
 
 RAMP = np.arange(64, dtype=np.uint16).reshape(8, 8)
 
@@ -30,3 +35,23 @@ def dicom(pixels=RAMP, syntax=ExplicitVRLittleEndian, **attributes):
     for keyword, value in attributes.items():
         setattr(ds, keyword, value)
     return ds
+
+
+SPACING = 98 / 270  # mm a pixel of `bilateral`, whose knees fill a box of 98 mm
+
+
+def bilateral():
+    """A film [600, 1100] of two phantom knees, the right one on the picture's left as radiographs are read."""
+    film = np.zeros((600, 1100), np.uint8)
+    film[:9, :9] = 255  # a mark, for the whole range of greys
+    for x, side in ((280, "R"), (820, "L")):
+        seed = next(s for s in range(10, 60) if sample_params(s).side == side)
+        film[30:570, x - 270 : x + 270] = render([replace(sample_params(seed), field_mm=2 * 98)], 540)[0, 0]
+    return film
+
+
+def bilateral_dicom(**attributes):
+    """The same as a file's bytes, its scale known."""
+    out = BytesIO()
+    dicom(bilateral(), PixelSpacing=[SPACING, SPACING], **attributes).save_as(out)
+    return out.getvalue()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -110,3 +110,12 @@ def without_doubles(knees: Iterable[Knee], most: float = 0.2) -> list[Knee]:
         if all(overlap(knee, other) <= most for other in kept):
             kept.append(knee)
     return sorted(kept, key=lambda k: k.x)
+
+
+def is_crop(shape: tuple[int, int], knees: Sequence[Knee], least: float = 0.7) -> bool:
+    """Whether a picture [H, W] is a knee's crop already, and no whole film: a square, one knee, and a box framed as the
+    training crops are that overlaps with the whole of it by `least` (intersection over union)."""
+    height, width = shape
+    if len(knees) != 1 or max(shape) > 1.1 * min(shape):
+        return False
+    return overlap(framed(knees[0]), Knee(width / 2, height / 2, float(min(shape)))) >= least

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_dicom import bilateral_dicom
 
 from gan_core import networks
 from gan_core.config import NetConfig
@@ -22,7 +23,9 @@ from studio.explore.film import gif, loop_film
 from studio.explore.latent import Latent, draw, dump, from_query, load_latent, opened
 from studio.explore.project import likeness, project
 from studio.explore.sheets import STOPS, direction_sheet, plane_sheet
-from studio.explore.upload import read_image
+from studio.explore.upload import read_film, read_image, read_knee, seen
+from studio.knee.localizer import framed
+from studio.knee.phantom import phantom
 
 KINDS = {
     "mapped": {"architecture": "residual", "num_classes": 5, "conditioning": "embedding", "norm": "batch"},
@@ -298,6 +301,17 @@ def test_an_upload_is_brought_to_the_model_s_size():
     assert (read_image(png(image + 50), "knee.png", 32, "pad")[:, 0] == 0).all()
 
 
+def test_of_a_bilateral_film_the_knee_that_is_named_is_taken_and_a_crop_as_it_is():
+    film, crop = bilateral_dicom(), png(phantom(1, 64)[0][0, 0])
+    whole = read_film(film, "film.dcm")
+    for which, knee in zip("RL", whole.knees, strict=True):
+        assert np.array_equal(read_knee(film, "film.dcm", 64, which), seen(whole, framed(knee), 64))
+    with pytest.raises(UserError, match="Name one with --knee R or --knee L"):
+        read_knee(film, "film.dcm", 64)
+    assert np.array_equal(read_knee(crop, "crop.png", 32), read_image(crop, "crop.png", 32))
+    assert np.array_equal(read_knee(film, "film.dcm", 32, "whole", "pad"), read_image(film, "film.dcm", 32, "pad"))
+
+
 def test_the_commands_draw_a_file_s_picture_again(make, tmp_path):
     from typer.testing import CliRunner
 
@@ -316,6 +330,9 @@ def test_the_commands_draw_a_file_s_picture_again(make, tmp_path):
     assert run(app, ["interpolate", *options, str(strip), "--seeds", "1,2"]).exit_code == 0
     assert strip.is_file()
     out = tmp_path / "found"
-    assert run(app, ["project", str(first), *options, str(out), "--steps", "4", "--no-compare"]).exit_code == 0
+    wanted = ["project", str(first), *options, str(out), "--steps", "4", "--no-compare"]
+    refused = run(app, wanted)  # an untrained model's picture is no knee
+    assert "No knee was found" in str(refused.exception)
+    assert run(app, [*wanted, "--knee", "whole"]).exit_code == 0
     assert {p.name for p in Path(out).iterdir()} == {"latent.json", "found.png", "compare.png"}
     assert run(app, ["draw", *options, str(again), "--query", "seed=1&grade=99"]).exit_code == 2

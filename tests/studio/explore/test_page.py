@@ -176,10 +176,13 @@ def test_what_was_found_for_an_upload_is_there_when_one_comes_back(untrained_run
     assert button(at, "Edit this knee")
 
 
-def test_an_image_of_one_gray_level_is_told_of_beside_it(untrained_run):
+def test_a_picture_without_a_knee_is_not_searched_until_a_person_draws_a_box(untrained_run):
     untrained_run()
     at = page(view="Find a knee")
     at.file_uploader(key="explore_upload").upload("knee.png", png(np.zeros((64, 64), np.uint8)), "image/png").run()
+    assert "No knee was found" in told(at)
+    assert not [b for b in at.button if b.label == "Find this knee"]
+    button(at, "Draw a box yourself").click().run()
     button(at, "Find this knee").click().run()
     assert not at.exception
     assert "one gray level" in told(at)
