@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from gan_core.data.cache import cache_folder
 from gan_core.errors import UserError
 from gan_core.job import runs_root
 from studio.data.options import KNEES, split_options
@@ -22,6 +21,7 @@ FOLDERS_ENV = "KNEE_GAN_FOLDERS"
 MINUTES_ENV = "KNEE_GAN_TRAIN_MINUTES"
 MODEL_ENV = "KNEE_GAN_MODEL"
 NONE = "none"
+TABLES = "crops"  # beside the runs: the boxes that people have put right, of films in folders and of the Hub
 OFF = "Training is turned off on this server. Run the studio on your own computer to train."
 
 
@@ -65,11 +65,11 @@ def visitor_source(text: str) -> str:
 def check_labels(source: str) -> None:
     """Raises `UserError` where a source's labels or crops stand in a table that this server does not show to visitors.
 
-    The app's own tables of crops lie beside what was uploaded, or in the cache.
+    The app's own tables of crops lie beside what was uploaded, and those of other films in `TABLES`.
     """
     root, options = os.environ.get(FOLDERS_ENV, ""), split_options(source)[1]
     shown = [] if root == NONE else [Path(root)]
-    own = [runs_root() / UPLOADS, cache_folder()]
+    own = [runs_root() / UPLOADS, runs_root() / TABLES]
     for table, usual, places in ((options.labels, NONE, shown), (options.crop, KNEES, [*shown, *own])):
         inside = any(Path(table).resolve().is_relative_to(place.resolve()) for place in places)
         if root and table not in ("", usual) and not inside:

@@ -23,6 +23,7 @@ from studio.data.library import Remembered
 from studio.data.options import Question, split_options, with_options
 from studio.data.sources import absolute_source, is_named
 from studio.hosting import check_labels, folders_offered, hosted, visitor_source
+from studio.knee.localizer.ui_sheet import find_knees
 from studio.text import plain
 from studio.ui_visitor import owner
 
@@ -64,9 +65,9 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
         place.empty()
 
 
-# Steps between the choice of a source and the first look at it, such as finding the knees of whole films: functions of
-# (source, key) that draw what they ask, and give the source to go on with, "" while that is open.
-STEPS: list[Callable[[str, str], str]] = []
+# Steps between the choice of a source and the first look at it: functions of (source, source read as the person has
+# said, key) that draw what they ask, and give the source to go on with, "" while that is open.
+STEPS: list[Callable[[str, str, str], str]] = [find_knees]
 
 
 def choose(
@@ -109,7 +110,11 @@ def choose(
     }
     source = asks[kind or REMEMBERED]()
     for step in STEPS:
-        source = step(source, key) if source else ""
+        try:
+            read = answered(source, key) if source else ""
+        except UserError:  # told where the images are read
+            return source
+        source = step(source, read, key) if source else ""
     return source
 
 
@@ -245,8 +250,12 @@ def answered(source: str, key: str) -> str:
 def _answers(source: str, key: str) -> dict[str, str]:
     """What has been said of how `source` is read, now or the last time; another source is read as it is found."""
     kept = st.session_state.setdefault("read_as", {})
-    if kept.get(key, {}).get("source") != source:
-        kept[key] = {"source": source, "said": library.read_as(owner(), source)}
+    base, options = split_options(source)
+    named = options.model_dump(exclude={"crop"}, exclude_defaults=True)
+    if kept.get(key, {}).get("source") != (base, named):
+        said = library.read_as(owner(), base)
+        said = {k: v for k, v in said.items() if k not in named and k != "crop"}  # crops have a step of their own
+        kept[key] = {"source": (base, named), "said": said}
     return kept[key]["said"]
 
 

@@ -85,21 +85,21 @@ def of(job: Job) -> Sequence[str]:
 def forget(sources: Sequence[str]) -> None:
     """Removes those of `sources` that are uploads which nothing uses."""
     used = _used()
-    for folder in {_folder(source) for source in sources} - used:
+    for folder in {folder_of(source) for source in sources} - used:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def holds(source: str) -> bool:
     """Whether a source is an upload."""
-    return _folder(source) is not None
+    return folder_of(source) is not None
 
 
 def sweep() -> None:
     """Removes all uploads which nothing uses and nobody has brought for a day, and what visitors' libraries say of
     them."""
     at_work = _of_jobs() - {None}
-    library.expire(_UNUSED_SECONDS, keep=lambda source: _folder(source) in at_work)
+    library.expire(_UNUSED_SECONDS, keep=lambda source: folder_of(source) in at_work)
     with suppress(OSError):
         old = [p for p in _root().iterdir() if p.stat().st_mtime < time.time() - _UNUSED_SECONDS]
         forget([str(p / FILES) for p in old])
@@ -110,16 +110,16 @@ def _root() -> Path:
 
 
 def _used() -> set[Path | None]:
-    return _of_jobs() | {_folder(known.source) for _, known in library.everything()}
+    return _of_jobs() | {folder_of(known.source) for _, known in library.everything()}
 
 
 def _of_jobs() -> set[Path | None]:
     jobs: list[Job] = [*list_runs(), *EvaluationFolder.all()]
-    return {_folder(source) for job in jobs for source in of(job)}
+    return {folder_of(source) for job in jobs for source in of(job)}
 
 
-def _folder(source: str) -> Path | None:
-    """The folder in uploads/ that a source lies in, if it lies in one."""
+def folder_of(source: str) -> Path | None:
+    """The folder in uploads/ that a source lies in, with what belongs to it; None where it lies in none."""
     root = _root()
     try:
         path = Path(split_options(source)[0]).resolve()
