@@ -106,9 +106,9 @@ def find(entry: Entry, model: Model) -> None:
     st.button(
         "Edit this knee", icon=":material/tune:", on_click=edit, args=(entry, search.found.latent), type="primary"
     )
-    st.code(
-        f'python -m gan_core project "your image" --model "{entry.name}" --out found', language=None, wrap_lines=True
-    )
+    which = f" --knee {target.side}" if target.side else ""
+    command = f'python -m gan_core project "your image" --model "{entry.name}"{which} --out found'
+    st.code(command, language=None, wrap_lines=True)
     if search.own is None and search.found.done == search.found.total:
         _compare_with_own(model, search)
 

@@ -16,7 +16,7 @@ _TEXT = 'fill="#fff" stroke="#000" stroke-width="1.6" paint-order="stroke" font-
 
 
 def address(pixels: NDArray[np.uint8], side: str = "", mm: float | None = None) -> str:
-    """A square picture [R, R] as the address of an `img`, marked where something is known.
+    """A picture as the address of an `img`; a square one [R, R] is marked where something is known.
 
     Args:
         side: "R" or "L"; anything else is not known.

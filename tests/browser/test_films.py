@@ -14,21 +14,12 @@ WINDOWS = [
     {"viewport": {"width": 1280, "height": 900}},
     {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
 ]
+SOON = 60_000  # milliseconds, on a busy machine
 in_each_window = pytest.mark.parametrize("window", WINDOWS, ids=["1280", "390"])
 
 
 def dropped(name="film.dcm"):
     return {"name": name, "mimeType": "application/dicom", "buffer": bilateral_dicom()}
-
-
-def shot(tab, name):
-    tab.wait_for_timeout(1500)
-    h = tab.get_by_test_id("stMainBlockContainer").evaluate("e => e.scrollHeight")
-    size = tab.viewport_size
-    tab.set_viewport_size({"width": size["width"], "height": h + 100})
-    tab.wait_for_timeout(700)
-    tab.screenshot(path=f"/tmp/k_shots/{name}.png")
-    tab.set_viewport_size(size)
 
 
 def fits(tab):
@@ -41,23 +32,21 @@ def test_a_bilateral_film_gives_two_knees_of_which_one_is_looked_for(visitor, wi
     tab = visitor("/explore?model=knee-64&view=Find a knee", **window)
     tab.locator("input[type=file]").first.set_input_files(dropped())
     see(tab, "Is this the right knee, is the box right?")
-    expect(tab.locator(".boxes .knee")).to_have_count(2)
+    expect(tab.locator(".boxes .knee")).to_have_count(2, timeout=SOON)
     right, left = tab.locator(".boxes .knee").all()
-    expect(right.locator("text")).to_have_text("R")
-    expect(left.locator("text")).to_have_text("L")
-    expect(tab.get_by_alt_text(re.compile(r"^Knee 1: Right, 0\.\d+ mm a pixel"))).to_be_visible()
-    expect(tab.get_by_alt_text(re.compile(r"^Knee 2: Left, 0\.\d+ mm a pixel"))).to_be_visible()
-    shot(tab, f"find-{window['viewport']['width']}")
+    expect(right.locator("text")).to_have_text("R", timeout=SOON)
+    expect(left.locator("text")).to_have_text("L", timeout=SOON)
+    expect(tab.get_by_alt_text(re.compile(r"^Knee 1: Right, 0\.\d+ mm a pixel"))).to_be_visible(timeout=SOON)
+    expect(tab.get_by_alt_text(re.compile(r"^Knee 2: Left, 0\.\d+ mm a pixel"))).to_be_visible(timeout=SOON)
     see(tab, "To be found, as the model sees it · Right")
     left.focus()
     left.press("s")
-    expect(tab.get_by_role("radio", name="2. Side not known")).to_be_visible()
+    expect(tab.get_by_role("radio", name="2. Side not known")).to_be_visible(timeout=SOON)
     tab.get_by_role("button", name="Undo").click()
     tab.get_by_test_id("stButtonGroup").get_by_text("2. Left").click()
     see(tab, "To be found, as the model sees it · Left")
     tab.get_by_role("button", name="Find this knee").click()
     see(tab, "On the whole a pixel differs by")
-    shot(tab, f"find2-{window['viewport']['width']}")
     assert fits(tab)
 
 
@@ -68,24 +57,20 @@ def test_a_film_for_a_training_gives_two_knees_looked_through_put_right_and_used
     tab.locator("input[type=file]").set_input_files(dropped())
     see(tab, "1 film: 2 knees are used")
     tab.get_by_test_id("stCheckbox").get_by_text("Look through the knees").click()
-    expect(tab.get_by_alt_text(re.compile("^Right"))).to_be_visible()
-    expect(tab.get_by_alt_text(re.compile("^Left"))).to_be_visible()
-    shot(tab, f"train1-{window['viewport']['width']}")
+    expect(tab.get_by_alt_text(re.compile("^Right"))).to_be_visible(timeout=SOON)
+    expect(tab.get_by_alt_text(re.compile("^Left"))).to_be_visible(timeout=SOON)
     tab.get_by_role("button", name=re.compile("^Box: Left")).click()
-    expect(tab.locator(".boxes .knee")).to_have_count(2)
+    expect(tab.locator(".boxes .knee")).to_have_count(2, timeout=SOON)
     tab.locator(".boxes .knee").nth(1).focus()
     tab.locator(".boxes .knee").nth(1).press("s")
-    shot(tab, f"train2-{window['viewport']['width']}")
     tab.get_by_role("button", name="Done").click()
     see(tab, "1 film changed")
-    shot(tab, f"train3-{window['viewport']['width']}")
     tab.get_by_role("button", name="Use these boxes").click()
     see(tab, "2 images, as the networks will see them")
     assert fits(tab)
 
     (table,) = app[1].glob("uploads/*/crops-*.csv")
     assert [knee.side for knee in read_table(table)["film.dcm"].knees] == ["R", ""]
-    shot(tab, f"train4-{window['viewport']['width']}")
     tab.reload()
     tab.get_by_test_id("stButtonGroup").get_by_text("Remembered", exact=True).click()
     see(tab, "2 images, as the networks will see them")

@@ -46,8 +46,8 @@ export default function ({ data, parentElement, setStateValue }) {
     const before = structuredClone(state.boxes)
     work()
     state.boxes.forEach(keep)
-    draw()
     remember(before)
+    draw() // last, since Undo is offered from then on
   }
   function keep(box) {
     box.side_px = clamp(box.side_px, LEAST, 2 * Math.max(width, height))
@@ -133,6 +133,7 @@ export default function ({ data, parentElement, setStateValue }) {
     svg.onpointerup = svg.onpointercancel = () => {
       svg.onpointermove = svg.onpointerup = svg.onpointercancel = null
       remember(before)
+      draw()
       svg.querySelector(`[data-index="${index}"]`)?.focus({ preventScroll: true })
     }
   }

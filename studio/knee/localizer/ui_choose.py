@@ -43,7 +43,7 @@ def choose(film: Film, key: str) -> Knee | None:
         with left:
             knees = boxes(pixels, found, film.name, key)
         with right:
-            _scale(film)
+            _scale(film, knees)
             knee = _which(pixels, knees, key)
     # A crop whose box is as it was found goes on whole, as it did before it had a box.
     if knee and crop and knees == found:
@@ -51,12 +51,10 @@ def choose(film: Film, key: str) -> Knee | None:
     return knee
 
 
-def _scale(film: Film) -> None:
-    known = film.spacing and any(knee.mm for knee in film.knees)
+def _scale(film: Film, knees: list[Knee]) -> None:
+    mm = next((knee.mm for knee in knees if knee.mm), None)
     st.caption(
-        f"Scale: {film.spacing:.3g} mm a pixel, {plain(film.spacing_from)}."
-        if known
-        else "Scale: not known, so nothing is said in mm."
+        f"Scale: {mm:.3g} mm a pixel ({plain(film.spacing_from)})." if mm else "Scale: not known, so no lengths in mm."
     )
     if film.remark:
         st.warning(plain(film.remark))

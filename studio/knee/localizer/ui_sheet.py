@@ -18,7 +18,6 @@ from PIL import Image
 
 from gan_core.errors import UserError, why
 from gan_core.files import staging
-from gan_core.images import png
 from gan_core.job import runs_root
 from studio import hosting, uploads
 from studio.data import library
@@ -30,7 +29,7 @@ from studio.knee.localizer import DOUBTFUL, Knee, is_crop
 from studio.knee.localizer.ui_boxes import boxes
 from studio.knee.localizer.ui_choose import picture
 from studio.text import plain
-from studio.ui_html import component, src
+from studio.ui_html import component
 from studio.ui_visitor import owner
 
 CROPS, WHOLE = "Use the knees", "Use the whole pictures"
@@ -38,6 +37,7 @@ SAMPLE = 8  # films that tell whether all are to be looked at
 WHOLE_AT_MOST = 0.3  # of a picture is covered by the box of its knee where it is a whole film
 PAGE = 24  # crops
 SHOWN = 128  # pixels of one
+HELD = 10 * PAGE  # pictures of crops that a session holds, about
 KEPT = 4  # sources that a session remembers
 _SHEET = component(Path(__file__).parent, "sheet", '<div class="knees"></div>')
 
@@ -259,6 +259,8 @@ def _sheet(knees: _Knees, key: str) -> None:
             st.caption(f"Page {knees.page + 1:,} of {pages:,}, what is doubtful first")
         if back or on:
             knees.page += 1 if on else -1
+            if len(knees.pictures) > HELD:
+                knees.pictures.clear()
             st.rerun()
 
 
@@ -286,7 +288,7 @@ def _picture(knees: _Knees, film: Film, i: int) -> str:
 def _small(film: Film) -> str:
     image = Image.fromarray(film.pixels)
     image.thumbnail((2 * SHOWN, 2 * SHOWN))
-    return src(png(np.asarray(image)))
+    return marks.address(np.asarray(image))
 
 
 def _edit(knees: _Knees, key: str) -> None:
