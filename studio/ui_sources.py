@@ -78,7 +78,7 @@ def choose(
     Args:
         made: what needs nobody's images: the source, and a sentence on it, by name.
         first: what is chosen at first; else `FOLDER`, or `UPLOAD` where a host shows none.
-        before: the folder named the last time.
+        before: the folder named the last time; on a host that may have been another visitor's.
         again: whether at first to choose what was brought in this session, on whichever page.
 
     Raises:
@@ -121,7 +121,7 @@ def choose(
 def _folder(key: str, before: str) -> str:
     path = st.text_input(
         "Folder, zip or DICOM file on the computer that runs this",
-        before,
+        "" if hosted() else before,
         placeholder="/data/knees/val",
         key=f"{key}-path",
         help="A folder of images, or one folder for each class. PNG, JPEG, TIFF and DICOM, also in a zip. Or the name "
@@ -227,7 +227,11 @@ def _what_stays(one: Remembered) -> str:
 
 
 def _remove(one: Remembered) -> None:
-    library.forget(owner(), one.source)
+    try:
+        library.forget(owner(), one.source)
+    except UserError as error:  # a button's own work does not pass through the frame
+        st.toast(plain(str(error)), icon=":material/error:")
+        return
     uploads.forget([one.source])
     if one.kind == "upload":  # whoever uploads it again means it; a folder's name may still stand on another page
         used: dict[str, str] = st.session_state.get("used", {})

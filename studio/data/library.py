@@ -117,8 +117,13 @@ def read_as(owner: str, source: str) -> dict[str, str]:
 
 
 def forget(owner: str, source: str) -> None:
-    """Takes a source out of a library. Its images stay where they are."""
-    _path(owner, source).unlink(missing_ok=True)
+    """Takes a source out of a library. Its images stay where they are. Raises `UserError` where that cannot be
+    written."""
+    path = _path(owner, source)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as e:
+        raise UserError(f"What was brought cannot be forgotten in {path.parent}: {why(e)}.") from e
 
 
 def everything() -> Iterator[tuple[str, Remembered]]:

@@ -79,7 +79,7 @@ def forget(repo: str = "", older: float = 0.0) -> None:
     """Removes downloads, of this `repo` alone or of all, that ended at least `older` seconds ago."""
     for download in Download.all():
         with suppress(UserError, OSError):  # one that is at work, or gone by now
-            if time.time() - download.path.stat().st_mtime >= older and repo in ("", download.request().repo):
+            if time.time() - download.path.stat().st_mtime >= older and (not repo or repo == download.request().repo):
                 download.delete()
 
 

@@ -139,7 +139,8 @@ def keep(folder: Path, origin: Origin) -> Stored:
 def asked_again(found: Stored, revision: str) -> Stored:
     """The same model, noted as what this revision is now."""
     names = tuple(dict.fromkeys((*found.origin.revisions, revision)))
-    _write(found.folder, found.origin.model_copy(update={"revisions": names}))
+    with suppress(OSError):  # the model is here all the same
+        _write(found.folder, found.origin.model_copy(update={"revisions": names}))
     return _read(found.folder / ORIGIN) or found
 
 

@@ -10,7 +10,6 @@ import streamlit as st
 from gan_core.errors import UserError
 from gan_core.files import size_text
 from gan_core.hub import Unreachable, hub_name
-from gan_core.status import ALIVE
 from studio import hosting
 from studio.jobs import launch
 from studio.jobs import ui_view as job_view
@@ -98,7 +97,7 @@ def _get(found: Found) -> None:
     mine = [job for job in Download.all() if _is_of(job, found)]
     for job in mine:
         _watch(job)
-    if any(job.status().state in (*ALIVE, "finished") for job in mine):
+    if any(job.alive() or job.result() for job in mine):
         return
     if here := find_stored(f"{found.name.repo}@{found.commit}"):
         st.markdown(":material/check: It is on this computer.")
@@ -126,8 +125,12 @@ def _watch(job: Download) -> None:
             st.success(f"{plain(result.name)} is here, and on offer on every page.", icon=":material/check:")
             open_button(result.name, job.name)
 
+    try:
+        name = job.request().repo
+    except UserError:  # damaged: it can still be closed
+        name = job.name
     with st.container(border=True):
-        st.markdown(f"**{plain(job.request().repo)}**")
+        st.markdown(f"**{plain(name)}**")
         job_view.watch(job, "download", below=here)
 
 

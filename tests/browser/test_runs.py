@@ -1,4 +1,4 @@
-"""The Runs page in a real browser: samples in step, and every view on a phone. Its curves: test_browser_curves.py."""
+"""The Runs page in a real browser: samples in step, and every view on a phone. Its curves: test_curves.py."""
 
 import re
 from urllib.parse import parse_qs, urlsplit

@@ -29,10 +29,12 @@ from gan_core.model import load_model, save_model
 from gan_core.train.distributed import World
 from gan_core.train.run import Run, Status, create_run, list_runs
 from studio import uploads
+from studio.data import library
 from studio.export.folder import create_export
 from studio.export.plan import ExportRequest
 from studio.jobs import launch
 from studio.jobs.launch import delete
+from studio.models import store
 from studio.train.session import train
 
 FULL = Path("/dev/full")
@@ -627,6 +629,29 @@ def test_export_and_upload_say_that_they_cannot_write(read_only, runs):
 
     with pytest.raises(UserError, match=r"cannot be kept in .*Permission denied"):
         uploads.keep([("a.png", b"png")])
+
+
+def test_what_was_brought_cannot_be_forgotten_where_nothing_can_be_written(runs, tmp_path, bound):
+    library.remember(library.HERE, str(tmp_path), "folder", 1)
+    folder = runs / library.SOURCES / library.HERE
+    folder.chmod(0o555)
+    try:
+        at = page("train")
+        next(group for group in at.segmented_control if "Remembered" in group.options).set_value("Remembered").run()
+        assert "cannot be forgotten" in press(at, "Remove")
+    finally:
+        folder.chmod(0o755)
+    assert library.remembered(library.HERE)
+
+
+def test_a_model_that_is_here_needs_no_leave_to_write(tmp_path, runs, bound):
+    (tmp_path / "model").mkdir()
+    here = store.keep(tmp_path / "model", store.Origin(source="hub", repo="lab/knees", commit=40 * "a"))
+    here.folder.chmod(0o555)
+    try:
+        assert store.asked_again(here, "main") == here
+    finally:
+        here.folder.chmod(0o755)
 
 
 def test_a_place_that_is_no_folder_is_said(brief, tmp_path, monkeypatch):

@@ -1,8 +1,8 @@
 """Images stay what they are: of seeds, links, descriptions, comparisons and exports, held against a record of them.
 
-`python tests/test_same_images.py` writes the record anew, for the day on which images are meant to change. Where this
-processor adds up as the one that recorded, images must be the same byte for byte; elsewhere the means of 8 x 8 blocks
-must agree to a gray level.
+`python tests/project/test_same_images.py` writes the record anew, for the day on which images are meant to change.
+Where this processor adds up as the one that recorded, images must be the same byte for byte; elsewhere the means of
+8 x 8 blocks must agree to a gray level.
 """
 
 import hashlib

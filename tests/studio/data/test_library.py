@@ -20,6 +20,7 @@ from gan_core.train.run import create_run
 from studio import hosting, ui_visitor, uploads
 from studio.data import library
 from studio.data.library import HERE
+from studio.evaluate.folder import EvaluationRequest, create_evaluation
 
 DAY = 86_400
 
@@ -165,6 +166,18 @@ def test_on_a_host_nobody_sees_what_another_has_brought(films, monkeypatch, call
     one = named(one, f"{films}/val")
     assert len(brought(choose(one, "Remembered"))) == 1
     assert brought(choose(other, "Remembered")) == []
+
+
+def test_on_a_host_evaluate_does_not_open_with_what_another_has_named(films, monkeypatch, untrained_run):
+    untrained_run()
+    source = uploads.keep([("a.png", png())])
+    create_evaluation(EvaluationRequest(model="m", data=source, reference=films))
+    named_before = {"Folder, zip or DICOM file on the computer that runs this": source}
+    assert named_before.items() <= {t.label: t.value for t in reversed(session("evaluate").text_input)}.items()
+    monkeypatch.setenv(hosting.FOLDERS_ENV, films)
+    at = session("evaluate")
+    assert not at.error
+    assert not [t.value for t in at.text_input if t.value in (source, films)]
 
 
 def test_a_folder_that_the_host_no_longer_shows_is_refused(films, tmp_path, monkeypatch):

@@ -13,9 +13,9 @@ from made_models import make
 from gan_core.hub import hub_name
 from studio import hosting
 from studio.jobs import launch
-from studio.models.downloads import Download
+from studio.models.downloads import Download, create_download, forget
 from studio.models.pull import look, pull
-from studio.models.store import stored
+from studio.models.store import remove, stored
 from studio.models.upload import keep_zip
 
 
@@ -101,6 +101,35 @@ def test_a_model_is_seen_before_it_is_fetched_then_got_listed_and_removed(hub, f
     button(at, "Remove it").click().run()
     assert not stored()
     assert here.name not in texts(page())
+
+
+def test_what_was_got_and_then_removed_can_be_got_again(hub, files, threads):
+    hub.add(NAME, files)
+    job = launch.start_new(create_download(look(hub_name(NAME))))
+    until(lambda: not job.alive())
+    at = page(view="get", hub=NAME)
+    assert not [b for b in at.button if b.label.startswith("Get it")]
+    remove(NAME)
+    button(at.run(), "Get it").click().run()
+    until(stored)
+
+
+def test_a_damaged_download_can_be_closed_and_hides_nothing(hub, files):
+    hub.add(NAME, files)
+    for damaged in ("{}", "[", ""):
+        job = create_download(look(hub_name(NAME)))
+        (job.path / job.holds).write_text(damaged)
+        at = page(view="get", hub=NAME)
+        assert not at.exception
+        assert not at.error
+        assert button(at, "Get it")
+        assert at.get("file_uploader")
+        button(at, "Close").click().run()
+        assert not Download.all()
+    job = create_download(look(hub_name(NAME)))
+    (job.path / job.holds).write_text("{}")
+    forget()
+    assert not Download.all()
 
 
 def test_a_pulled_model_is_on_offer_in_the_gallery_with_its_pinned_name(hub, files):
