@@ -87,8 +87,8 @@ def test_every_recipe_plays(recipe, resolution):
     settings = {
         "g_channels": 4,
         "d_channels": 4,
-        "max_channels": 16,
-        "batch": 8,
+        "max_channels": 8,
+        "batch": 4,
         "device": "cpu",
         "precision": "float32",
     }
@@ -96,7 +96,7 @@ def test_every_recipe_plays(recipe, resolution):
     before = [p.clone() for p in (*game.G.parameters(), *game.D.parameters())]
     game.step()
     game.step()
-    assert game.nimg == 2 * 8 * game.config.n_critic
+    assert game.nimg == 2 * 4 * game.config.n_critic
     assert game.finite()
     stats = game.take_stats()
     assert all(np.isfinite(v) for v in stats.values())

@@ -1,5 +1,6 @@
 """The Evaluate page: what a person chooses, how an evaluation stands, its figures, and several beside each other."""
 
+import shutil
 from functools import partial
 
 import app_page
@@ -13,7 +14,7 @@ from gan_core.errors import UserError
 from gan_core.images import save_png
 from gan_core.model import SHIPPED
 from gan_core.train.distributed import World
-from gan_core.train.run import create_run
+from gan_core.train.run import Run, create_run
 from studio.evaluate.folder import EvaluationFolder, EvaluationRequest, create_evaluation
 from studio.jobs import launch
 from studio.jobs.work import JobStatus
@@ -35,15 +36,20 @@ def runs(tmp_path, monkeypatch):
     return tmp_path / "runs"
 
 
+MADE = {}  # by preset: a folder of a run, trained once
+
+
 @pytest.fixture
-def trained(tiny):
+def trained(tiny, runs, tmp_path_factory):
     """trained(preset): a run on digits."""
 
-    def make(preset="dcgan", **settings):
-        config = tiny(preset, kimg=0.1, samples=10, **settings)
-        run = create_run(config, "digits")
-        train(run, config, World())
-        return run
+    def make(preset="dcgan"):
+        if preset not in MADE:
+            config = tiny(preset, kimg=0.1, samples=10)
+            run = create_run(config, "digits", tmp_path_factory.mktemp("made"))
+            train(run, config, World())
+            MADE[preset] = run.path
+        return Run(shutil.copytree(MADE[preset], runs / MADE[preset].name))
 
     return make
 

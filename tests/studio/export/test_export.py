@@ -578,13 +578,13 @@ def save_films(folder, images, name="{:05d}.png"):
 
 @needs_encoder
 def test_a_copy_is_marked_and_other_images_hardly_ever(tmp_path):
-    seen = smooth(200, 1)
+    seen = smooth(120, 1)
     check = near.Check(save_films(tmp_path / "films", seen), 32, "crop", silent)
     copies = np.clip(seen[:5].astype(int) + 3, 0, 255).astype(np.uint8)
     for found in check(copies):
         assert "pixels" in found.near
         assert found.ratios["pixels"] < 0.5
-    fresh = check(smooth(200, 2))
+    fresh = check(smooth(100, 2))
     assert sum(bool(found.near) for found in fresh) < 0.08 * len(fresh)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +163,9 @@ def test_a_made_film_is_a_function_of_its_numbers_and_shows_its_knees(some: Sour
 
 def test_a_training_goes_on_where_it_was(some: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("studio.knee.localizer.train.BATCH", 2)
+    monkeypatch.setattr("studio.knee.localizer.train.CHUNK", 4)
+    assert pickle.loads(pickle.dumps(some)) == some  # a process that makes films is sent it; here it is a thread
+    monkeypatch.setattr("studio.knee.localizer.train.ProcessPoolExecutor", lambda n, _: ThreadPoolExecutor(n))
     train(some, tmp_path / "out", 1, 1)
     net = train(some, tmp_path / "out", 2, 1)
     assert torch.load(tmp_path / "out" / "state.pt", weights_only=True)["step"] == 2
