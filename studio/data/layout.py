@@ -200,7 +200,7 @@ def _some_splits(level: Collection[str], of_split: Sequence[str]) -> str:
     if len(of_split) > 1 and not grades(others):
         return "splits"
     raise Question(
-        f"The folders {_listed(of_split)} are called as splits are, and beside them lie {_listed(others)}: are all of "
+        f"The folders {_listed(of_split)} are named like splits, and beside them are {_listed(others)}: are all of "
         "them classes?",
         {"Each folder is a class": {"folders": "classes"}, "They are no classes": {"folders": "none"}},
         "Say --read folders=classes or --read folders=none, or name one of them as the data.",
@@ -235,7 +235,7 @@ def _from_tables(
         elif asked:
             if table is not None and table.torn:
                 raise UserError(
-                    f"{short} gives {table.torn:,} images more than one class each, and no image one alone."
+                    f"{short} gives {table.torn:,} images more than one class each, and no image a single one."
                 )
             raise UserError(f"{short} has no column of classes. Name it with --read label=COLUMN.")
     return frozenset(used)
@@ -253,7 +253,7 @@ def _take(out: _Found, table: tables.Labels, below: Mapping[str, int], where: st
             out.owners[i] = (f"patient {row.patient}", where)
     if not labelled or (not asked and 2 * len(labelled) < len(below)):
         if table.column and labelled:
-            out.said.append(f"{where} is left out of account: it labels {len(labelled):,} of {len(below):,} images.")
+            out.said.append(f"{where} is not used: it labels {len(labelled):,} of {len(below):,} images.")
         return any(row.split or row.patient for row in rows.values())
     out.labels_from, out.column = f"{where}, column {table.column!r}", table.column
     for i, label in labelled.items():
@@ -277,7 +277,7 @@ def _classes(out: _Found, order: tuple[str, ...]) -> tuple[list[str | None], str
     graded = [as_grades[label] if label else label for label in out.labels]
     if not plainly:
         pairs = ", ".join(f"{n!r} as {g}" for n, g in sorted(as_grades.items(), key=lambda p: p[1]))
-        out.said.append(f"The classes are taken for KL grades: {pairs}.")
+        out.said.append(f"The classes are taken as KL grades: {pairs}.")
     of_grades = not plainly or is_kl(out.column)
     kept = tuple(as_grades[n] for n in order) if order else ()
     return graded, KL_GRADE if of_grades else "", kept

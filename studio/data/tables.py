@@ -111,7 +111,7 @@ def read_rows(content: bytes, name: str) -> list[dict[str, str]]:
             return _json(json.loads(text))
         return _csv(re.sub(r"^sep=.[\r\n]+", "", text.lstrip("\r\n")))  # Excel may begin with what parts the columns
     except (ValueError, TypeError, AttributeError, RecursionError, csv.Error) as e:
-        raise UserError(f"{name} is no table that can be read ({e}): save it as CSV with a line of headings.") from e
+        raise UserError(f"{name} is not a readable table ({e}): save it as CSV with a line of headings.") from e
 
 
 def _csv(text: str) -> list[dict[str, str]]:

@@ -42,8 +42,8 @@ class _Search:
 def find(entry: Entry, model: Model) -> None:
     """Draws the whole view."""
     st.markdown(
-        "Give an image of a knee, and the model is searched for the one that is most like it. What is found is "
-        "synthetic, and can be edited like any other: move its grade, for instance."
+        "Give an image of a knee to search the model for the synthetic knee most like it. You can edit what is found "
+        "like any other: change its grade, for instance."
     )
     left, right = st.columns([3, 2], gap="large")
     with right:
@@ -64,10 +64,10 @@ def find(entry: Entry, model: Model) -> None:
         stop = st.empty()
     bar = st.empty()
     with st.container(horizontal=True, gap="medium"):
-        st.image(images.png(target), caption="To be found, as the model sees it", width=WIDTH, alt="The image given")
+        st.image(images.png(target), caption="Your image, as the model sees it", width=WIDTH, alt="Your image")
         place = st.empty()
     if begin:
-        stop.button("Stop", icon=":material/stop:", help="What was found so far is kept.")
+        stop.button("Stop", icon=":material/stop:", help="The best knee so far is kept.")
         search.found = None
 
         def show(found: Found) -> None:
@@ -105,17 +105,17 @@ def _picture(place: DeltaGenerator, found: Found) -> None:
 
 def _told(found: Found, own: float | None) -> None:
     with st.container(border=True):
-        st.markdown(f"**On the whole {_error(found)}** (root mean square).")
+        st.markdown(f"**Overall, {_error(found)}** (root mean square).")
         if own is not None:
             st.markdown(
-                f"Of a knee picked blindly: {found.chance:.1f}. Of images that the model made itself: {own:.1f}. "
+                f"For a random knee: {found.chance:.1f}. For images that the model made itself: {own:.1f}. "
                 f"{likeness(found, own)}"
             )
         if found.grades:
             given, there = found.grades
             st.markdown(
-                f"The knee encoder reads grade {given:.1f} in the image given and {there:.1f} in what was found. It is "
-                "a small network, not a reader: not for diagnosis."
+                f"The knee encoder reads grade {given:.1f} in your image and {there:.1f} in the one found. It is a "
+                "small network, not a reader: not for diagnosis."
             )
         if found.done < found.total:
             st.caption(f"Stopped after {found.done} of {found.total} steps.")
@@ -123,7 +123,7 @@ def _told(found: Found, own: float | None) -> None:
 
 def _compare_with_own(model: Model, search: _Search) -> None:
     """How near the search comes to images that the model can draw for certain; once for each model."""
-    told = "For comparison (once for each model): looking for images that it made itself"
+    told = "For comparison (once per model): searching for images that it made itself"
     search.own = own_error(model, STEPS, progress(told))
     st.rerun()
 
@@ -138,7 +138,7 @@ def _target(model: Model) -> NDArray[np.uint8] | None:
     file = st.file_uploader("An image: PNG, JPEG, TIFF or DICOM", key="explore_upload")
     st.caption("It stays in the memory of the computer that runs this, and is not kept.")
     if file is None:
-        st.button("Or try a phantom, drawn from physics", icon=":material/science:", on_click=_phantom)
+        st.button("Or try a phantom, simulated by this program", icon=":material/science:", on_click=_phantom)
         seed = st.session_state.get("explore_phantom")
         return None if seed is None else phantom(1, side, seed)[0][0, 0]
     fit = st.segmented_control("An image that is not square", list(FITS), default="Cut the edges", required=True)

@@ -94,7 +94,7 @@ RECIPES: dict[str, Recipe] = {
             ),
             (r"\lambda", "how much that counts: 10 for images."),
         ),
-        "WGAN, with a gentler limit: the critic's slope shall be 1.",
+        "WGAN, with a gentler limit: the critic's slope should be 1.",
         "The critic's slope is held near 1 everywhere: every fake is pulled, wherever it is.",
     ),
     "acgan": Recipe(
@@ -157,18 +157,18 @@ RECIPES: dict[str, Recipe] = {
             (
                 r"|H - b|",
                 "the discriminator learns to read grades, but gains nothing by being surer than a reader of unseen "
-                "films can be: it would only learn its films by heart, and the generator would follow it into "
-                "caricature.",
+                "films can be: it would only memorise its films, and the generator would follow it into caricature.",
             ),
             (
                 r"\phi",
-                "a network that has learnt from photographs what edges, textures and shapes are. It stays as it is: it "
-                "cannot learn a film by heart.",
+                "a network that has learnt from photographs what edges, textures and shapes are. It stays as it is: "
+                "it cannot memorise a film.",
             ),
             (
                 r"F(\phi(G(z)))",
-                "the marks of a small discriminator that sees nothing but that. It finds other faults than the one "
-                "that looks at pixels. What it lowers itself is a hinge: reals above 1, fakes below -1, no more.",
+                "the scores of a small discriminator that sees nothing else. It finds different faults from the one "
+                "that looks at pixels. What it lowers itself is a hinge: real images above 1, fakes below -1, no "
+                "further.",
             ),
             (r"w, v", "how much the grade and the second discriminator count."),
         ),
@@ -181,6 +181,6 @@ SEEN = {
     "contrast": ("Contrast", "harder or softer by up to half, as films differ in development."),
     "translation": ("Translation", "moved by up to an eighth of the side; black comes in."),
     "cutout": ("Cutout", "a square of half the side is hidden, so that no single spot gives a fake away."),
-    "all four": ("All four", "what the discriminator really sees with **+augment**: never the same film twice."),
+    "all four": ("All four", "what the discriminator really sees with **+augment**: never the same image twice."),
     "noise": ("Noise", "grain over everything, at its strongest at the start; with **+noise** it fades to nothing."),
 }

@@ -50,7 +50,7 @@ def test_on_a_host_a_browser_finds_again_what_it_has_uploaded_and_no_other_does(
     see(tab, "3 images")
     tab.reload()
     kind(tab, "Remembered")
-    expect(tab.get_by_role("combobox", name="Brought before")).to_have_value("0.png and 2 more · 3 images")
+    expect(tab.get_by_role("combobox", name="Used before")).to_have_value("0.png and 2 more · 3 images")
     see(tab, "3 images, as the networks will see them")
     other = window()
     kind(other, "Remembered")

@@ -40,7 +40,7 @@ def test_a_study_by_keyboard_alone_with_a_pause_a_reload_and_a_second_tab(visito
     assert fits(tab, ".room")
 
     tab.keyboard.press("3")  # a confidence alone is no answer
-    see(tab, "And which is it?")
+    see(tab, "Choose an answer first.")
     tab.keyboard.press("ArrowLeft")
     at(tab, "2 of 20")
     tab.keyboard.press("Backspace")

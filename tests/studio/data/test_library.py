@@ -77,7 +77,7 @@ def named(at, folder):
 
 def brought(at):
     """The sources that are on offer as brought before."""
-    return next((box.options for box in at.selectbox if box.label == "Brought before"), [])
+    return next((box.options for box in at.selectbox if box.label == "Used before"), [])
 
 
 def test_a_folder_named_once_is_there_on_the_other_pages_and_the_next_time(films, untrained_run):

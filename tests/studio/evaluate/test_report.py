@@ -113,7 +113,15 @@ def test_words_with_dollars_are_no_formulas_in_a_drawing():
 def test_a_report_of_nothing_still_says_what_was_asked():
     found = page({"about": about(class_names=[], label_name="class")})
     assert "knees-val" in found.text
-    for heading in ("Figures", "Copies", "Joint space", "Usefulness", "Detail", "For each", "Grade asked"):
+    for heading in (
+        "Figures",
+        "Memorisation",
+        "Joint space",
+        "Augmentation utility",
+        "Detail",
+        "For each",
+        "Grade asked",
+    ):
         assert heading not in found.text
     assert not [tag for tag, _ in found.tags if tag in ("svg", "table")]
 

@@ -109,7 +109,7 @@ def test_a_pulled_model_is_on_offer_in_the_gallery_with_its_pinned_name(hub, fil
     at = app_page.page(model=here.name)
     assert at.selectbox(key="model").value == here.name
     assert "24 synthetic images" in texts(at)
-    assert "brings back just these images" in texts(at)
+    assert "always shows the same images" in texts(at)
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_a_study_ended_early_gets_words_for_figures(runs):
     assert "ended at 3 of 20" in texts(at)
     nothing = store.begin(bare())
     store.end(nothing)
-    assert "Nothing was answered" in texts(page(study=nothing))
+    assert "No answers were given" in texts(page(study=nothing))
 
 
 def test_pairs_are_not_given_a_sensitivity(runs):
