@@ -66,7 +66,7 @@ def test_a_data_set_of_the_hub_is_seen_then_fetched_with_progress_and_used(opene
     repo.faults, repo.pause = dict.fromkeys(FILES, "slow"), 1.0
     tab = opened(HF_ENDPOINT=hub.url, HF_HOME=str(tmp_path / "hf"))(**window)
     kind(tab, "From the Hub")
-    see(tab, "Nothing is asked of the Hub before you press a button")
+    see(tab, "The Hub is not contacted until you press a button")
     assert hub.seen == []
     tab.get_by_placeholder("knee radiograph, or owner/name").fill("lab/knees")
     tab.get_by_role("button", name="Ask the Hub").click()

@@ -173,7 +173,7 @@ def test_a_folder_that_the_host_no_longer_shows_is_refused(films, tmp_path, monk
     library.remember("somebody", films, "folder", 2)
     monkeypatch.setenv(hosting.FOLDERS_ENV, str(tmp_path / "elsewhere"))
     at = choose(session(), "Remembered")
-    assert "only reads folders below" in texts(at)
+    assert "can only use folders below" in texts(at)
 
 
 def aged(source, days):
@@ -259,7 +259,7 @@ def test_the_same_by_command(films, call):
     assert json.loads(call("sources", "--json")[1]) == []
     code, _, err = call("sources", "remove", one["id"])
     assert code == 1
-    assert "No source that was brought" in err
+    assert "No remembered source" in err
     assert call("sources", "add", "digits")[0] == 1
 
 

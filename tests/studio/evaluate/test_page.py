@@ -82,7 +82,7 @@ def test_without_a_model_it_says_what_to_do():
 def test_without_real_images_it_asks_for_them_and_cannot_start(trained):
     trained()
     at = page()
-    assert "Say where the real images are" in texts(at)
+    assert "Choose the real images" in texts(at)
     assert "Start evaluation" not in labels(at)
 
 
@@ -247,7 +247,7 @@ def test_visitors_who_may_name_no_folder_do_not_see_where_one_lies(monkeypatch):
     [
         ("Figures", 0, "Is it diverse?"),
         ("Grades", 2, "On the diagonal"),
-        ("Joint space", 3, "no diagnosis"),
+        ("Joint space", 3, "not a diagnosis"),
         ("Memorisation", 0, "nearest to a training image"),
         ("Augmentation utility", 1, "synthetic images help"),
         ("Detail and brightness", 2, "How bright"),
@@ -281,14 +281,14 @@ def test_without_classes_there_is_nothing_of_classes_and_the_reason_is_said():
     for of_one in found.values():
         of_one.pop("per_class", None)
     found |= {
-        "grade": {"value": None, "why": "This is of knees with KL grades."},
+        "grade": {"value": None, "why": "This measure needs knees with KL grades"},
         "copying": {"value": None, "why": "This needs a reference."},
         "about": about(class_names=[], label_name="class"),
     }
     at = page(evaluation=put(found).name)
     assert tabs(at) == ["Figures", "Detail and brightness"]
     tables = " ".join(str(cell) for t in at.table for cell in t.value.to_numpy().ravel()).replace("\\", "")
-    assert "This is of knees with KL grades." in tables
+    assert "This measure needs knees with KL grades" in tables
     assert "This needs a reference." in tables
 
 

@@ -206,7 +206,7 @@ def test_confusions_and_usefulness_come_through():
 def test_phantoms_are_not_passed_off_as_films():
     assert "Phantoms" not in report_html(evaluation(figures()))
     html = report_html(evaluation(figures() | {"about": about(data="a half of phantom, 2,000 images")}))
-    assert "Phantoms, drawn by this program, stand here for real images" in html
+    assert "Phantoms simulated by this program stand in for the real images" in html
 
 
 def test_files_that_were_left_out_are_told():

@@ -120,7 +120,7 @@ def test_an_opened_knee_looks_as_it_did_between_its_seeds(make):
         ({"seeds": "1,2"}, "place"),
         ({"z": "%%%"}, "cut off"),
         ({"z": "AAAAAA=="}, "fit"),
-        ({"seed": "1", "z": "AAAAAA=="}, "just one"),
+        ({"seed": "1", "z": "AAAAAA=="}, "exactly one"),
     ],
 )
 def test_a_link_out_of_range_gets_words(make, query, words):

@@ -126,7 +126,7 @@ def test_the_loop_becomes_a_film_to_download(untrained_run):
     untrained_run()
     at = page(view="Between knees", seeds="1,2", at="0", grade="1")
     at.slider[0].set_value(0.5).run()
-    button(at, "Make the film").click().run()
+    button(at, "Make the animation").click().run()
     assert not at.exception
     assert [b.proto.label for b in at.get("download_button")] == ["Download GIF"]
     assert any("interpolate" in c.value for c in at.code)
