@@ -1,8 +1,8 @@
-"""Every system that the five seed documents describe, trained on real images, and what came out beside what they report.
+"""Every system that the seed documents describe, trained on real images, and what came out beside what they report.
 
 `python benchmarks/baselines.py --data FOLDER --out WORK` trains and measures one system after the other, each in a
-process of its own on one thread, and goes on where it was cut off; FOLDER holds knees/train, knees/val, chest, clothing and
-digits, a folder for each class. `--only NAME` takes those whose names begin so, `--quick` smoke-tests all in two
+process of its own on one thread, and goes on where it was cut off; FOLDER holds knees/train, knees/val, chest, clothing
+and digits, a folder for each class. `--only NAME` takes those whose names begin so, `--quick` smoke-tests all in two
 minutes, `--scale 0.3` gives each a share of its time. `--write` then puts figures and pictures of fakes of all that is
 finished into benchmarks/seeds/, where the Runs page finds them, and the tables into benchmarks/BASELINES.md.
 

@@ -2,8 +2,8 @@
 
 `python benchmarks/baselines.py` trains them, among the other systems, on one thread each and judges them on the way by
 the kernel distance to the training films in the features of the shipped knee encoder. This program reads what that
-found (`--out` for results not yet shipped), draws the curves, and prints when knee-64, bare and with a feature discriminator,
-passes WGAN-GP and what is left at the end.
+found (`--out` for results not yet shipped), draws the curves, and prints when knee-64, bare and with a feature
+discriminator, passes WGAN-GP and what is left at the end.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def export(
     zip: Annotated[bool, typer.Option("--zip", help="Also one zip of it, beside the folder.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make files for others: a folder, a zip, a training set or DICOM. The same command again continues where it stopped."""
+    """Make files for others: a folder, a zip, a training set or DICOM. The same command again resumes it."""
     from pydantic import ValidationError
 
     from studio.export.plan import ExportRequest
