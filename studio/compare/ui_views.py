@@ -68,8 +68,8 @@ def one_fake(found: Sides, near: Nearness, fake: int) -> None:
             st.info("The real images are all of one patient: how far real patients are from each other is not known.")
         else:
             st.markdown(
-                f"Its nearest real image is at a distance of **{distance[0]:.3g}**. For **{of_100(closest)}** real "
-                "images, the nearest one of another patient is farther away than that."
+                f"Its nearest real image is at a distance of **{distance[0]:.3g}**. Real images whose nearest image "
+                f"of another patient is farther away than that: **{of_100(closest)}**."
             )
             if len(found.real) < ENOUGH:
                 st.caption("There are too few real images to tell what is unusual.")
@@ -85,8 +85,10 @@ def one_fake(found: Sides, near: Nearness, fake: int) -> None:
 
 def _distance(near: Nearness, distance: float) -> str:
     share = near.nearer_than_pairs(distance)
-    beside = f"nearer than {of_100(share)} pairs of different real patients" if share is not None else ""
-    return f"Distance {distance:.3g}" + (f", {beside}" if beside else "")
+    if share is None:
+        return f"Distance {distance:.3g}"
+    pairs = of_100(share).replace("none", "no")
+    return f"Distance {distance:.3g}: {pairs} pairs of different real patients are farther apart"
 
 
 def atlas(choice: compare.Choice, found: Sides, chosen: str, on_chosen: Callable[[], None]) -> None:

@@ -50,7 +50,7 @@ def new_export() -> None:
 def _request(name: str, config: ModelConfig) -> ExportRequest | None:
     """What the form asks for; None where that is nothing yet."""
     titles = {about.title: format for format, about in FORMATS.items()}
-    format = titles[one_of("What for", list(titles), "Pictures", key="what")]
+    format = titles[one_of("Purpose", list(titles), "Pictures", key="what")]
     st.caption(FORMATS[format].said)
     grades = EVEN
     if config.class_names:

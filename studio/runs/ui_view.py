@@ -105,7 +105,7 @@ def _curves(members: list[Member], marked: Marks) -> None:
         del st.query_params["figures"]
         st.session_state.figures = [title for title in asked if title in known]
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-        axis = _axis("Along", ["images", "epochs", "minutes"], "along")
+        axis = _axis("Axis", ["images", "epochs", "minutes"], "along")
         share = st.slider(
             "Smoothing",
             0,
@@ -121,7 +121,7 @@ def _curves(members: list[Member], marked: Marks) -> None:
             "Log scale", key="log", bind="query-params", help="For statistics that are positive and not percentages."
         )
     picked = st.pills(
-        "Figures", titles, default=titles[:AT_FIRST], selection_mode="multi", key="figures", bind="query-params"
+        "Statistics", titles, default=titles[:AT_FIRST], selection_mode="multi", key="figures", bind="query-params"
     )
     if not picked:
         st.info("Choose a statistic above to see its curves.")

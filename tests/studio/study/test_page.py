@@ -91,7 +91,7 @@ def test_a_study_ended_early_gets_words_for_figures(runs):
     at = page(study=study)
     assert "3 of 3 right" in texts(at)
     assert "too few for statistics" in texts(at)
-    assert "ended at 3 of 20" in texts(at)
+    assert "ended after 3 of 20" in texts(at)
     nothing = store.begin(bare())
     store.end(nothing)
     assert "No answers were given" in texts(page(study=nothing))
