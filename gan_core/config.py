@@ -167,8 +167,8 @@ class TrainConfig(Settings):
             )
         if self.compares and self.batch % GROUP:
             raise ValueError(
-                f"the residual discriminator and that of features compare images in groups of {GROUP}: "
-                f"make batch a multiple of {GROUP}"
+                f"the residual discriminator and that of features compare images in groups of {GROUP}: make batch a "
+                f"multiple of {GROUP}"
             )
         if self.architecture == "style" and self.g_norm != "none":
             raise ValueError("a style-based generator has its own normalisation: set g_norm=none")

@@ -198,7 +198,8 @@ ADDITIONS: dict[str, Preset] = {
         {"augment": ("brightness", "contrast", "translation", "cutout")},
     ),
     "features": Preset(
-        "a second discriminator looks through a network trained on photographs: slower steps, images nearer to films",
+        "a second discriminator looks through a network trained on photographs: slower steps, images closer to "
+        "real ones",
         {"feature_weight": 0.1},
     ),
 }

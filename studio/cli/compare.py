@@ -17,7 +17,7 @@ LINES = 10  # synthetic images named in the table, those nearest to a real one
 @cli.app.command()
 def compare(
     model: cli.ModelName,
-    data: Annotated[str, typer.Option(help="The real images to put beside the synthetic ones.")] = "phantom:2000",
+    data: Annotated[str, typer.Option(help="The real images to compare with the synthetic ones.")] = "phantom:2000",
     class_name: Annotated[str | None, typer.Option("--class", help="A class that both have, such as a grade.")] = None,
     labels: cli.Labels = "",
     read: cli.Read = None,

@@ -65,7 +65,7 @@ def export(
         try:
             tally = made.run(stages)
         except KeyboardInterrupt:
-            print("stopped: the same command goes on where it was", file=sys.stderr)
+            print("stopped: the same command resumes it", file=sys.stderr)
             raise typer.Exit(130) from None
     found = {
         "path": str(made.zip_path if zip else out),

@@ -59,7 +59,7 @@ def _show(found: Found, file) -> None:  # type: ignore[no-untyped-def]
         "licence": found.licence or "none stated: ask its owner before you use it",
         "makes": f"{config.net.resolution} x {config.net.resolution} pixels",
         config.label_name: ", ".join(config.class_names) or "no classes",
-        "learnt from": config.data or "(not said)",
+        "trained on": config.data or "(not said)",
         "size": f"{size_text(found.size)}: {', '.join(f'{f.name} ({size_text(f.size)})' for f in found.files)}",
     }
     for key, value in rows.items():

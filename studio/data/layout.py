@@ -107,7 +107,7 @@ def _from_folders(out: _Found, options: Options) -> None:
         elif kind == "masks":
             images = names.beside_masks(level)
             out.masks = [mask or name not in images for mask, name in zip(out.masks, here, strict=True)]
-            out.said.append(f"The images are those in {_listed(images)}: beside them lie masks.")
+            out.said.append(f"The images are those in {_listed(images)}: there are masks beside them.")
         elif kind == "shards":
             out.said.append(f"The folders {_listed(level)} are numbered parts of one set, not classes.")
         elif kind == "classes" and not options.folders and not told and not grades(level) and _grades_below(out, depth):
@@ -202,7 +202,7 @@ def _some_splits(level: Collection[str], of_split: Sequence[str]) -> str:
     raise Question(
         f"The folders {_listed(of_split)} are named like splits, and beside them are {_listed(others)}: are all of "
         "them classes?",
-        {"Each folder is a class": {"folders": "classes"}, "They are no classes": {"folders": "none"}},
+        {"Each folder is a class": {"folders": "classes"}, "They are not classes": {"folders": "none"}},
         "Say --read folders=classes or --read folders=none, or name one of them as the data.",
     )
 
@@ -224,7 +224,7 @@ def _from_tables(
         except Question:
             if name in sure:
                 raise
-            out.said.append(f"{short} lies beside the images. Where it holds their classes, name it with --labels.")
+            out.said.append(f"{short} is beside the images. If it holds their classes, name it with --labels.")
             continue
         if table is None and asked:
             raise UserError(f"{short} names none of the images. Name its column of file names with --read file=COLUMN.")

@@ -168,7 +168,7 @@ def _json(found: Any) -> list[dict[str, str]]:
         pairs = pairs.items() if isinstance(pairs, dict) else pairs
         rows = [(file, label) for file, label in pairs]
         if any(isinstance(x, list | dict) or (isinstance(x, float) and x % 1) for _, x in rows):
-            raise ValueError("its labels are no single numbers")
+            raise ValueError("its labels are not single numbers")
         return [{"file": str(file), "label": as_text(label)} for file, label in rows]
     return [texts(row) for row in found]
 

@@ -84,7 +84,7 @@ def compare(model: Model, extractor: Extractor, request: EvaluationRequest, prog
         role = request.seen or _named_by(model, datasets)
     else:
         one, two = data.split_by_patient(reals[0].patients, 0.5)
-        real = replace(reals[0].take(one), name=f"a half of {reals[0].name}")
+        real = replace(reals[0].take(one), name=f"one half of {reals[0].name}")
         other = replace(reals[0].take(two), name=f"the other patients of {reals[0].name}")
         role = ""
     making = partial(progress, "Making synthetic images")

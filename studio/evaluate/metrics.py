@@ -43,7 +43,7 @@ def _copying(f: Figures) -> Iterator[Line]:
 
 def _useful(f: Figures) -> Iterator[Line]:
     for part in f["fractions"]:
-        title = f"Balanced accuracy gained from synthetic images beside {part['n']:,} real ones"
+        title = f"Balanced accuracy gained by adding synthetic images to {part['n']:,} real ones"
         yield Line(USEFUL, title, between(part["difference"]["balanced_accuracy"], "+z.3f"), "0", "higher", f["n"])
 
 

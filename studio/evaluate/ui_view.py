@@ -183,7 +183,7 @@ def _section(evaluation: EvaluationFolder, section: Section, about: dict[str, An
 def _pairs(evaluation: EvaluationFolder, pairs: Sequence[dict[str, Any]], side: int) -> None:
     path = evaluation.path / "worst.png"
     if not path.is_file():
-        st.info("The pictures of the pairs are no longer there.")
+        st.info("The images of the pairs have been removed.")
         return
     with Image.open(BytesIO(read_own(path, evaluation.path, MOST_BYTES))) as sheet:
         sheets = images.ungrid(np.asarray(sheet.convert("L")), side)

@@ -55,7 +55,7 @@ def card(export: Export, tally: Tally) -> str:
         ("Seeds", f"{export.plan.seeds[0]} to {export.plan.seeds[-1]}"),
         ("Variety (truncation)", f"{request.truncation:g}"),
         ("Model", f"{export.name}, sha256 {export.model.digest[:12]} …, in full in the manifest"),
-        ("The model learnt from", config.data or "unnamed data"),
+        ("The model was trained on", config.data or "unnamed data"),
         ("Made with", f"Knee GAN studio {__version__}"),
     ]
     size = next(name for most, name in _SIZES if tally.images < most)

@@ -139,14 +139,14 @@ RECIPES: dict[str, Recipe] = {
             ),
             (r"\gamma", "how much flatness counts. Too little and it swings; too much and the images stay soft."),
         ),
-        "The discriminator compares a real with a fake beside it, and is kept flat where either of them are.",
-        "Each real must beat a fake, and the discriminator must lie flat where either are: it settles.",
+        "The discriminator compares a real point with a fake beside it, and is kept flat around both.",
+        "Each real point must beat a fake, and the discriminator must be flat around both: it settles.",
     ),
     "knee-128": Recipe(
         "knee-128: two discriminators, and grades",
         "as knee-64; Odena et al. 2017; Ishida et al. 2020; Sauer et al. 2021; Kumari et al. 2022",
-        "knee-64 grown up: the discriminator also names the grade, and a second one looks through a network that "
-        "learnt to see on photographs.",
+        "knee-64 grown up: the discriminator also names the grade, and a second one looks through a network trained "
+        "on photographs.",
         "relativistic",
         r"\begin{aligned} L_D &= L_D^{\text{knee-64}} + w\,|H - b| \\"
         r" H &= -\mathbb{E}\,[\log p_D(c \mid x)] \end{aligned}",

@@ -62,7 +62,7 @@ def plan_push(
     config = loaded.config
     for s in stored():
         if s.folder == loaded.path and s.origin.source == "hub":
-            raise UserError(f"{s.origin.repo} is on the Hub already, from whoever made it: share its address instead.")
+            raise UserError(f"{s.origin.repo} is on the Hub already, shared by its maker: share its address instead.")
         if s.folder == loaded.path and not mine:
             raise UserError(f"{s.name} was uploaded: say that it is yours to publish (--mine).")
     if not config.images_seen:

@@ -237,7 +237,7 @@ def _all(db: sqlite3.Connection, kind: type[_T], query: str, *values: str) -> li
 def _set(db: sqlite3.Connection, set_id: str) -> StudySet:
     found = _all(db, StudySet, "SELECT * FROM sets WHERE id = ?", set_id)
     if not found:
-        raise UserError("There is no such set of images here. Check the link, or begin a study of your own.")
+        raise UserError("There is no such set of images here. Check the link, or start a study of your own.")
     return found[0]
 
 
@@ -313,7 +313,7 @@ FROM studies JOIN sets ON sets.id = set_id
 def _study(db: sqlite3.Connection, study: str) -> Study:
     found = _all(db, Study, f"{_STUDY} WHERE studies.id = ?", study)
     if not found:
-        raise UserError("There is no such study here. Check the link, or begin a new one.")
+        raise UserError("There is no such study here. Check the link, or start a new one.")
     return found[0]
 
 
