@@ -299,7 +299,7 @@ HOSTILE = {
         lambda f: f | {n: f[f"discriminator/{n}"] for n in ("config.json", "model.safetensors")},
         "not a generator",
     ),
-    "an evil critic beside it": (lambda f: f | {"discriminator/model.safetensors": evil()}, "damaged or is not a safet"),
+    "an evil critic beside it": (lambda f: f | {"discriminator/model.safetensors": evil()}, "damaged or is not a"),
 }
 
 
