@@ -1,7 +1,7 @@
 """Another network to measure through: one that no model here has learnt from.
 
-The knee encoder and the critic of features (`feature_weight`) both began as the same EfficientNet-Lite0, so a training
-with that critic might come nearer to the films in the encoder's eyes alone. EfficientNet-Lite1 learnt on photographs
+The knee encoder and the feature discriminator (`feature_weight`) both began as the same EfficientNet-Lite0, so a
+training with it might come nearer to the films in the encoder's eyes alone. EfficientNet-Lite1 learnt on photographs
 apart from it. `python benchmarks/other_eye.py --out lite1.pt` writes it as TorchScript; then
 
     python -m gan_core evaluate --model knee-128 --data knees/val --reference knees/train --only fd,kd,prdc \

@@ -92,16 +92,17 @@ TRIALS: dict[str, tuple[Trial, ...]] = {
         Trial("twice the channels", {"g_channels": 16, "d_channels": 16, "max_channels": 256}),
         Trial("no normalisation in G", {"g_norm": "none"}),
         Trial("one convolution a block", patch=one_convolution),
-        Trial("critic also names the grade", {"conditioning": "projection+classifier"}),
+        Trial("discriminator also names the grade", {"conditioning": "projection+classifier"}),
         Trial("DiffAugment", {"augment": ("brightness", "contrast", "translation", "cutout")}),
         Trial("without grades", {"conditioning": "none"}),
     ),
     "late": (
         Trial("as the shipped model's last stage"),
         Trial(
-            "critic also names the grade, weight 0.1", {"conditioning": "projection+classifier", "class_weight": 0.1}
+            "discriminator also names the grade, weight 0.1",
+            {"conditioning": "projection+classifier", "class_weight": 0.1},
         ),
-        Trial("critic also names the grade, weight 1", {"conditioning": "projection+classifier"}),
+        Trial("discriminator also names the grade, weight 1", {"conditioning": "projection+classifier"}),
         Trial("gamma 1", {"r1_gamma": 1.0, "r2_gamma": 1.0}),
         Trial("gamma 0.02", {"r1_gamma": 0.02, "r2_gamma": 0.02}),
         Trial("batch 64, rate doubled", {"batch": 64, "g_lr": 1e-3, "d_lr": 1e-3}),
@@ -113,8 +114,8 @@ TRIALS: dict[str, tuple[Trial, ...]] = {
     ),
     "features": (
         Trial("knee-64 with gamma falling to a tenth"),
-        Trial("a critic of features, weight 0.1", {"feature_weight": 0.1}),
-        Trial("a critic of features, weight 1", {"feature_weight": 1.0}),
+        Trial("feature discriminator, weight 0.1", {"feature_weight": 0.1}),
+        Trial("feature discriminator, weight 1", {"feature_weight": 1.0}),
     ),
 }
 

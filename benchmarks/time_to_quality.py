@@ -1,9 +1,9 @@
 """How soon knee-64 has what the seeds' WGAN-GP has at its end: both trained on the same films for the same time.
 
-`python benchmarks/seeds.py` trains them, among the other systems, on one thread each and judges them on the way by the
-kernel distance to the training films in the features of the shipped knee encoder. This program reads what that found
-(`--out` for results not yet shipped), draws the curves, and prints when knee-64, bare and with a critic of features,
-passes WGAN-GP and what is left at the end.
+`python benchmarks/baselines.py` trains them, among the other systems, on one thread each and judges them on the way by
+the kernel distance to the training films in the features of the shipped knee encoder. This program reads what that
+found (`--out` for results not yet shipped), draws the curves, and prints when knee-64, bare and with a feature
+discriminator, passes WGAN-GP and what is left at the end.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import typer
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
-from seeds_systems import RESULT  # noqa: E402
+from baselines_systems import RESULT  # noqa: E402
 
 from gan_core.train.run import Run  # noqa: E402
 
@@ -39,7 +39,7 @@ class Curve:
 
 
 def read(preset: str, out: Path) -> Curve:
-    """The curve of a system of seeds.py, from `out`: shipped, or as that program works on it."""
+    """The curve of a system of baselines.py, from `out`: shipped, or as that program works on it."""
     folder = out / f"knees-{preset}"
     figures = json.loads((folder / RESULT).read_text(encoding="utf-8"))["figures"]
     ticks = Run(folder if (folder / "stats.jsonl").exists() else folder / "run").stats()
@@ -97,7 +97,7 @@ def draw(curves: Sequence[Curve], path: Path) -> None:
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Where seeds.py keeps its results.")] = SHIPPED,
+    out: Annotated[Path, typer.Option(help="Where baselines.py keeps its results.")] = SHIPPED,
     picture: Annotated[Path, typer.Option(help="Where the curves are drawn.")] = HERE / "time_to_quality.png",
 ) -> None:
     """Compare the seeds' recipe with this project's at equal processor time."""

@@ -167,8 +167,8 @@ class TrainConfig(Settings):
             )
         if self.compares and self.batch % GROUP:
             raise ValueError(
-                f"the residual discriminator and that of features compare images in groups of {GROUP}: "
-                f"make batch a multiple of {GROUP}"
+                f"the residual discriminator and that of features compare images in groups of {GROUP}: make batch a "
+                f"multiple of {GROUP}"
             )
         if self.architecture == "style" and self.g_norm != "none":
             raise ValueError("a style-based generator has its own normalisation: set g_norm=none")
@@ -222,10 +222,10 @@ def remarks(config: TrainConfig, classes: Sequence[str], label_name: str) -> lis
     if len(classes) < 2:
         return []
     if config.conditioning == "none":
-        return [f"{config.preset} learns without classes: the {len(classes):,} of this data are left out of account."]
+        return [f"{config.preset} learns without classes: the {len(classes):,} of this data are ignored."]
     if not label_name and config.label_name == KL_GRADE:
         listed = ", ".join(classes)
-        return [f"The classes {listed} are taken for KL grades. Where they are none, set label_name."]
+        return [f"The classes {listed} are taken as KL grades. If they are not, set label_name."]
     return []
 
 

@@ -20,7 +20,7 @@ def printable(text: str) -> str:
 
 def no_utf8(name: str) -> str:
     """What to say of a name that goes where only UTF-8 does."""
-    return f"{readable(name)!r} holds a name that is no UTF-8, and cannot be used here: rename that folder or file."
+    return f"{readable(name)!r} holds a name that is not UTF-8, and cannot be used here: rename that folder or file."
 
 
 def why(error: OSError) -> str:

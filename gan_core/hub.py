@@ -142,7 +142,7 @@ def explained(repo: str, revision: str | None = None, what: str = "model") -> It
     except errors.RemoteEntryNotFoundError:
         raise UserError(f"{repo} lists a file that the Hub does not have. Tell its owner, or try later.") from None
     except UnicodeError:
-        raise UserError("What HF_TOKEN holds is no token of the Hub's: set it anew.") from None
+        raise UserError("HF_TOKEN does not hold a valid Hub token: set it again.") from None
     except errors.OfflineModeIsEnabled:
         raise Unreachable("The Hugging Face Hub cannot be reached: HF_HUB_OFFLINE is set on this computer.") from None
     except errors.HfHubHTTPError as e:

@@ -76,7 +76,7 @@ class Job(Generic[_R, _S]):
             raise self._none() from e
 
     def _none(self) -> UserError:
-        return UserError(f"{self.name} is not {self.called}, or no longer: it holds no valid {self.holds}.")
+        return UserError(f"{self.name} is not {self.called}, or no longer one: it holds no valid {self.holds}.")
 
     def write_request(self, request: Settings) -> None:
         write_text(self.path / self.holds, json.dumps(request.model_dump(), indent=2))
@@ -91,7 +91,7 @@ class Job(Generic[_R, _S]):
         except FileNotFoundError:
             status, said = self.status_schema(), f"It was cut off before it began. {self.advice}"
         except (OSError, ValidationError):
-            status, said = self.status_schema(), "How this stands cannot be read."
+            status, said = self.status_schema(), "Its status cannot be read."
         return status.model_copy(update={"state": "interrupted", "message": said})  # type: ignore[return-value]
 
     def starting(self) -> _S:

@@ -106,7 +106,10 @@ LOSSES: dict[str, Loss] = {
         d_formula=(r"-\mathbb{E}\,[\log \sigma(D(x))]", r"- \mathbb{E}\,[\log(1 - \sigma(D(G(z))))]"),
         g_formula=r"-\mathbb{E}\,[\log \sigma(D(G(z)))]",
         terms=(
-            (r"-\log \sigma(D(x))", "is large while the judge doubts a real image: it learns to call reals real."),
+            (
+                r"-\log \sigma(D(x))",
+                "is large while the judge doubts a real image: it learns to call real images real.",
+            ),
             (r"-\log(1 - \sigma(D(G(z))))", "is large while the judge believes a fake: it learns to call fakes fake."),
             (
                 r"-\log \sigma(D(G(z)))",
@@ -120,31 +123,30 @@ LOSSES: dict[str, Loss] = {
         g_wasserstein,
         targets=wasserstein_targets,
         critic=True,
-        sentence="The critic gives marks instead of verdicts; the gap between the marks is a distance between the two "
-        "crowds.",
+        sentence="The critic gives scores, not verdicts; the gap between them is a distance between the two crowds.",
         d_formula=(r"\mathbb{E}\,[D(G(z))] - \mathbb{E}\,[D(x)]",),
         g_formula=r"-\mathbb{E}\,[D(G(z))]",
         terms=(
             (
                 r"\mathbb{E}\,[D(G(z))] - \mathbb{E}\,[D(x)]",
-                "reals shall get high marks and fakes low ones. Turned round, the gap estimates the Wasserstein "
-                "distance: how far the fakes would have to be carried.",
+                "real images should get high scores and fakes low ones. Turned round, the gap estimates the "
+                "Wasserstein distance: how far the fakes would have to be moved.",
             ),
-            (r"-\mathbb{E}\,[D(G(z))]", "the generator climbs the marks. There is always a slope, near or far."),
+            (r"-\mathbb{E}\,[D(G(z))]", "the generator climbs the scores. There is always a slope, near or far."),
         ),
     ),
     "relativistic": Loss(
         d_relativistic,
         g_relativistic,
         pairs=True,
-        sentence="The discriminator compares a real with a fake beside it: which of the two is more real?",
+        sentence="The discriminator compares a real image with a fake beside it: which of the two is more real?",
         d_formula=(r"\mathbb{E}\,[\log(1 + e^{D(G(z)) - D(x)})]",),
         g_formula=r"\mathbb{E}\,[\log(1 + e^{D(x) - D(G(z))})]",
         terms=(
             (
                 r"\log(1 + e^{D(G(z)) - D(x)})",
-                "is large while a fake beats the real beside it. There is no mark to be reached, only a partner to be "
-                "beaten, and so fakes cannot all hide on one clump: reals elsewhere keep winning.",
+                "is large while a fake beats the real beside it. There is no score to reach, only a partner to beat, "
+                "so fakes cannot all hide on one clump: real points elsewhere keep winning.",
             ),
         ),
     ),

@@ -131,7 +131,7 @@ def read_tensors(path: Path, expected: dict[str, torch.Tensor]) -> dict[str, tor
         why = f" ({e.strerror})" if e.strerror else ""
         raise UserError(f"{path} cannot be read: the model folder is not complete{why}.") from e
     except (SafetensorError, ValueError) as e:
-        raise UserError(f"{path} is damaged or is no safetensors file.") from e
+        raise UserError(f"{path} is damaged or is not a safetensors file.") from e
     if bad := [name for name, t in out.items() if not t.isfinite().all()]:
         raise UserError(f"{path}: {bad[0]} holds values that are not numbers.")
     return out

@@ -95,8 +95,8 @@ _SMALL: dict[str, Any] = {
 PRESETS: dict[str, Preset] = {
     "knee-64": Preset(
         "The modern recipe, and the one to start with: thin residual networks, a loss that compares each real with a "
-        "fake, a light penalty on the discriminator. Good knees in two hours on two processor cores; asks for a grade "
-        "where the data has grades.",
+        "fake, a light penalty on the discriminator. Good knees in two hours on two CPU cores; it can be asked "
+        "for a grade if the data has grades.",
         _KNEE | {"gamma_final": 0.1},
     ),
     "knee-128": Preset(
@@ -105,12 +105,12 @@ PRESETS: dict[str, Preset] = {
         _grown(128, "knee-64", 0.4, 350.0),
     ),
     "knee-256": Preset(
-        "The same once more at 256 pixels, from the shipped knee-128. For a GPU; a processor takes a day.",
+        "The same once more at 256 pixels, from the shipped knee-128. For a GPU; a CPU takes a day.",
         _grown(256, "knee-128", 1.6, 200.0),
     ),
     "dcgan": Preset(
         "The classic of 2015: two convolutional networks, one forging, one judging. Simple, quick to show something, "
-        "apt to collapse to few images.",
+        "apt to collapse to a few images.",
         {},
     ),
     "wgan": Preset(
@@ -140,7 +140,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "style-256": Preset(
         "A style-based generator (as in StyleGAN2) at 256 pixels against the modern recipe's discriminator: a learned "
-        "constant, and w at every level. For a GPU; a processor takes a day.",
+        "constant, and w at every level. For a GPU; a CPU takes a day.",
         _KNEE | {"architecture": "style", "g_norm": "none", "resolution": 256, "r1_gamma": 4.0, "r2_gamma": 4.0},
     ),
     "dcgan-126": Preset(
@@ -150,7 +150,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "chest-800": Preset(
         "Chest films of 800 pixels from a few hundred images: the thinnest networks that still reach the whole film, "
-        "with augmentation. From nothing it takes days on a processor; grown from 100 pixels, hours.",
+        "with augmentation. From scratch it takes days on a CPU; grown from 100 pixels, hours.",
         {k: v for k, v in _KNEE.items() if k not in ("conditioning", "label_name")}
         | {
             "resolution": 800,
@@ -166,7 +166,7 @@ PRESETS: dict[str, Preset] = {
         },
     ),
     "dcgan-28": Preset(
-        "DCGAN for the 28 pixels of digits and clothing, the discriminator with dropout. Minutes on a processor.",
+        "DCGAN for the 28 pixels of digits and clothing, the discriminator with dropout. Minutes on a CPU.",
         _SMALL | {"d_dropout": 0.25},
     ),
     "acgan-28": Preset(
@@ -189,15 +189,17 @@ ADDITIONS: dict[str, Preset] = {
         {"label_smoothing": 0.1, "smooth_fakes": True, "label_flip": 0.001},
     ),
     "penalty": Preset(
-        "the discriminator is kept smooth around the reals (R1), without batch normalisation",
+        "the discriminator is kept smooth around the real images (R1), without batch normalisation",
         {"d_norm": "none", "r1_gamma": 1.0, "penalty_every": 8},
     ),
     "augment": Preset(
-        "images are shifted, partly hidden and re-exposed for the discriminator, reals and fakes alike: for few films",
+        "images are shifted, partly hidden and re-exposed for the discriminator, real and synthetic alike: for "
+        "small data sets",
         {"augment": ("brightness", "contrast", "translation", "cutout")},
     ),
     "features": Preset(
-        "a second discriminator looks through a network trained on photographs: slower steps, images nearer to films",
+        "a second discriminator looks through a network trained on photographs: slower steps, images closer to "
+        "real ones",
         {"feature_weight": 0.1},
     ),
 }
@@ -237,13 +239,13 @@ def configure(preset: str, /, **settings: Any) -> TrainConfig:
     """
     base, *additions = preset.split("+")
     if base not in PRESETS:
-        raise UserError(f"There is no preset {base!r}. There are: {', '.join(PRESETS)}.")
+        raise UserError(f"There is no preset {base!r}. Available: {', '.join(PRESETS)}.")
     merged: dict[str, Any] = {"preset": preset, **PRESETS[base].settings}
     for name in additions:
         if additions.count(name) > 1:
             raise UserError(f"+{name} is there twice.")
         if name not in ADDITIONS:
-            raise UserError(f"There is no addition {name!r}. There are: {', '.join('+' + a for a in ADDITIONS)}.")
+            raise UserError(f"There is no addition {name!r}. Available: {', '.join('+' + a for a in ADDITIONS)}.")
         merged |= ADDITIONS[name].settings
     if "preset" in settings:
         raise UserError("The recipe is chosen by its own option, preset, and not among the settings.")
@@ -257,7 +259,7 @@ def change(config: TrainConfig, **settings: Any) -> TrainConfig:
 
 def _validated(settings: dict[str, Any]) -> TrainConfig:
     if unknown := sorted(settings.keys() - TrainConfig.model_fields.keys()):
-        raise UserError(f"There is no setting {unknown[0]!r}. There are: {', '.join(TrainConfig.model_fields)}.")
+        raise UserError(f"There is no setting {unknown[0]!r}. Available: {', '.join(TrainConfig.model_fields)}.")
     try:
         return TrainConfig.model_validate(settings)
     except ValidationError as e:

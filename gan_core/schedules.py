@@ -26,5 +26,5 @@ def gamma(config: TrainConfig, done: float) -> float:
 
 
 def feature_weight(config: TrainConfig, nimg: int) -> float:
-    """The weight of the critic of features in G's loss."""
+    """The weight of the feature discriminator in G's loss."""
     return config.feature_weight * min(1.0, nimg / _BLIND)

@@ -44,28 +44,28 @@ with left, st.container(border=True):
     model = models.loaded(entry)
     choosing = st.container()
 if not source:
-    st.info("Say where the real images are, or take the phantom, and they stand beside the synthetic ones.")
+    st.info("Choose real images, or the phantom, to see them beside the synthetic ones.")
     st.stop()
 dataset, resolution = compare.read(source, model.config), model.config.net.resolution
 shared = shared_classes(model, dataset)
 with choosing, st.container(horizontal=True, vertical_alignment="bottom"):
     chosen = None
     if shared:
-        said = "Of both sides. None chosen: each synthetic image is of the same one as the real image beside it."
+        said = "Applies to both sides. With none chosen, each synthetic image follows the real image beside it."
         chosen = models.one_class(model.config.label_name, shared, said)
     with st.popover("More", icon=":material/tune:"):
-        n = st.slider("Images a side", 20, MOST, 100, 20, key="n", bind="query-params")
+        n = st.slider("Images per side", 20, MOST, 100, 20, key="n", bind="query-params")
         seed = st.number_input("First seed", 0, MAX_SEED - MOST, 0, key="seed", bind="query-params")
         truncation = models.variety()
 if model.class_names and not shared:
-    st.caption("The real images do not have the model's classes, so neither side can be held to one.")
+    st.caption("The real images do not have the model's classes, so no class can be chosen.")
 
 choice = compare.Choice(model.digest, dataset.fingerprint, chosen, n, seed, truncation)
 found = compare.both(choice, model, dataset)
 if found.real.kind == "phantom":
-    st.caption(f":material/info: A rehearsal. {STAND_INS}")
+    st.caption(f":material/info: Rehearsal. {STAND_INS}")
 if len(found.real) < n:
-    st.caption(f"Such real images: {len(found.real):,}. So there are as few synthetic ones.")
+    st.caption(f"Matching real images: {len(found.real):,}. As many synthetic ones are shown.")
 
 # -- one window for all -----------------------------------------------------------------------------------------------
 
@@ -118,7 +118,7 @@ if tabs[NEAREST].open:
             key="fake",
             persist_state="page",
             format_func=lambda s: compare.caption(found.fake, s - found.first_seed),
-            help="The first in the list is the one that comes nearest to a real image.",
+            help="The list begins with the one nearest to a real image.",
             width=300,
         )
         keep("fake", str(fake))
@@ -139,14 +139,12 @@ if tabs[MAP].open:
         except UserError as error:
             st.info(plain(str(error)))
         if point.startswith("synthetic"):
-            st.button(
-                "What is nearest to this synthetic one", icon=":material/search:", on_click=show_nearest, args=[int(i)]
-            )
+            st.button("Find the nearest real image", icon=":material/search:", on_click=show_nearest, args=[int(i)])
 
 st.caption(
-    f"{len(found.fake):,} synthetic images by **{plain(entry.name)}** beside {len(found.real):,} of "
-    f"**{plain(dataset.about)}**, {resolution} × {resolution} pixels, shown with the same window and never stretched "
-    "one by one."
+    f"{len(found.fake):,} synthetic images by **{plain(entry.name)}** beside {len(found.real):,} real ones from "
+    f"**{plain(dataset.about)}**, {resolution} × {resolution} pixels, all shown with the same window; no image is "
+    "stretched on its own."
 )
 with st.expander("The same from the command line", icon=":material/terminal:"):
     st.code(compare.command_line(entry.name, source, choice), language="bash", wrap_lines=True)

@@ -45,7 +45,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     heading.title("Synthetic knees" if knees else "Synthetic images")
     chosen = None
     if model.class_names:
-        chosen = models.one_class(label, model.class_names, "None chosen: as they occur in the training data.")
+        chosen = models.one_class(label, model.class_names, "With none chosen, as frequent as in the training data.")
     with st.popover("More", icon=":material/tune:"):
         seed = st.number_input("First seed", 0, MAX_SEED - MOST * models.PAGE, key="seed", bind="query-params")
         truncation = models.variety()
@@ -62,9 +62,11 @@ with st.container(horizontal=True, horizontal_alignment="center"):
     if pages < MOST:
         st.button(f"Show {models.PAGE} more", icon=":material/expand_more:", on_click=show_more)
 side = model.config.net.resolution
-lasting = "brings back just these images" if entry.lasting else "brings these back until the run goes on or is deleted"
+lasting = (
+    "always shows the same images" if entry.lasting else ("shows the same images until the run continues or is deleted")
+)
 st.caption(
-    f"{len(films)} synthetic images by **{plain(entry.name)}**: {side} × {side} pixels, learnt from "
-    f"{plain(model.config.data or 'unnamed data')} in {model.config.images_seen:,} looks. "
-    f"The address of this page {lasting}."
+    f"{len(films)} synthetic images by **{plain(entry.name)}**: {side} × {side} pixels, trained on "
+    f"{plain(model.config.data or 'unnamed data')}, {model.config.images_seen:,} images seen. The address of this "
+    f"page {lasting}."
 )

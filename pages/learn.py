@@ -23,49 +23,55 @@ if play.open:
         st.markdown(
             "Two networks play against each other. The **generator** makes :orange[fakes] from nothing but random "
             "numbers; the **discriminator** learns to tell them from the :blue[real] points. The generator never "
-            "sees a real point: all it gets is which way the discriminator finds *more real*. It should end up on "
-            "**every** clump. A generator that leaves clumps out has lost variety: *mode collapse*."
+            "sees a real point: all it is told is in which direction the discriminator finds points *more real*. It "
+            "should end up on **every** clump. A generator that leaves clumps out has lost variety: *mode collapse*."
         )
         with st.container(horizontal=True, vertical_alignment="bottom"):
             left = st.selectbox("Game", games(), key="game", bind="query-params", width=180)
             right = st.selectbox(
-                "Beside it",
+                "Compare with",
                 [*games(), ALONE],
                 index=games().index("knee-64"),
                 key="beside",
                 bind="query-params",
                 width=180,
             )
-            target = one_of("The real points", list(learn.TARGETS), "Grid", key="target")
+            target = one_of("Real points", list(learn.TARGETS), "Grid", key="target")
             seed = st.selectbox(
-                "Seed", SEEDS, key="seed", bind="query-params", width=90, help="Chance: other seeds, other games."
+                "Seed",
+                SEEDS,
+                key="seed",
+                bind="query-params",
+                width=90,
+                help="Another seed plays a different game; the same seed always plays the same one.",
             )
         learn.toy(list(dict.fromkeys(name for name in (left, right) if name != ALONE)), learn.TARGETS[target], seed)
-        with st.expander("What exactly is played here"):
+        with st.expander("What exactly is computed"):
             st.markdown(
-                "The losses and penalties are the very functions that train the knee networks. Only the networks are "
-                "small (three layers, 64 wide), the points two numbers instead of thousands of pixels, and rates and "
-                "penalties scaled to that; both WGANs play two critic steps to each of the generator's instead of "
-                "five. The same seed gives the same game. **Look at several seeds before you believe in a "
-                "difference**: one game is an anecdote.\n\nA clump counts as found when it holds at least a fifth of "
-                "its fair share of 1,000 fakes; a fake is on a clump within three standard deviations of its centre. "
-                "`python -m gan_core toy` writes the same game as a GIF or as numbers."
+                "The losses and penalties are the same functions that train the knee networks. Only the scale "
+                "differs: the networks are small (three layers of 64 units), a point is two numbers instead of "
+                "thousands of pixels, and learning rates and penalties are set to match; both WGANs take two critic "
+                "steps for each generator step instead of five. The same seed gives the same game. **Look at several "
+                "seeds before you believe a difference**: one game is an anecdote.\n\nA clump counts as found when "
+                "it holds at least a fifth of its fair share of 1,000 fakes; a fake is on a clump within three "
+                "standard deviations of its centre. `python -m gan_core toy` writes the same game as a GIF or as "
+                "numbers."
             )
 
 if distance.open:
     with distance:
         st.markdown(
-            "A generator improves by making a distance between fakes and reals smaller. **Which** distance decides "
-            "whether it feels anything when it is far off. A perfect discriminator measures *Jensen-Shannon*: "
-            "once the two no longer overlap it can only say *different*, however far they are, and pulls no more. "
-            "*Wasserstein* asks how far the fakes must be carried: it goes on growing, and pulls as hard from afar as "
-            "from near."
+            "A generator improves by reducing a distance between its fakes and the real images. The **choice** of "
+            "distance decides whether it gets any signal when it is far off. A perfect discriminator measures "
+            "*Jensen-Shannon*: once the two no longer overlap, it can only say *different*, however far apart they "
+            "are, and it no longer pulls. *Wasserstein* asks how far the fakes have to be moved: it keeps growing, "
+            "and pulls as hard from afar as from nearby."
         )
         kind = one_of("Shape", list(learn.SHAPES), "Bells", key="shape")
         learn.apart(learn.SHAPES[kind])
         st.caption(
-            "Two points are the hard case of Arjovsky et al. (2017): real images are so thin a part of all possible "
-            "pictures that fakes and reals hardly ever overlap."
+            "Two points are the hard case of Arjovsky et al. (2017): real images are so thin a slice of all possible "
+            "pictures that fakes hardly ever overlap them."
         )
 
 if formulas.open:
@@ -76,7 +82,7 @@ if formulas.open:
         st.subheader(recipe.title, anchor=False)
         st.markdown(f"**{recipe.plain}**")
         for who, formula in ((judge, recipe.discriminator), ("generator", recipe.generator)):
-            st.markdown(f"**The {who} lowers**")
+            st.markdown(f"**The {who} minimises**")
             st.latex(formula)
         for term, sentence in recipe.terms:
             st.markdown(f"- ${term}$ {sentence}")
@@ -96,12 +102,12 @@ if steady.open:
     with steady:
         pictures = _seen()
         knee, words = st.columns([1, 4])
-        knee.image(pictures["as it is"][0], "A phantom knee: computed, of no patient", alt="A phantom knee")
+        knee.image(pictures["as it is"][0], "A phantom knee: computed, not a patient", alt="A phantom knee")
         words.markdown(
-            "A discriminator that is too sure teaches nothing, and a few films it learns by heart. These hold it back: "
-            "it sees every film changed, differently each time.\n\n"
-            "Reals **and** fakes are changed alike: were it only the reals, the generator would learn to make the "
-            "changes."
+            "A discriminator that is too sure of itself teaches the generator nothing, and it memorises a small data "
+            "set. Augmentation holds it back: it sees each image altered, differently every time.\n\nReal **and** "
+            "synthetic images are altered alike: if only the real ones were, the generator would learn to imitate "
+            "the alterations."
         )
         columns = st.columns(3)
         for i, (name, (title, sentence)) in enumerate(SEEN.items()):
@@ -109,11 +115,11 @@ if steady.open:
                 st.image(np.hstack(pictures[name]), width="stretch", alt=f"The phantom three times: {title.lower()}")
                 st.markdown(f"**{title}**: {sentence}")
         st.markdown(
-            "**Smoothing** (+smooth) changes no picture: the discriminator is asked for 0.9 and not 1 of a real, "
-            "so that certainty costs it something and its slope does not die out. With WGAN it is -0.9 and 1.1."
+            "**Smoothing** (+smooth) leaves the images alone: the target for a real image is 0.9 instead of 1, so "
+            "that certainty is penalised and the gradient does not vanish. With WGAN the targets are -0.9 and 1.1."
         )
         st.latex(r"-0.9\,\log \sigma(D(x)) - 0.1\,\log(1 - \sigma(D(x)))")
         st.markdown(
-            "**Augmentation** is what helps most where films are few: with 100 images it took a Fréchet distance from "
-            "80 to 47 (Zhao et al. 2020). **Flips** are left out on purpose: they turn left knees into right ones."
+            "**Augmentation** helps most when images are few: with 100 of them it lowered a Fréchet distance from 80 "
+            "to 47 (Zhao et al. 2020). **Flips** are left out on purpose: they would turn left knees into right ones."
         )

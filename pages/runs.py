@@ -10,13 +10,13 @@ st.title("Runs")
 offered = entries()
 if not offered:
     st.info(
-        "There is nothing to compare yet. Train the same images with two recipes, and both stand here side by side.",
+        "There is nothing to compare yet. Train two recipes on the same images to compare them here.",
         icon=":material/model_training:",
     )
     st.page_link("../pages/train.py", label="Go to Train", icon=":material/arrow_forward:")
     st.stop()
 chosen = runs_choice.choose(offered)
 if not chosen:
-    st.info("Choose two runs or more, and they stand here side by side.", icon=":material/checklist:")
+    st.info("Choose two or more runs to compare them here.", icon=":material/checklist:")
     st.stop()
 runs_view.show([offered[key] for key in chosen])

@@ -20,7 +20,7 @@ try:
             if study.round == 2:
                 study_view.clues(study)
             elif store.find_set(study.set_id).rehearsal:
-                st.caption(":material/info: A rehearsal: the “real” images are phantoms, drawn from physics.")
+                st.caption(":material/info: Rehearsal: the “real” images are phantoms, simulated by this program.")
             room(study)
     elif asked["results"]:
         study_view.of_set(asked["results"])

@@ -47,7 +47,9 @@ def visitor_source(text: str) -> str:
         return source
     if source.partition(":")[0].lower() == "hf":
         if root == NONE:
-            raise UserError("This server downloads no data sets. Upload your images, or choose one of the examples.")
+            raise UserError(
+                "This server does not download data sets. Upload your images, or choose one of the examples."
+            )
         return source
     check_labels(source)
     base = split_options(source)[0]
@@ -78,10 +80,8 @@ def check_labels(source: str) -> None:
 
 def _refused(root: str) -> UserError:
     if root == NONE:
-        return UserError("This server reads no folders of its own for visitors. Upload your images instead.")
-    return UserError(
-        f"This server only reads folders below {root} for visitors. Choose one there, or upload your images."
-    )
+        return UserError("Visitors cannot use folders on this server. Upload your images instead.")
+    return UserError(f"Visitors can only use folders below {root}. Choose one there, or upload your images.")
 
 
 def train_minutes() -> float | None:

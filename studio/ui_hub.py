@@ -30,8 +30,8 @@ def data_set(key: str) -> str:
             placeholder="knee radiograph, or owner/name",
             max_chars=MOST_ASKED,
             key=f"{key}-hub-text",
-            help="Or owner/name:split, owner/name@revision, or the address of its page. You see what it is before "
-            "anything of it is fetched.",
+            help="Also owner/name:split, owner/name@revision, or the address of its page. You see the details before "
+            "anything is downloaded.",
         ).strip()
         asked = st.form_submit_button("Ask the Hub", icon=":material/search:")
     if asked and text:
@@ -73,7 +73,7 @@ def _choose(state: dict[str, Any], text: str) -> None:
 
 def _known(state: dict[str, Any], key: str) -> None:
     """Public sets by name, with what is known of them before the Hub is asked."""
-    st.caption("Nothing is asked of the Hub before you press a button. Public sets of radiographs:")
+    st.caption("The Hub is not contacted until you press a button. Public sets of radiographs:")
     for known in hub.KNOWN:
         st.button(
             known.title,
@@ -89,7 +89,7 @@ def _known(state: dict[str, Any], key: str) -> None:
 def _hits(state: dict[str, Any], key: str) -> None:
     hits = {hit.repo: hit for hit in state["hits"]}
     if not hits:
-        st.info("The Hub finds no data set for these words. Try fewer, or name one as owner/name.")
+        st.info("The Hub has no data set matching these words. Try fewer words, or name one as owner/name.")
         return
 
     def said(repo: str) -> str:
@@ -97,7 +97,7 @@ def _hits(state: dict[str, Any], key: str) -> None:
         return " · ".join(filter(None, (repo, hit.licence or "no licence stated", hit.size)))
 
     chosen = st.selectbox(
-        f"Found: {len(hits)}, those fetched most first",
+        f"Found: {len(hits)}, most downloaded first",
         list(hits),
         index=None,
         format_func=said,
@@ -116,10 +116,10 @@ def _offer(offer: hub.Offer, key: str) -> str:
         if not offer.licence:
             st.warning("Ask its owner before you use it.", icon=":material/gavel:")
         if offer.gated:
-            st.caption(":material/lock: Gated: its owner must let you in, and HF\\_TOKEN must hold your token.")
+            st.caption(":material/lock: Gated: its owner must grant you access, and HF\\_TOKEN must hold your token.")
         elif offer.private:
-            st.caption(":material/lock: Private: opened with the token of this computer.")
-        with st.expander("Its card", icon=":material/description:"):
+            st.caption(":material/lock: Private: accessed with this computer's token.")
+        with st.expander("Data card", icon=":material/description:"):
             card(offer.card)
         names = {"": "The training images, or all" if len(offer.parts) > 2 else "All of them", ALL: "All of them"}
         parts = [part for part in offer.parts if part != ALL or len(offer.parts) > 2]
@@ -138,10 +138,10 @@ def _offer(offer: hub.Offer, key: str) -> str:
                 return
             files = len(offer.needed(part))
             said = f"{files:,} files" if files != 1 else "1 file"
-            st.caption(f"{said} at commit {offer.commit[:12]}. Each is checked, and no code of it runs.")
+            st.caption(f"{said} at commit {offer.commit[:12]}. Each file is checked, and none of its code is run.")
             too_large = offer.sizes[part] > hub.MAX_HUB_BYTES
             if too_large:
-                st.warning(f"At most {size_text(hub.MAX_HUB_BYTES)} are fetched. Choose a part of it.")
+                st.warning(f"At most {size_text(hub.MAX_HUB_BYTES)} can be downloaded. Choose a part of it.")
             if st.button(
                 f"Fetch it ({size_text(offer.sizes[part])})",
                 type="primary",
@@ -184,9 +184,9 @@ def _download(download: Download) -> None:
         st.button("Cancel", icon=":material/close:", key=f"cancel-{key}", on_click=download.cancel)
         return
     if download.source:
-        st.success(f"{name} is here: it is under Remembered, on every page.", icon=":material/check:")
+        st.success(f"{name} is ready: find it under Remembered on every page.", icon=":material/check:")
     elif download.message:
         st.error(f"{name}: {plain(download.message)}")
     else:
-        st.info(f"{name}: cancelled. Files that had arrived whole are not fetched again.")
+        st.info(f"{name}: cancelled. Files that were complete will not be downloaded again.")
     st.button("Close", icon=":material/close:", key=f"close-{key}", on_click=dismiss, args=(download,))

@@ -52,7 +52,9 @@ def without_endless(*names: str) -> None:
             for name in endless:
                 del st.query_params[name]
         except StreamlitAPIException as e:
-            raise UserError("A number in this link has no end, so it cannot be followed: open the page anew.") from e
+            raise UserError(
+                "A number in this link is infinite, so the link cannot be followed: open the page without it."
+            ) from e
         st.rerun()
 
 

@@ -17,8 +17,8 @@ st.set_page_config(page_title="Knee GAN studio", page_icon=HERE / "icon.svg", la
 # By group: each page's file, its title, icon and help.
 GROUPS = {
     "Look": [
-        ("gallery", "Gallery", "grid_view", "Knee radiographs that no patient has."),
-        ("explore", "Explore", "explore", "What lies between and around the knees that a model makes."),
+        ("gallery", "Gallery", "grid_view", "Synthetic knee radiographs: none of them shows a patient."),
+        ("explore", "Explore", "explore", "Change a knee, move between knees, find one or describe one."),
         (
             "compare",
             "Compare",
@@ -33,7 +33,7 @@ GROUPS = {
             "runs",
             "Runs",
             "stacked_line_chart",
-            "Trainings side by side: curves, samples in step, figures, settings that differ.",
+            "Compare trainings: curves, samples, results, and the settings that differ.",
         ),
         ("evaluate", "Evaluate", "straighten", "Measure a model: is it good, diverse, new and useful?"),
     ],
@@ -42,9 +42,9 @@ GROUPS = {
             "models",
             "Models",
             "deployed_code",
-            "The models on this computer; get more from the Hugging Face Hub; share your own.",
+            "See the models on this computer, get more from the Hugging Face Hub, and share your own.",
         ),
-        ("export", "Export", "ios_share", "Synthetic images as files: pictures, a training set, DICOM."),
+        ("export", "Export", "ios_share", "Save synthetic images as pictures, a training set or DICOM."),
     ],
     "Learn": [
         (

@@ -140,18 +140,18 @@ def uploaded(key: str) -> str:
         help="PNG, JPEG, TIFF and DICOM; in a zip, one folder for each class. A labels.csv beside them is read too.",
     )
     st.caption(
-        "What you upload stays on the computer that runs this: as long as a training or an evaluation uses it, and a "
-        "day where none does."
+        "What you upload is kept on the computer that runs this for as long as a training or an evaluation uses it, "
+        "and otherwise for a day."
         if hosted()
-        else "What you upload is kept in the folder of the runs until you remove it under Remembered, so that it need "
-        "not be uploaded again."
+        else "What you upload is kept in the runs folder until you remove it under Remembered, so you need not upload "
+        "it again."
     )
     return _kept([(file.file_id, file.name, file.getvalue) for file in files]) if files else ""
 
 
 def image_source(label: str, key: str, *, first: str = "", before: str = "", phantoms: str = "") -> str:
     """Real images, or phantoms for a rehearsal, looked at: as `choose`, which says what the rest means."""
-    note = "Drawn from physics by this program, with no patient: they stand in for films, and this is a rehearsal."
+    note = "Simulated by this program, with no patient: they stand in for radiographs in a rehearsal."
     made = {PHANTOM: (phantoms or PHANTOMS, note)}
     return understood(choose(label, key, made, first=first, before=before), key)
 
@@ -183,12 +183,14 @@ def _remembered(key: str) -> str:
     """Lets a person choose among what they have brought, and remove it."""
     known = {r.source: r for r in library.remembered(owner())}
     if not known:
-        st.caption("Nothing yet. What you bring once, from a folder, by upload or from the Hub, is here the next time.")
+        st.caption(
+            "Nothing yet. Images that you use once, from a folder, an upload or the Hub, are listed here the next time."
+        )
         return ""
     place = st.container(horizontal=True, vertical_alignment="bottom")
     with place:
         chosen = st.selectbox(
-            "Brought before",
+            "Used before",
             list(known),
             key=f"{key}-remembered",
             format_func=lambda source: _titled(known[source]),
@@ -200,7 +202,7 @@ def _remembered(key: str) -> str:
         st.button("Remove", type="primary", key=f"{key}-remove", on_click=_remove, args=(one,))
     where = {"folder": one.source if folders_offered() else "", "upload": "", "hub": one.source.removeprefix("hf:")}
     told = [
-        f"{KINDS[one.kind]}, brought {_day(one)}",
+        f"{KINDS[one.kind]}, added {_day(one)}",
         plain(where[one.kind]),
         f"licence {plain(one.licence)}" if one.licence else "",
     ]
@@ -311,7 +313,8 @@ def set_right(source: str, key: str, splits: Sequence[str] = ()) -> None:
         st.text_input(
             "Patients in the files' names",
             placeholder="{patient}_*",
-            help="Write {patient} where a file's name says whose it is, and * for the rest. none: nobody is known.",
+            help="Write {patient} where a file's name says whose it is, and * for the rest; none if the names do not "
+            "say.",
             **widget("patients"),
         )
 

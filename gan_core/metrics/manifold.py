@@ -36,7 +36,9 @@ def prdc(real: NDArray[np.floating], fake: NDArray[np.floating], k: int = 5) -> 
         raise UserError(f"Precision and recall need 1 neighbour or more, not {k}.")
     reals, fakes = checked(real, fake, f"Precision and recall with {k} neighbours", k + 1)
     if (reals == reals[0]).all():
-        raise UserError("All reals have the same features, so nothing lies within their reach; use reals that differ.")
+        raise UserError(
+            "All real images have the same features, so nothing lies within their reach; use images that differ."
+        )
     centre = reals.mean(axis=0)
     reals, fakes = reals - centre, fakes - centre
     # Squared distances by way of a product are off by this little, which must not decide who is a neighbour in a tie.

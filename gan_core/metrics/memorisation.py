@@ -169,9 +169,9 @@ def _check(fake: Sample, seen: Sample, unseen: Sample) -> None:
     )
     for what, sample, fewest in counts:
         if len(sample) < fewest:
-            raise UserError(f"To look for copies takes at least {fewest} {what}; there are {len(sample)}.")
+            raise UserError(f"Looking for copies needs at least {fewest} {what}; there are {len(sample)}.")
         if not np.isfinite(sample.features).all():
-            raise UserError(f"The features of the {what} hold values that are no numbers; check the extractor.")
+            raise UserError(f"The features of the {what} hold values that are not numbers; check the extractor.")
 
 
 def relative(distances: NDArray[np.float64]) -> NDArray[np.float64]:

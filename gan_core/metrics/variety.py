@@ -48,7 +48,7 @@ def ms_ssim_variety(images: NDArray[np.uint8], labels: NDArray[np.integer], pair
         if count < FEWEST:
             raise UserError(
                 f"MS-SSIM compares images within a class and needs at least {FEWEST} of each; class {label} has "
-                f"{count}. Use more images, or leave the classes out of account."
+                f"{count}. Use more images, or ignore the classes."
             )
     if all(image.min() == image.max() for image in images):
         raise UserError(f"MS-SSIM needs images with something in them; each of these {len(images)} is of one gray.")

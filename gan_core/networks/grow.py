@@ -33,7 +33,7 @@ def grow(small: nn.Module, large: nn.Module) -> None:
     Raises `UserError` where `large` does not contain `small`.
     """
     if not isinstance(small, (Generator, Discriminator, style.Generator)) or type(small) is not type(large):
-        raise UserError("Only a residual or style network can start from another, and only from one of its own kind.")
+        raise UserError("Only a residual or style network can start from another, and only from one of the same kind.")
     _check(small.config, large.config)
     if isinstance(large, (Generator, style.Generator)):
         old, new = large.blocks[: len(small.blocks)], large.blocks[len(small.blocks) :]

@@ -69,21 +69,21 @@ def warnings(ticks: Sequence[dict], loss: str) -> list[str]:
     best = max((t.get("diversity", 0.0) for t in ticks[:-PATIENCE]), default=0.0)
     if all(t.get("diversity", 1.0) < COLLAPSED and t["diversity"] <= best for t in recent):
         out.append(
-            f"This looks like mode collapse: the samples vary {recent[-1]['diversity']:.0%} as much as the reals. "
-            "Try +augment or +smooth, a lower g_lr, or the knee-64 or wgan-gp preset."
+            f"This looks like mode collapse: the samples vary only {recent[-1]['diversity']:.0%} as much as the real "
+            "images. Try +augment or +smooth, a lower g_lr, or the knee-64 or wgan-gp preset."
         )
     if not LOSSES[loss].critic and all(  # a critic is no worse for being right
         t.get("d_accuracy_real", 0.0) > SATURATED and t.get("d_accuracy_fake", 0.0) > SATURATED for t in recent
     ):
         out.append(
-            "The discriminator is right nearly always, so the generator learns little from it. "
-            "Try +smooth or +noise, a lower d_lr, or more r1_gamma."
+            "The discriminator is nearly always right, so the generator learns little from it. Try +smooth or "
+            "+noise, a lower d_lr, or more r1_gamma."
         )
     back = setbacks(ticks)
     if back and back.down:
         out.append(
-            "This training is undoing what it had learnt: its distance to the reals has risen from "
-            f"{back.best:.3f} to {back.last:.3f}. The generator at its best is kept (generator-best). "
-            "Try +penalty or +augment, or a lower d_lr."
+            "This training is undoing what it had learnt: its distance to the real images has risen from "
+            f"{back.best:.3f} to {back.last:.3f}. The best generator is kept (generator-best). Try +penalty or "
+            "+augment, or a lower d_lr."
         )
     return out

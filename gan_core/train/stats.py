@@ -40,16 +40,20 @@ _FEATURES = "How often the feature discriminator is right"
 STATS: dict[str, Stat] = {
     "d_loss": Stat("D loss", "Losses", "discriminator", of="D"),
     "g_loss": Stat("G loss", "Losses", "generator", of="G"),
-    "d_accuracy_real": Stat("D accuracy, reals", _RIGHT, "on reals", "share", level=0.5, of="D", digits=0),
-    "d_accuracy_fake": Stat("D accuracy, fakes", _RIGHT, "on fakes", "share", level=0.5, of="G", digits=0),
-    "class_accuracy": Stat("Class accuracy", _RIGHT, "on the class of reals", "share", digits=0),
-    "f_accuracy_real": Stat("Feature D accuracy, reals", _FEATURES, "on reals", "share", level=0.5, of="D", digits=0),
-    "f_accuracy_fake": Stat("Feature D accuracy, fakes", _FEATURES, "on fakes", "share", level=0.5, of="G", digits=0),
-    "diversity": Stat("Diversity", "Diversity of the samples (the reals' is 1)", level=1.0, of="G", digits=2),
-    "wasserstein": Stat("Wasserstein estimate", "Wasserstein estimate: the critic's mean on reals less that on fakes"),
+    "d_accuracy_real": Stat("D accuracy, reals", _RIGHT, "on real", "share", level=0.5, of="D", digits=0),
+    "d_accuracy_fake": Stat("D accuracy, fakes", _RIGHT, "on synthetic", "share", level=0.5, of="G", digits=0),
+    "class_accuracy": Stat("Class accuracy", _RIGHT, "on the class of real ones", "share", digits=0),
+    "f_accuracy_real": Stat("Feature D accuracy, reals", _FEATURES, "on real", "share", level=0.5, of="D", digits=0),
+    "f_accuracy_fake": Stat(
+        "Feature D accuracy, fakes", _FEATURES, "on synthetic", "share", level=0.5, of="G", digits=0
+    ),
+    "diversity": Stat("Diversity", "Diversity of the samples (real images: 1)", level=1.0, of="G", digits=2),
+    "wasserstein": Stat(
+        "Wasserstein estimate", "Wasserstein estimate: the critic's mean on real less synthetic images"
+    ),
     "penalty": Stat("Gradient penalty", "Gradient penalty on the discriminator"),
     "kd_knee": Stat(
-        "Kernel distance", "Kernel distance from the reals (knee features)", better="lower", level=0.0, of="G"
+        "Kernel distance", "Kernel distance to the real images (knee features)", better="lower", level=0.0, of="G"
     ),
     "images_per_second": Stat("Images a second", "", "shown to the discriminator in training", "images/s", "higher"),
 }

@@ -161,8 +161,9 @@ class Trainer:
         if self.world.any(not self.game.finite() or not all(math.isfinite(float(s)) for s in self.game.sums.values())):
             kept = f" The last good state, at {self.saved_nimg:,} images, is kept." if self.saved_nimg else ""
             message = (
-                f"The numbers of this training became infinite or undefined by {self.game.nimg:,} images.{kept} "
-                "Start anew with lower rates (g_lr, d_lr), a higher r1_gamma, or a limit on gradients (grad_clip=1)."
+                f"This training diverged: its numbers became infinite or undefined by {self.game.nimg:,} "
+                f"images.{kept} Start again with lower learning rates (g_lr, d_lr), a higher r1_gamma, or a limit on "
+                "gradients (grad_clip=1)."
             )
             raise UserError(message)
 
@@ -301,8 +302,8 @@ class Trainer:
             raise
         except Exception as e:  # damaged bytes make its reader raise anything
             raise UserError(
-                f"{self.run.state_path} is damaged or of other settings and cannot be resumed from. "
-                "The generator/ folder beside it still works."
+                f"{self.run.state_path} is damaged or has other settings, and cannot be resumed from. The generator/ "
+                "folder beside it still works."
             ) from e
         self.saved_nimg = self.game.nimg
         if self.writes:

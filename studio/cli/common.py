@@ -27,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 ModelName = Annotated[str, typer.Option("--model", help="A model folder, a shipped model, or a run.")]
-Truncation = Annotated[float, typer.Option(min=0, max=1, help="Below 1 less varied, more typical.")]
+Truncation = Annotated[float, typer.Option(min=0, max=1, help="Below 1: less varied, more typical.")]
 ExtractorName = Annotated[str, typer.Option(help="knee, inception, torchvision:NAME, or a file of your own.")]
 Labels = Annotated[
     str, typer.Option("--labels", help="A table of labels: CSV, JSON lines or parquet. none: take no table.")
@@ -120,7 +120,7 @@ def parse_seeds(text: str) -> list[int]:
                 raise bad_call("at most ten million seeds at once")
             seeds += range(int(first), int(last or first) + 1)
     except ValueError as e:
-        raise bad_call(f"{text!r} is no list of seeds; write 0-63 or 1,5,9") from e
+        raise bad_call(f"{text!r} is not a list of seeds; write 0-63 or 1,5,9") from e
     if not seeds:
         raise bad_call(f"{text!r} holds no seed: a range goes from the smaller to the larger")
     return seeds

@@ -17,12 +17,12 @@ LINES = 10  # synthetic images named in the table, those nearest to a real one
 @cli.app.command()
 def compare(
     model: cli.ModelName,
-    data: Annotated[str, typer.Option(help="The real images to put beside the synthetic ones.")] = "phantom:2000",
+    data: Annotated[str, typer.Option(help="The real images to compare with the synthetic ones.")] = "phantom:2000",
     class_name: Annotated[str | None, typer.Option("--class", help="A class that both have, such as a grade.")] = None,
     labels: cli.Labels = "",
     read: cli.Read = None,
     crop: cli.Crop = "",
-    n: Annotated[int, typer.Option("--n", min=1, max=400, help="Images a side.")] = 100,
+    n: Annotated[int, typer.Option("--n", min=1, max=400, help="Images per side.")] = 100,
     first_seed: Annotated[int, typer.Option(min=0, help="Seed of the first synthetic image.")] = 0,
     truncation: cli.Truncation = 1.0,
     extractor: cli.ExtractorName = "knee",
@@ -32,12 +32,13 @@ def compare(
         bool,
         typer.Option(
             "--pairs",
-            help="Also pairs.png: each synthetic image, then its nearest real one. It shows real patients: for you.",
+            help="Also pairs.png: each synthetic image with its nearest real one. It shows real patients: keep it "
+            "private.",
         ),
     ] = False,
     as_json: cli.AsJson = False,
 ) -> None:
-    """Put real and synthetic images beside each other: brightness, detail, and the nearest real of each."""
+    """Compare real and synthetic images: brightness, detail, and the real image nearest to each synthetic one."""
     from gan_core import data as data_module
     from gan_core.files import write_text
     from studio.compare import sides as beside

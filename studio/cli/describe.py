@@ -28,13 +28,13 @@ def describe(
     out: Annotated[Path, typer.Option(help="Folder for the knees and described.json.")],
     n: Annotated[int, typer.Option("--n", min=1, max=24, help="How many knees.")] = 8,
     encoder: Annotated[
-        str, typer.Option(help="What compares meanings: minilm, clip, none; by default the first that is installed.")
+        str, typer.Option(help="The sentence encoder: minilm, clip or none; by default the first that is installed.")
     ] = "",
     move: Annotated[bool, typer.Option(help="Also along the model's directions, where seeds fall short.")] = True,
     grid: Annotated[bool, typer.Option("--grid", help="Also one picture of all, grid.png.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Synthetic knees for a description, such as "severe medial narrowing, osteophytes, left knee"."""
+    """Make synthetic knees that fit a description, such as "severe medial narrowing, osteophytes, left knee"."""
     import numpy as np
 
     from gan_core.files import write_bytes

@@ -37,7 +37,7 @@ def directions(
     out: Annotated[Path | None, typer.Option(help="Also a picture: a row for each direction, seed 0.")] = None,
     as_json: cli.AsJson = False,
 ) -> None:
-    """Directions in a model's latent space, and what each is measured to change."""
+    """List directions in a model's latent space, and what each is measured to change."""
     from gan_core import images
     from studio.explore.latent import Latent
     from studio.explore.sheets import direction_sheet
@@ -59,14 +59,14 @@ def draw(
     out: Annotated[Path, typer.Option(help="The picture, a PNG.")],
     model: cli.ModelName,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
-    latent: Annotated[Path | None, typer.Option(help="A latent's file, in place of all the options below.")] = None,
-    query: Annotated[str, typer.Option(help="What a link of the Explore page has behind its question mark.")] = "",
+    latent: Annotated[Path | None, typer.Option(help="A latent file, instead of all the options below.")] = None,
+    query: Annotated[str, typer.Option(help="What follows the question mark in a link to the Explore page.")] = "",
     grade: Grade = None,
     truncation: cli.Truncation = 1.0,
     moves: Moves = "",
-    save: Annotated[Path | None, typer.Option(help="Also keep the latent as a file.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Also save the latent as a file.")] = None,
 ) -> None:
-    """Draw one image: from a seed, a latent's file or a link, with its grade, variety and directions."""
+    """Draw one image: from a seed, a latent file or a link, with its grade, variety and directions."""
     from urllib.parse import parse_qsl
 
     from gan_core import images
@@ -100,7 +100,7 @@ def interpolate(
     truncation: cli.Truncation = 1.0,
     moves: Moves = "",
 ) -> None:
-    """A smooth loop from seed to seed, as a film or a strip; or the plane between four."""
+    """Draw a smooth loop from seed to seed, as an animation or a strip; or the plane between four seeds."""
     from gan_core import images
     from gan_core.files import write_bytes
     from studio.explore.film import gif, loop_film, mp4
@@ -134,7 +134,7 @@ def project(
     model: cli.ModelName,
     out: Annotated[Path, typer.Option(help="Folder for latent.json, found.png and, side by side, compare.png.")],
     steps: Annotated[int, typer.Option(min=1, max=5000)] = 240,
-    fit: Annotated[Literal["crop", "pad"], typer.Option(help="How another aspect becomes a square.")] = "crop",
+    fit: Annotated[Literal["crop", "pad"], typer.Option(help="How an image becomes square.")] = "crop",
     knee: Annotated[
         Literal["R", "L", "whole", ""],
         typer.Option(help="Which knee of a film that shows two; whole takes the picture as it is, knee or not."),
@@ -173,14 +173,17 @@ def project(
     images.save_png(out / "compare.png", np.hstack([target, best.image]))
     told: dict[str, Any] = {"error": best.error, "chance": best.chance, "steps": best.done, "grades": best.grades}
     if compare:
-        own = search.own_error(loaded, steps, Bar("finding images of its own"))
+        own = search.own_error(loaded, steps, Bar("searching for images of its own"))
         told |= {"own_error": own, "likeness": search.likeness(best, own)}
     if as_json:
         cli.print_json(told)
         return
-    print(f"A pixel differs by {best.error:.1f} of 255 gray levels (root mean square); by {best.chance:.1f} blindly.")
+    print(
+        f"A pixel differs by {best.error:.1f} of 255 gray levels (root mean square); for a random knee by "
+        f"{best.chance:.1f}."
+    )
     if compare:
-        print(f"Of images that the model made itself: {told['own_error']:.1f}. {told['likeness']}")
+        print(f"For images that the model made itself: {told['own_error']:.1f}. {told['likeness']}")
     if best.grades:
         print(f"The encoder reads grade {best.grades[0]:.1f} in the image, {best.grades[1]:.1f} in what was found.")
     print(out)

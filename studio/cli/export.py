@@ -34,7 +34,7 @@ def export(
     zip: Annotated[bool, typer.Option("--zip", help="Also one zip of it, beside the folder.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make files for others: a folder, a zip, a training set or DICOM. The same command again goes on where it was."""
+    """Make files for others: a folder, a zip, a training set or DICOM. The same command again resumes it."""
     from pydantic import ValidationError
 
     from studio.export.plan import ExportRequest
@@ -65,7 +65,7 @@ def export(
         try:
             tally = made.run(stages)
         except KeyboardInterrupt:
-            print("stopped: the same command goes on where it was", file=sys.stderr)
+            print("stopped: the same command resumes it", file=sys.stderr)
             raise typer.Exit(130) from None
     found = {
         "path": str(made.zip_path if zip else out),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 models = typer.Typer(help="The models on this computer: shipped, pulled, uploaded, trained.")
 app.add_typer(models, name="models")
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go over the line.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be transferred.")]
 
 
 @app.command()
@@ -59,7 +59,7 @@ def _show(found: Found, file) -> None:  # type: ignore[no-untyped-def]
         "licence": found.licence or "none stated: ask its owner before you use it",
         "makes": f"{config.net.resolution} x {config.net.resolution} pixels",
         config.label_name: ", ".join(config.class_names) or "no classes",
-        "learnt from": config.data or "(not said)",
+        "trained on": config.data or "(not said)",
         "size": f"{size_text(found.size)}: {', '.join(f'{f.name} ({size_text(f.size)})' for f in found.files)}",
     }
     for key, value in rows.items():
@@ -71,14 +71,18 @@ def _show(found: Found, file) -> None:  # type: ignore[no-untyped-def]
 @app.command()
 def push(
     model: Annotated[str, typer.Argument(help="A model folder, a run, or an uploaded model.")],
-    repo: Annotated[str, typer.Argument(help="OWNER/NAME on the Hub; it is made where it is not there.")],
+    repo: Annotated[str, typer.Argument(help="OWNER/NAME on the Hub; created if it does not exist.")],
     licence: Annotated[str, typer.Option("--license", "--licence", help="The licence you give, such as mit.")],
-    public: Annotated[bool, typer.Option("--public", help="For everybody; otherwise only for your account.")] = False,
-    dataset: Annotated[list[str] | None, typer.Option(help="A data set on the Hub it learnt from. Repeatable.")] = None,
-    critic: Annotated[
-        bool, typer.Option("--critic", help="The discriminator too, for others to train on with.")
+    public: Annotated[
+        bool, typer.Option("--public", help="Visible to everybody; otherwise only to your account.")
     ] = False,
-    mine: Annotated[bool, typer.Option("--mine", help="An uploaded model is yours to publish.")] = False,
+    dataset: Annotated[
+        list[str] | None, typer.Option(help="A data set on the Hub it was trained on. Repeatable.")
+    ] = None,
+    critic: Annotated[
+        bool, typer.Option("--critic", help="Include the discriminator, so that others can continue the training.")
+    ] = False,
+    mine: Annotated[bool, typer.Option("--mine", help="Confirm that an uploaded model is yours to publish.")] = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:

@@ -26,4 +26,4 @@ def work(
                 if kind(folder).run(stages) is None:
                     raise typer.Exit(130)
             return
-    raise bad_call(f"{folder} is no job's folder")
+    raise bad_call(f"{folder} is not the folder of a job")

@@ -13,14 +13,15 @@ from studio.cli.common import AsJson, app, bad_call, print_json, print_table
 @app.command()
 def compare_runs(
     runs: Annotated[
-        list[str], typer.Argument(help="A run's name or directory, or seeds/NAME of those that come with the program.")
+        list[str],
+        typer.Argument(help="A run's name or directory, or baselines/NAME of one that comes with the program."),
     ],
     csv: Annotated[
         Path | None, typer.Option(help="Also write the table there, and every curve into NAME-curves.csv beside it.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put trainings beside each other: how they ended, their figures, and the settings in which they differ."""
+    """Compare trainings: how they ended, their results, and the settings in which they differ."""
     from gan_core.files import write_text
     from studio import runs as lineup
 

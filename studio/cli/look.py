@@ -22,7 +22,7 @@ def generate(
     truncation: cli.Truncation = 1.0,
     grid: Annotated[bool, typer.Option("--grid", help="Also one picture of all, grid.png.")] = False,
 ) -> None:
-    """Make synthetic images: one seed0000.png a seed."""
+    """Make synthetic images, one file per seed (seed0000.png)."""
     import numpy as np
 
     from gan_core import images
@@ -56,7 +56,7 @@ def onnx(
         bool, typer.Option("--from-w", help="Without the mapping network, as the app's own files.")
     ] = False,
 ) -> None:
-    """Write a generator as an ONNX file, and hold it against PyTorch."""
+    """Write a generator as an ONNX file, and check it against PyTorch."""
     from studio.export.onnx import export_onnx
 
     difference = export_onnx(cli.open_model(model), out, from_w)
@@ -68,7 +68,7 @@ def onnx(
 def average(
     models: Annotated[list[str], typer.Argument(help="Model folders or runs that went on from the same model.")],
     out: Annotated[Path, typer.Option(help="The model folder to write.")],
-    shares: Annotated[str, typer.Option(help="How much each counts, such as 0.7,0.3; by default all alike.")] = "",
+    shares: Annotated[str, typer.Option(help="How much each counts, such as 0.7,0.3; equal by default.")] = "",
 ) -> None:
     """Write the mean of several generators' weights as a model."""
     from studio.models import average as averages
@@ -89,7 +89,8 @@ def data(
     read: cli.Read = None,
     crop: cli.Crop = "",
     pictures: Annotated[
-        Path | None, typer.Option(help="Folder for a picture of each group of odd images. They show patients: for you.")
+        Path | None,
+        typer.Option(help="Folder for a picture of each group of odd images. They show patients: keep them private."),
     ] = None,
     as_json: cli.AsJson = False,
 ) -> None:
@@ -129,7 +130,7 @@ def phantom(
     resolution: Annotated[int, typer.Option(min=16, max=1024)] = 256,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first image.")] = 0,
 ) -> None:
-    """Make procedural knee radiographs and, in labels.csv, the parameters that are their ground truth."""
+    """Make simulated knee radiographs and, in labels.csv, the parameters that are their ground truth."""
     from gan_core import images
     from studio.knee.phantom import render, sample_params
 

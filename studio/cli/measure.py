@@ -18,26 +18,31 @@ from studio.cli.console import Bar, Stages
 @cli.app.command()
 def evaluate(
     model: cli.ModelName,
-    data: Annotated[str, typer.Option(help="Reals to hold the synthetic images against.")],
+    data: Annotated[str, typer.Option(help="Real images to compare the synthetic ones with.")],
     reference: Annotated[
-        str, typer.Option(help="Reals of other patients: the floor. By default the data is split by patient in two.")
+        str,
+        typer.Option(
+            help="Real images of other patients, for the floor. By default the data is split in two by patient."
+        ),
     ] = "",
     extractor: cli.ExtractorName = "knee",
     n: Annotated[int, typer.Option("--n", min=50, max=50_000, help="How many synthetic images.")] = 2000,
     truncation: cli.Truncation = 1.0,
     seen: Annotated[
         Literal["data", "reference"] | None,
-        typer.Option(help="Which the model has learnt from. By default as its card says."),
+        typer.Option(help="Which of them the model was trained on. By default as its card says."),
     ] = None,
     labels: cli.Labels = "",
     read: cli.Read = None,
     crop: cli.Crop = "",
-    only: Annotated[str, typer.Option(help="Measures, such as fd,kd,prdc. By default all but the slow useful.")] = "",
+    only: Annotated[
+        str, typer.Option(help="Measures, such as fd,kd,prdc. By default all except useful, which is slow.")
+    ] = "",
     report: Annotated[Path | None, typer.Option(help="Also write the report there, one HTML file.")] = None,
     card: Annotated[bool, typer.Option("--card", help="Also put the figures into the model's card.")] = False,
     as_json: cli.AsJson = False,
 ) -> None:
-    """Measure a model: is it good, diverse, new and useful? Each figure beside that of real against real."""
+    """Measure a model: is it good, diverse, new and useful? Each figure is shown with that of real against real."""
     from gan_core.files import write_text
     from gan_core.model import find_generator
     from studio.data.sources import absolute_source
@@ -104,7 +109,7 @@ def encoder(
     label_name: Annotated[str, typer.Option()] = "KL grade",
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
-    """Train the small network that grades knees, and through whose eyes every measure looks."""
+    """Train the knee encoder, the small network that grades knees and whose features the measures use."""
     from gan_core import data as data_module
     from studio.knee.encoder.card import encoder_card, reading
     from studio.knee.encoder.net import Encoder, save_encoder

@@ -11,14 +11,14 @@ from tqdm import tqdm
 from gan_core.errors import UserError, printable
 from studio.cli.common import AsJson, Crop, Labels, Read, app, print_json, print_table, read_as
 
-sources = typer.Typer(help="The images that were brought, remembered for the next time; and data sets on the Hub.")
+sources = typer.Typer(help="The remembered images, and data sets on the Hub.")
 app.add_typer(sources, name="sources")
 DataSet = Annotated[str, typer.Argument(help="OWNER/NAME, OWNER/NAME:PART or OWNER/NAME@REVISION on the Hub.")]
 
 
 @sources.callback(invoke_without_command=True)
 def list_(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the images that were brought, here and by visitors; any command takes a source as --data."""
+    """List the remembered images, yours and visitors'; any command takes a source as --data."""
     if context.invoked_subcommand:
         return
     from dataclasses import asdict
@@ -53,7 +53,7 @@ def add(
     read: Read = None,
     crop: Crop = "",
 ) -> None:
-    """Look at images and remember them; a data set of the Hub is fetched first. Prints the source, for --data."""
+    """Look at images and remember them; a data set of the Hub is downloaded first. Prints the source, for --data."""
     from studio.cli.console import Bar
     from studio.data import hub, library, survey
     from studio.data.sources import is_named
@@ -84,7 +84,7 @@ def remove(
 
     found = [(whose, known) for whose, known in library.everything() if one in (known.id, known.source)]
     if not found:
-        raise UserError(f"No source that was brought is called {one[:100]!r}: sources lists them.")
+        raise UserError(f"No remembered source is called {one[:100]!r}: sources lists them.")
     for whose, known in found:
         library.forget(whose, known.source)
     uploads.forget([known.source for _, known in found])
@@ -95,7 +95,7 @@ def remove(
 def search(
     words: Annotated[list[str], typer.Argument(help="Words, such as knee radiograph.")], as_json: AsJson = False
 ) -> None:
-    """Search the Hub for data sets, those that are fetched most first."""
+    """Search the Hub for data sets, most downloaded first."""
     from dataclasses import asdict
 
     from studio.data import hub

@@ -39,7 +39,7 @@ def new(
 
 @study.command(name="list")
 def list_(as_json: cli.AsJson = False) -> None:
-    """The sets of images, the newest first, and how many readers have come to an end."""
+    """List the sets of images, newest first, and how many readers have finished."""
     from studio.study.store import list_sets, studies_of
 
     rows, found = [], []
@@ -51,12 +51,12 @@ def list_(as_json: cli.AsJson = False) -> None:
     if as_json:
         cli.print_json(found)
         return
-    cli.print_table(["set", "made", "model", "real images", "images", "readers at the end"], rows)
+    cli.print_table(["set", "made", "model", "real images", "images", "readers finished"], rows)
 
 
 @study.command()
 def results(set_id: SetId, as_json: cli.AsJson = False) -> None:
-    """What the readers of a set could tell; those who are still at it are left out."""
+    """Show how well the readers of a set did; those who have not finished are left out."""
     from studio.study.results import results as of
     from studio.study.results import verdict
 
@@ -88,7 +88,7 @@ def export(
     out: Annotated[Path, typer.Option(help="The CSV file to write.")],
     set_id: Annotated[str, typer.Argument(help="A set; by default all of them.")] = "",
 ) -> None:
-    """Write the answers as CSV, a row for each, also of studies that are still going on."""
+    """Write the answers as CSV, a row for each, including those of studies still in progress."""
     from gan_core.files import write_text
     from studio.study.store import list_sets
     from studio.study.table import to_csv
@@ -99,7 +99,7 @@ def export(
 
 @study.command()
 def delete(set_id: SetId) -> None:
-    """Remove a set for good: its images, and every study and answer of them."""
+    """Delete a set for good: its images with all their studies and answers."""
     from studio.study.store import delete_set
 
     delete_set(set_id)

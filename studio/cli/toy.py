@@ -15,7 +15,7 @@ from studio.cli.console import Bar
 
 @app.command()
 def toy(
-    out: Annotated[Path, typer.Option(help="A .gif, a .json of all frames, or - for a line of JSON a frame.")],
+    out: Annotated[Path, typer.Option(help="A .gif, a .json of all frames, or - for a line of JSON per frame.")],
     game: Annotated[list[str] | None, typer.Option(help="dcgan, wgan, wgan-gp or knee-64; may be repeated.")] = None,
     target: Annotated[str, typer.Option(help="ring, grid or moons.")] = "ring",
     seed: Annotated[int, typer.Option(help="0 to 5.")] = 0,

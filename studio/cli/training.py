@@ -48,7 +48,7 @@ def train(
     read: Read = None,
     crop: Crop = "",
 ) -> None:
-    """Train. The same command again goes on where a stopped or killed run left off."""
+    """Train. The same command again continues a run that was stopped or killed."""
     from gan_core.presets import change, configure, parse_settings
     from gan_core.train import run as runs
 
@@ -178,7 +178,7 @@ def media(
     run: Annotated[str, typer.Argument(help="A run's name or directory.")],
     out: Annotated[Path, typer.Option(help="Folder for the files.")],
 ) -> None:
-    """Write what one takes away from a run: animation.gif (and .mp4), curves.png, curves.csv, architecture.png."""
+    """Write the downloads of a run: animation.gif (and .mp4), curves.png, curves.csv, architecture.png."""
     from gan_core.files import replacing
     from gan_core.train.run import find_run
     from studio.runs import media as media_module

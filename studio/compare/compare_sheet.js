@@ -38,7 +38,7 @@ function openPair(box, data, start, pick) {
     element("div", { className: "both" }, ...figures.map((f) => f.node)),
     element("div", { className: "tools" },
       button("‹ Previous", () => step(-1)), next,
-      button("What is nearest to this synthetic one", () => { box.close(); pick(index) }),
+      button("Find the nearest real image", () => { box.close(); pick(index) }),
       button("Close", () => box.close())))
   draw()
   box.showModal()

@@ -30,12 +30,12 @@ class Sides:
         """Whether nearness may mean copying here, in words."""
         if self.learnt:
             return (
-                f"The real images are {len(self.real):,} of those that the model has learnt from. Two pictures that "
-                "are the same would be a copy; that none is among these few proves nothing. Evaluate looks among all."
+                f"The real images are {len(self.real):,} of those that the model was trained on. Two identical images "
+                "would be a copy, but finding none among so few proves nothing. Evaluate searches all of them."
             )
         return (
-            "The real images are not those that the model has learnt from, as far as it says: what is near here is "
-            "alike, and this is no test of copying. Evaluate has one."
+            "As far as its card says, the model was not trained on these real images: near ones are merely alike, "
+            "and this is no test of memorisation. Evaluate has one."
         )
 
 
@@ -62,7 +62,7 @@ def sides(
         UserError: if a number is out of range, or a class is asked for that not both have or no real is of.
     """
     if not 1 <= n <= MOST:
-        raise UserError(f"A comparison takes 1 to {MOST} images a side, not {n}.")
+        raise UserError(f"A comparison takes 1 to {MOST} images per side, not {n}.")
     if not 0 <= first_seed <= MAX_SEED - MOST:
         raise UserError(f"The first seed is a whole number from 0 to {MAX_SEED - MOST}.")
     dataset = dataset.named_as(model.class_names)
@@ -72,10 +72,10 @@ def sides(
     if class_name is not None:
         if class_name not in shared:
             both = f"both have {', '.join(shared)}" if shared else "they have none in common"
-            raise UserError(f"{class_name!r} is not a class of the model and of the real images: {both}.")
+            raise UserError(f"{class_name!r} is not a class of both the model and the real images: {both}.")
         index = np.flatnonzero(reals.labels == reals.class_names.index(class_name))
         if not len(index):
-            raise UserError(f"None of the real images is of the class {class_name}. Choose another one.")
+            raise UserError(f"None of the real images has the class {class_name}. Choose another.")
     reals = reals.take(np.random.default_rng(0).permutation(index)[:n])  # a data set comes sorted by class
     if shared:
         reals = replace(reals, label_name=model.config.label_name)

@@ -75,7 +75,7 @@ def layout(sides: Sides, method: str = "PCA") -> Layout:
         UserError: if the method is not installed, or there are too few images or no difference between them.
     """
     if method not in methods():
-        raise UserError(f"There is no map by {method!r} here. There is: {', '.join(methods())}.")
+        raise UserError(f"There is no map by {method!r} here. Available: {', '.join(methods())}.")
     both = np.concatenate([sides.fake.features, sides.real.features]).astype(np.float64)
     if len(both) < FEWEST:
         raise UserError(f"A map needs at least {FEWEST} images; there are {len(both)}.")

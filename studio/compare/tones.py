@@ -34,7 +34,7 @@ class Tones:
     def words(self) -> str:
         """The gap beside its floor, in a sentence for people."""
         if self.floor is None:
-            return f"How far real patients lie from each other cannot be told. {self.why}"
+            return f"How far real patients are from each other is not known. {self.why}"
         if self.gap <= self.floor:
             return "No further apart than real patients are from each other."
         times = f"{self.gap / self.floor:.1f} times as far apart as" if self.floor else "Further apart than"
@@ -76,7 +76,7 @@ def _tones(
     halves = split_by_patient(sides.real.patients, 0.5)
     n = min(map(len, halves))
     if n < FEWEST:
-        return Tones(x, fake, real, unit, gap(fake, real), None, f"It takes at least {2 * FEWEST} real images.")
+        return Tones(x, fake, real, unit, gap(fake, real), None, f"At least {2 * FEWEST} real images are needed.")
     # A gap hangs on the number of images, so both are of one half; the fakes are those made for the other's classes.
     one, other = (half[:n] for half in halves)
     half = curve(sides.real.images[one])
@@ -99,6 +99,6 @@ def finest_in_words(power: Tones) -> str:
             f"In the finest detail the synthetic images have {-more:.1f} dB less than the real ones: they are smoother."
         )
     return (
-        f"In the finest detail the synthetic images have {more:.1f} dB more than the real ones: look for grain, or for "
-        "the checks that a network leaves where it enlarges."
+        f"In the finest detail the synthetic images have {more:.1f} dB more than the real ones: look for grain, or "
+        "for the checkerboard pattern that upsampling leaves."
     )

@@ -115,7 +115,7 @@ def seen(choice: Choice, found: Sides) -> Sides:
     """The sides with what the encoder sees of them; the first time a message says how long it takes."""
     n = len(found.fake) + len(found.real)
     seconds = 1 + n // IMAGES_A_SECOND
-    with st.spinner(f"Looking at {n:,} images through the knee encoder, about {seconds} seconds, this once"):
+    with st.spinner(f"Encoding {n:,} images with the knee encoder (about {seconds} seconds, only once)"):
         return _seen(choice, found)
 
 

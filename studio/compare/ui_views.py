@@ -16,11 +16,11 @@ from studio.evaluate.tables import grays, power
 from studio.text import plain
 
 WHAT_TO_LOOK_FOR = {
-    "spectrum": "Left is coarse, such as the shape of the knee; right is fine, such as bone texture. Networks betray "
-    "themselves at the right end: a drop means too smooth, a rise grain or checks, a single bump a pattern that "
-    "repeats.",
-    "brightness": "The curves should lie on each other. A missing peak at the left means no black background, narrow "
-    "curves too little contrast, spikes a gray that a network prefers.",
+    "spectrum": "Left is coarse, such as the shape of the knee; right is fine, such as bone texture. Networks give "
+    "themselves away at the right end: a drop means too smooth, a rise means grain or a checkerboard, a single "
+    "bump a repeating pattern.",
+    "brightness": "The curves should coincide. A missing peak on the left means no black background, a narrow curve "
+    "too little contrast, a spike a gray level that the network favours.",
 }
 ENOUGH = 50  # real images to call one in twenty unusual
 MEASURES = {"spectrum": spectra, "brightness": histograms}
@@ -45,8 +45,8 @@ def tones(found: Sides) -> None:
             if name == "spectrum":
                 st.markdown(finest_in_words(what))
     st.caption(
-        "A spectrum's gap is in decibels: 3 dB is twice the power. That of brightness is by how many of the 256 gray "
-        "levels a pixel would have to change on average."
+        "The gap between spectra is in decibels: 3 dB is twice the power. The gap in brightness is the number of "
+        "gray levels, of 256, by which a pixel would have to change on average."
     )
 
 
@@ -61,32 +61,34 @@ def one_fake(found: Sides, near: Nearness, fake: int) -> None:
     left, right = st.columns([2, 3], gap="large")
     with left:
         compare.slider(found, fake, index[0])
-        st.caption("Drag across the picture, or focus it and use the arrow keys.")
+        st.caption("Drag across the image, or focus it and use the arrow keys.")
     with right:
         closest = near.nearer_than_closest(distance[0])
         if closest is None:
             st.info("The real images are all of one patient: how far real patients are from each other is not known.")
         else:
             st.markdown(
-                f"Its nearest real lies at a distance of **{distance[0]:.3g}**. For **{of_100(closest)}** real images "
-                "the nearest one of another patient lies further off than that."
+                f"Its nearest real image is at a distance of **{distance[0]:.3g}**. Real images whose nearest image "
+                f"of another patient is farther away than that: **{of_100(closest)}**."
             )
             if len(found.real) < ENOUGH:
-                st.caption("So few real images do not tell what is unusual.")
+                st.caption("There are too few real images to tell what is unusual.")
             elif closest > 0.95:
-                st.caption("That is unusually near. Are they the same knee? Wipe and see.")
+                st.caption("That is unusually close. Are they the same knee? Drag across the image to compare.")
             elif closest < 0.05:
                 st.caption("That is unusually far: no real image here looks much like it.")
         rows = [compare.film(found.fake, fake), *(compare.film(found.real, i) for i in index)]
         compare.row(rows, ["", *(_distance(near, d) for d in distance)])
-    st.info(f"{found.about_copies} Distances are those of the knee encoder.", icon=":material/content_copy:")
+    st.info(f"{found.about_copies} Distances are in the features of the knee encoder.", icon=":material/content_copy:")
     st.page_link("../pages/evaluate.py", label="Look for copies in Evaluate", icon=":material/straighten:")
 
 
 def _distance(near: Nearness, distance: float) -> str:
     share = near.nearer_than_pairs(distance)
-    beside = f"nearer than {of_100(share)} pairs of different real patients" if share is not None else ""
-    return f"Distance {distance:.3g}" + (f", {beside}" if beside else "")
+    if share is None:
+        return f"Distance {distance:.3g}"
+    pairs = of_100(share).replace("none", "no")
+    return f"Distance {distance:.3g}: {pairs} pairs of different real patients are farther apart"
 
 
 def atlas(choice: compare.Choice, found: Sides, chosen: str, on_chosen: Callable[[], None]) -> None:
@@ -100,11 +102,12 @@ def atlas(choice: compare.Choice, found: Sides, chosen: str, on_chosen: Callable
     at = compare.places(choice, method, compare.seen(choice, found))
     compare.atlas(choice, found, at, chosen, on_chosen)
     share = (
-        f" These two directions hold {at.shown:.0%} of the differences: what lies close here may differ in others."
+        f" These two directions hold {at.shown:.0%} of the differences: points that are close here may differ in "
+        "others."
         if at.shown is not None
         else ""
     )
     st.caption(
-        "What the knee encoder takes for alike lies close together. Where diamonds keep away from circles, the model "
-        f"makes knees that no patient has; where circles are alone, it leaves some out.{share}"
+        "Images that the knee encoder finds alike lie close together. Diamonds far from any circle are knees unlike "
+        f"any patient's; circles far from any diamond are knees that the model leaves out.{share}"
     )

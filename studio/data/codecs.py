@@ -41,7 +41,7 @@ def header(src: bytes) -> Header:
         if src.startswith(b"\xff\xd8"):
             return _jpeg(src)
     except (struct.error, IndexError) as e:
-        raise Unusable("damaged: it ends before its size is told") from e
+        raise Unusable("damaged: it ends before it states its size") from e
     raise Unusable("damaged: its pixels are in no kind of JPEG")
 
 
@@ -63,7 +63,7 @@ def _jpeg(src: bytes) -> Header:
         if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
             break
         if marker in (0xD9, 0xDA):
-            raise Unusable("damaged: it ends before its size is told")
+            raise Unusable("damaged: it ends before it states its size")
         at += 2 + length
     process = marker - 0xC0
     if process in _OTHER_JPEG:

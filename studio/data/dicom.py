@@ -172,12 +172,12 @@ def _complete(ds: pydicom.Dataset) -> None:
     """
     syntax = ds.file_meta.TransferSyntaxUID
     if not syntax.is_valid:
-        raise Unusable("damaged: its transfer syntax is none")
+        raise Unusable("damaged: its transfer syntax is invalid")
     if syntax not in (*_JPEG, *_OTHERS):
         name = "" if syntax.name == syntax else f"{syntax.name}, "
         raise Unusable(
-            f"this kind of DICOM is not read: its transfer syntax is {name}{syntax[:64]}, which no package reads that "
-            "is installed here; export it uncompressed (dcmtk, GDCM), or as PNG"
+            f"this kind of DICOM is not read: its transfer syntax is {name}{syntax[:64]}, which no installed package "
+            "reads; export it uncompressed (dcmtk, GDCM), or as PNG"
         )
     allocated = int(ds.get("BitsAllocated") or 0)
     if "PixelData" in ds and allocated not in (1, 8, 16, 32, 64):

@@ -63,7 +63,7 @@ KNOWN = (
     Known(
         "Chests: pneumonia in children",
         "hf-vision/chest-xray-pneumonia",
-        "5,856 films of children from one to five years, with and without pneumonia. 1.2 GB, CC BY 4.0.",
+        "5,856 chest films of children aged one to five, with and without pneumonia. 1.2 GB, CC BY 4.0.",
     ),
     Known(
         "Chests: PneumoniaMNIST",

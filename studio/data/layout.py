@@ -121,7 +121,7 @@ def _from_folders(out: _Found, options: Options) -> None:
         elif kind == "masks":
             images = names.beside_masks(level)
             out.masks = [mask or name not in images for mask, name in zip(out.masks, here, strict=True)]
-            out.said.append(f"The images are those in {_listed(images)}: beside them lie masks.")
+            out.said.append(f"The images are those in {_listed(images)}: there are masks beside them.")
         elif kind == "shards":
             out.said.append(f"The folders {_listed(level)} are numbered parts of one set, not classes.")
         elif kind == "classes" and not options.folders and not told and not grades(level) and _grades_below(out, depth):
@@ -214,9 +214,9 @@ def _some_splits(level: Collection[str], of_split: Sequence[str]) -> str:
     if len(of_split) > 1 and not grades(others):
         return "splits"
     raise Question(
-        f"The folders {_listed(of_split)} are called as splits are, and beside them lie {_listed(others)}: are all of "
+        f"The folders {_listed(of_split)} are named like splits, and beside them are {_listed(others)}: are all of "
         "them classes?",
-        {"Each folder is a class": {"folders": "classes"}, "They are no classes": {"folders": "none"}},
+        {"Each folder is a class": {"folders": "classes"}, "They are not classes": {"folders": "none"}},
         "Say --read folders=classes or --read folders=none, or name one of them as the data.",
     )
 
@@ -238,7 +238,7 @@ def _from_tables(
         except Question:
             if name in sure:
                 raise
-            out.said.append(f"{short} lies beside the images. Where it holds their classes, name it with --labels.")
+            out.said.append(f"{short} is beside the images. If it holds their classes, name it with --labels.")
             continue
         if table is None and asked:
             raise UserError(f"{short} names none of the images. Name its column of file names with --read file=COLUMN.")
@@ -249,7 +249,7 @@ def _from_tables(
         elif asked:
             if table is not None and table.torn:
                 raise UserError(
-                    f"{short} gives {table.torn:,} images more than one class each, and no image one alone."
+                    f"{short} gives {table.torn:,} images more than one class each, and no image a single one."
                 )
             raise UserError(f"{short} has no column of classes. Name it with --read label=COLUMN.")
     return frozenset(used)
@@ -268,7 +268,7 @@ def _take(out: _Found, table: tables.Labels, below: Mapping[str, int], where: st
         out.shown[i] = (row.side, row.across)
     if not labelled or (not asked and 2 * len(labelled) < len(below)):
         if table.column and labelled:
-            out.said.append(f"{where} is left out of account: it labels {len(labelled):,} of {len(below):,} images.")
+            out.said.append(f"{where} is not used: it labels {len(labelled):,} of {len(below):,} images.")
         return any(row.split or row.patient or row.side for row in rows.values())
     out.labels_from, out.column = f"{where}, column {table.column!r}", table.column
     for i, row in labelled.items():
@@ -295,7 +295,7 @@ def _classes(out: _Found, order: tuple[str, ...]) -> tuple[list[str | None], str
     out.parts = [{side: as_grades[label] for side, label in parts.items()} for parts in out.parts]
     if not plainly:
         pairs = ", ".join(f"{n!r} as {g}" for n, g in sorted(as_grades.items(), key=lambda p: p[1]))
-        out.said.append(f"The classes are taken for KL grades: {pairs}.")
+        out.said.append(f"The classes are taken as KL grades: {pairs}.")
     of_grades = not plainly or is_kl(out.column)
     kept = tuple(as_grades[n] for n in order) if order else ()
     return graded, KL_GRADE if of_grades else "", kept

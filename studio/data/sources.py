@@ -149,7 +149,7 @@ class UnderstoodFiles(FileSource):
         if csvs and not chosen:
             listed = ", ".join(csvs[:4]) + (f" and {len(csvs) - 4:,} more" if len(csvs) > 4 else "")
             unread.append(
-                f"Tables lie beside the images: {listed}. Where one holds their classes, name it with --labels."
+                f"There are tables beside the images: {listed}. If one holds their classes, name it with --labels."
             )
         for name in chosen:
             try:

@@ -106,7 +106,7 @@ def sheet(source: str, finding: dict[str, Any], *, side: int = 128, cache_dir: P
     rows += [alone[i : i + SHEET_COLUMNS] for i in range(0, len(alone), SHEET_COLUMNS)]
     wanted = {name for row in rows for name in row}
     opened = open_source(source, cache_dir or cache.cache_folder_of(source))
-    assert isinstance(opened, FileSource), "nothing is odd about images that are made"
+    assert isinstance(opened, FileSource), "nothing to check: these images are generated"
     of = {re.sub(r"#\d+$", "", name) for name in wanted} | wanted
     items = opened.decoded([f for f in opened.listing if f.name in of], side, "pad")
     found = {name: image for item in items for name, image in zip(item.names, item.images, strict=True)}

@@ -119,7 +119,7 @@ def read_rows(content: bytes, name: str, value: Callable[[Any], str] | None = No
         text = re.sub(r"^sep=.[\r\n]+", "", text.lstrip("\r\n"))  # Excel may begin with what parts the columns
         return _csv(text, value or as_text)
     except (ValueError, TypeError, AttributeError, RecursionError, csv.Error) as e:
-        raise UserError(f"{name} is no table that can be read ({e}): save it as CSV with a line of headings.") from e
+        raise UserError(f"{name} is not a readable table ({e}): save it as CSV with a line of headings.") from e
 
 
 def _csv(text: str, value: Callable[[Any], str]) -> list[dict[str, str]]:
@@ -181,7 +181,7 @@ def _json(found: Any) -> list[dict[str, str]]:
         pairs = pairs.items() if isinstance(pairs, dict) else pairs
         rows = [(file, label) for file, label in pairs]
         if any(isinstance(x, list | dict) or (isinstance(x, float) and x % 1) for _, x in rows):
-            raise ValueError("its labels are no single numbers")
+            raise ValueError("its labels are not single numbers")
         return [{"file": str(file), "label": as_text(label)} for file, label in rows]
     return [texts(row) for row in found]
 

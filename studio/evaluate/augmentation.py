@@ -174,17 +174,19 @@ def _check(
     real_train: Sample, fake: Sample, real_test: Sample, num_classes: int, fractions: Sequence[float], seeds: int
 ) -> None:
     if num_classes < 2:
-        raise UserError("Usefulness needs images with classes, two or more; this data set or model has none.")
+        raise UserError("Augmentation utility needs images of two or more classes; this data set or model has none.")
     if seeds < 2:
-        raise UserError(f"Usefulness needs at least 2 seeds, better 3 or more, for an interval; {seeds} was asked for.")
+        raise UserError(
+            f"Augmentation utility needs at least 2 seeds for an interval, preferably 3 or more, not {seeds}."
+        )
     if not fractions or not all(0 < fraction <= 1 for fraction in fractions):
-        raise UserError("The fractions of the real data must lie above 0 and at most at 1, for instance 0.05 and 1.")
+        raise UserError("The fractions of the real data must be above 0 and at most 1, for instance 0.05 and 1.")
     samples = (("real training", real_train), ("synthetic", fake), ("real test", real_test))
     for what, sample in samples:
         if len(sample) < FEWEST:
-            raise UserError(f"Usefulness needs at least {FEWEST} {what} images; there are {len(sample)}.")
+            raise UserError(f"Augmentation utility needs at least {FEWEST} {what} images; there are {len(sample)}.")
         if len(np.unique(sample.labels)) < 2:
-            raise UserError(f"The {what} images are all of one class; usefulness needs two or more.")
+            raise UserError(f"The {what} images are all of one class; augmentation utility needs two or more.")
     if len({sample.images.shape[1:] for _, sample in samples}) > 1:
         raise UserError("Real and synthetic images differ in size; bring them to the same resolution.")
     smallest = min(fractions)

@@ -63,7 +63,7 @@ def compare(model: Model, extractor: Extractor, request: EvaluationRequest, prog
     """
     side = model.config.net.resolution
     datasets = [
-        data.load(s, side, fit=model.config.fit, progress=partial(progress, "Reading the reals")).named_as(
+        data.load(s, side, fit=model.config.fit, progress=partial(progress, "Reading the real images")).named_as(
             model.class_names
         )
         for s in (request.data, request.reference)
@@ -78,13 +78,13 @@ def compare(model: Model, extractor: Extractor, request: EvaluationRequest, prog
         found = samples.seen(sample, extractor, partial(progress, f"Looking at the {what}"), fingerprint)
         return found if classes else found.unlabelled()
 
-    reals = [ready(samples.real(d), f"reals of {d.name}", d.fingerprint) for d in datasets]
+    reals = [ready(samples.real(d), f"real images of {d.name}", d.fingerprint) for d in datasets]
     if request.reference:
         real, other = reals
         role = request.seen or _named_by(model, datasets)
     else:
         one, two = data.split_by_patient(reals[0].patients, 0.5)
-        real = replace(reals[0].take(one), name=f"a half of {reals[0].name}")
+        real = replace(reals[0].take(one), name=f"one half of {reals[0].name}")
         other = replace(reals[0].take(two), name=f"the other patients of {reals[0].name}")
         role = ""
     making = partial(progress, "Making synthetic images")

@@ -49,7 +49,7 @@ def evaluate(request: EvaluationRequest, progress: Progress = lambda what, done,
             gives its reason in place of a figure.
     """
     if unknown := [name for name in request.only if name not in METRICS]:
-        raise UserError(f"There is no measure {unknown[0]!r}. There are: {', '.join(METRICS)}.")
+        raise UserError(f"There is no measure {unknown[0]!r}. Available: {', '.join(METRICS)}.")
     start = time.monotonic()
     model = load_model(find_generator(request.model))
     extractor = open_extractor(request.extractor)

@@ -99,8 +99,9 @@ def _seen_and_unseen(c: Comparison) -> tuple[Sample, Sample]:
     if c.seen is None or c.unseen is None:
         learnt = f", {c.learnt_from}," if c.learnt_from else ""
         raise UserError(
-            f"This needs the images that the model was trained on{learnt} and those of other patients, one as the data "
-            "and one as the reference. If they are there under another name, say which it is with --seen."
+            f"This measure needs the images that the model was trained on{learnt} and images of other patients, one "
+            "as the data and the other as the reference. If they have another name here, say which they are with "
+            "--seen."
         )
     return c.seen, c.unseen
 
@@ -135,7 +136,7 @@ def grades(c: Comparison, progress: Progress) -> Figures:
         raise UserError("Only the knee extractor reads grades.")
     _only_knees(c)
     if c.fake.probabilities.shape[1] != len(c.fake.class_names):
-        raise UserError("The encoder reads other grades than this model makes.")
+        raise UserError("The encoder reads different grades from those that this model makes.")
     value, floor = agreement(c.fake.labels, c.fake.probabilities), agreement(real.labels, real.probabilities)
     return {"value": value.kappa, "floor": floor.kappa, "n": len(c.fake), "fake": _plain(value), "real": _plain(floor)}
 
@@ -147,8 +148,8 @@ def _plain(a: Agreement) -> Figures:
 def _only_knees(c: Comparison) -> None:
     if c.fake.label_name != KL_GRADE or not c.fake.class_names:
         raise UserError(
-            "This is of knees with KL grades: the model, the data and the reference all need these. Name the folders "
-            "of the data 0 to 4, KL0 to KL4, or Normal to Severe, or give a table with --labels."
+            "This measure needs knees with KL grades: the model, the data and the reference must all have them. Name "
+            "the folders of the data 0 to 4, KL0 to KL4, or Normal to Severe, or give a table with --labels."
         )
 
 
@@ -205,7 +206,7 @@ def _gap(a: tuple[Spread, ...], b: tuple[Spread, ...]) -> float:
         if x.mean is not None and y.mean is not None and min(x.n, y.n) >= MIN_PER_CLASS
     ]
     if not both:
-        raise UserError(f"In no grade was the joint space found in {MIN_PER_CLASS} images on each side.")
+        raise UserError(f"No grade has {MIN_PER_CLASS} images on each side in which the joint space was found.")
     return math.sqrt(sum(d * d for d in both) / len(both))
 
 
@@ -229,7 +230,9 @@ def sides_and_exposures(c: Comparison, progress: Progress) -> Figures:
 def usefulness(c: Comparison, progress: Progress) -> Figures:
     """The change in balanced accuracy where reals are scarcest stands for the whole; its floor is no change."""
     seen, unseen = _seen_and_unseen(c)
-    found = useful(seen, c.fake, unseen, len(c.fake.class_names), progress=partial(progress, "Training graders"))
+    found = useful(
+        seen, c.fake, unseen, len(c.fake.class_names), progress=partial(progress, "Training grade classifiers")
+    )
     return {
         **asdict(found.fractions[0].difference.balanced_accuracy),
         "floor": 0.0,

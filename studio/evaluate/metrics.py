@@ -43,7 +43,7 @@ def _copying(f: Figures) -> Iterator[Line]:
 
 def _useful(f: Figures) -> Iterator[Line]:
     for part in f["fractions"]:
-        title = f"Balanced accuracy gained from synthetic images beside {part['n']:,} real ones"
+        title = f"Balanced accuracy gained by adding synthetic images to {part['n']:,} real ones"
         yield Line(USEFUL, title, between(part["difference"]["balanced_accuracy"], "+z.3f"), "0", "higher", f["n"])
 
 
@@ -57,8 +57,8 @@ METRICS |= {
         GOOD,
         "Fréchet distance",
         "Fréchet distance",
-        "How far the synthetic images lie from the real ones, as the extractor sees them, in their centre and their "
-        "spread. It grows as images get fewer: only figures of as many images compare.",
+        "An FID-like distance: how far the synthetic images are from the real ones in the mean and the covariance of "
+        "the extractor's features. It grows as images get fewer: compare only figures from equally many images.",
         (Figure("Fréchet distance", "Fréchet distance", form=".2f"),),
         in_features=True,
         per_class=True,
@@ -68,7 +68,7 @@ METRICS |= {
         GOOD,
         "Kernel distance",
         "Kernel distance",
-        "The same question, without that bias: 0 is as near as real to real. The figure to trust with few images.",
+        "The same question without that bias: 0 is as close as real to real. The figure to trust when images are few.",
         (Figure("Kernel distance", "Kernel distance", rank=1),),
         in_features=True,
         per_class=True,
@@ -80,10 +80,10 @@ METRICS |= {
         "Precision and recall",
         "Each image reaches as far as its fifth nearest neighbour of its own kind.",
         (
-            _manifold("precision", "Precision: fakes that lie among reals", GOOD, "Precision", 8),
-            _manifold("recall", "Recall: reals that lie among fakes", DIVERSE, "Recall", 7),
-            _manifold("density", "Density: how deep among reals the fakes lie", GOOD, "", 9),
-            _manifold("coverage", "Coverage: reals that have a fake near them", DIVERSE, "Coverage", 2),
+            _manifold("precision", "Precision: synthetic images that lie among real ones", GOOD, "Precision", 8),
+            _manifold("recall", "Recall: real images that lie among synthetic ones", DIVERSE, "Recall", 7),
+            _manifold("density", "Density: how deep among real images the synthetic ones lie", GOOD, "", 9),
+            _manifold("coverage", "Coverage: real images with a synthetic one nearby", DIVERSE, "Coverage", 2),
         ),
         in_features=True,
         per_class=True,
@@ -93,7 +93,7 @@ METRICS |= {
         DIVERSE,
         "Likeness within a class (MS-SSIM)",
         "Likeness",
-        "How alike two images of one class are; 1 is the same image twice. Above the floor they vary less.",
+        "How alike two images of one class are; 1 means identical. Above the floor, the synthetic images vary less.",
         (Figure("Likeness within a class (MS-SSIM)", "Likeness (MS-SSIM)", better="near"),),
     ),
     "spectrum": Metric(
@@ -102,13 +102,13 @@ METRICS |= {
         "Gap between the power spectra",
         "Detail and brightness",
         "How much the detail at each scale, from coarse to fine, differs from that of real images.",
-        (Figure("Gap between the power spectra", "Gap of spectra, dB", form=".2f", unit="dB"),),
+        (Figure("Gap between the power spectra", "Spectral gap, dB", form=".2f", unit="dB"),),
     ),
     "copying": Metric(
         f"{_HERE}:copies",
         NEW,
         "Copies of training images",
-        "Copies",
+        "Memorisation",
         "A copy lies much nearer to one training image than to any other. The second column is what synthetic images "
         "that copy nothing would give.",
         (Figure("Copies of training images", "Copies", form=".1%", rank=3),),
@@ -148,7 +148,7 @@ METRICS |= {
         (
             *(
                 Figure(
-                    f"Joint space, {part}: difference from the reals of the same grade",
+                    f"Joint space, {part}: difference from real images of the same grade",
                     column,
                     f"{part}.value",
                     f"{part}.floor",
@@ -167,7 +167,8 @@ METRICS |= {
         DIVERSE,
         "Left knees, inverted films, exposures",
         "Sides and exposures",
-        "How many are left knees and inverted films, and whether bright and dark images come as often as among reals.",
+        "How many are left knees and inverted films, and whether bright and dark images are as frequent as among "
+        "real ones.",
         (
             Figure("Share of left knees", "", "left.fake", "left.other", ".1%", better="near"),
             Figure("Share of inverted films", "", "inverted.fake", "inverted.other", ".1%", better="near"),
@@ -181,23 +182,23 @@ METRICS |= {
     "detect": Metric(
         f"{_HERE}:told_from_real",
         GOOD,
-        "Told from real by a fresh classifier (AUC)",
-        "Told from real",
-        "A small network learns to tell synthetic from real; on images it has not seen, 0.5 is guessing and 1 is never "
-        "wrong.",
-        (Figure("Told from real by a fresh classifier (AUC)", "Told from real (AUC)", rank=5),),
+        "Synthetic told from real by a fresh classifier (AUC)",
+        "Two-sample classifier test",
+        "A small network learns to tell synthetic from real; on images it has not seen, 0.5 is guessing and 1 is "
+        "never wrong.",
+        (Figure("Two-sample classifier test (AUC)", "Two-sample classifier test (AUC)", rank=5),),
     ),
     "useful": Metric(
         f"{_HERE}:usefulness",
         USEFUL,
-        "What synthetic images add to a classifier of grades",
-        "Usefulness",
-        "A classifier learns grades from real images, from synthetic ones and from both, and is tried on real images "
-        "of other patients.",
+        "What synthetic images add to a grade classifier",
+        "Augmentation utility",
+        "A classifier learns grades from real images, from synthetic ones and from both, and is tested on real "
+        "images of other patients.",
         (
             Figure(
-                "What synthetic images add to a classifier of grades",
-                "Gain by synthetic images (accuracy)",
+                "What synthetic images add to a grade classifier",
+                "Gain from synthetic images (accuracy)",
                 form="+z.3f",
                 better="higher",
                 rank=6,
@@ -205,7 +206,7 @@ METRICS |= {
         ),
         floor="expected",
         needs=("classes", "training images"),
-        slow="Usefulness trains many classifiers and takes about ten minutes.",
+        slow="Augmentation utility trains many classifiers and takes about ten minutes.",
         tell=_useful,
     ),
 }

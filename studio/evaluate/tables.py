@@ -17,7 +17,7 @@ from studio.samples import is_phantom
 BETTER = {"lower": "lower is better", "higher": "higher is better", "near": "near the floor is best", "": ""}
 FAKE, REAL = "synthetic", "real"
 CALLED = {REAL: REAL, FAKE: FAKE}  # in a key
-STAND_INS = "Phantoms, drawn by this program, stand here for real images: where it says real, it means these."
+STAND_INS = "Phantoms simulated by this program stand in for the real images here; “real” means these."
 COMPARTMENTS = {"narrower": "The narrower compartment", "medial": "Medial", "lateral": "Lateral"}
 
 
@@ -87,29 +87,33 @@ def sections(figures: Figures) -> list[Section]:
     out = []
     if counts := confusions(figures):
         said = (
-            f"How many of each {figures['about']['label_name']}, asked of the model or given by readers (a row), the "
-            "knee encoder reads as which (a column). On the diagonal they agree."
+            f"Rows: the {figures['about']['label_name']} asked of the model or given by readers. Columns: what the "
+            "knee encoder reads. On the diagonal they agree."
         )
         out.append(Section("Grades", said, confusions=counts))
     if spaces := joint_spaces(figures):
         out.append(Section("Joint space", _about_spaces(figures), charts=spaces))
     if verdict := figures.get("copying", {}).get("verdict"):
         said = (
-            "The synthetic images nearest to a training image, for how near they lie to any other. Each stands beside "
-            "that image."
+            "The synthetic images nearest to a training image, relative to their distance from the others. Each is "
+            "shown beside that image."
         )
         pairs = figures["copying"].get("worst", ())
-        out.append(Section("Copies", said if pairs else "", (verdict,), pairs=pairs))
+        out.append(Section("Memorisation", said if pairs else "", (verdict,), pairs=pairs))
     if fractions := useful_fractions(figures):
         verdicts = tuple(f["verdict"] for f in fractions)
-        out.append(Section("Usefulness", "", verdicts, charts=[useful_chart(figures)], rows=useful_rows(figures)))
+        out.append(
+            Section("Augmentation utility", "", verdicts, charts=[useful_chart(figures)], rows=useful_rows(figures))
+        )
     if tones := curves(figures):
         out.append(Section("Detail and brightness", charts=tones))
     return out
 
 
 def _about_spaces(figures: Figures) -> str:
-    said = "Mean width on the images with its 95% interval: a measurement for comparing sets of images, no diagnosis."
+    said = (
+        "Mean width on the images with its 95% interval: a measurement for comparing sets of images, not a diagnosis."
+    )
     if mm := figures["jsw"].get("mm"):
         said += f" A pixel is {mm:.3g} mm in the real images, and is taken to be so in the synthetic ones."
     missed = figures["jsw"].get("not_found")
@@ -122,7 +126,7 @@ def pair_in_words(pair: Figures) -> str:
     """How near a fake lies to its nearest training image."""
     return (
         f"Distance {pair['distance']:.3g}, {pair['relative']:.2f} times that to the third nearest training image. "
-        f"Of the unseen images {pair['percentile']:.1f}% lie nearer to a training image."
+        f"{pair['percentile']:.1f}% of the unseen images lie nearer to a training image."
     )
 
 

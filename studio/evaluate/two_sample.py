@@ -49,8 +49,8 @@ def detect(
         raise UserError("Real and synthetic images differ in size; bring them to the same resolution.")
     if min(len(real), len(fake)) < FEWEST:
         raise UserError(
-            f"Telling real from synthetic needs at least {FEWEST} images of each; there are {len(real)} real and "
-            f"{len(fake)} synthetic ones."
+            f"The two-sample classifier test needs at least {FEWEST} images of each kind; there are {len(real)} real "
+            f"and {len(fake)} synthetic ones."
         )
     rng = np.random.default_rng(seed)
     learn: list[Sample] = []

@@ -20,7 +20,7 @@ from studio.ui_sources import NONE, choose, image_source, understood
 MISSING: dict[Need, str] = {  # what a metric needs and there is not
     "knees": "Only for models of knees with KL grades",
     "classes": "Only for models with classes",
-    "training images": "Only with the images of the training and others beside them, as data and reference",
+    "training images": "Only with the training images and others, as data and reference",
 }
 
 
@@ -69,14 +69,14 @@ def _images() -> tuple[str, str]:
     """The real images, and others for the floor."""
     last = _last()
     st.subheader("2. Real images")
-    data = image_source("Held against", "data", before=last.data if last else "")
+    data = image_source("Compare with", "data", before=last.data if last else "")
     none = {NONE: ("", "")}  # what was brought last are the real images, and these must be others
     reference = choose("Reference", "reference", none, before=last.reference if last else "", again=False)
     reference = understood(reference, "reference")
     st.caption(
-        "The reference shows other patients than the real images: how far real lies from real is the floor for every "
-        "figure. With one of the two being what the model learnt from, copies can be told. Without a reference the "
-        "real images are split by patient in two."
+        "The reference shows different patients from the real images: the distance between the two is the floor of "
+        "every figure. If one of them holds the training images, copies can be detected. Without a reference, the "
+        "real images are split in two by patient."
     )
     return data, reference
 
@@ -86,11 +86,11 @@ def _seen(learnt: str, reference: str) -> Literal["", "data", "reference"]:
     if not reference:
         return ""
     roles: dict[str, Literal["", "data", "reference"]] = {
-        f"the one that is {learnt}": "",
+        f"whichever is {learnt}": "",
         "the real images": "data",
         "the reference": "reference",
     }
-    chosen = st.selectbox("The model has learnt from", list(roles), help="Copies are looked for among these.")
+    chosen = st.selectbox("The model was trained on", list(roles), help="These are searched for copies.")
     return roles[chosen]
 
 
@@ -103,26 +103,32 @@ def new_evaluation() -> None:
         entry = models.choose(offered)
         model = read_config(entry.folder)
         learnt = plain(model.data or "unnamed data")
-        st.caption(f"{model.net.resolution} × {model.net.resolution} pixels, learnt from {learnt}.")
+        st.caption(f"{model.net.resolution} × {model.net.resolution} pixels, trained on {learnt}.")
         data, reference = _images()
         seen = _seen(learnt, reference)
     with right:
         st.subheader("3. What to measure")
         only = _measures(model, reference)
         n = st.number_input(
-            "Synthetic images", 50, 50_000, 2000, step=500, help="More make each figure surer, and take longer."
+            "Synthetic images",
+            50,
+            50_000,
+            2000,
+            step=500,
+            help="More images make each figure more precise, and take longer.",
         )
         truncation = st.slider(
             "Variety", 0.0, 1.0, 1.0, 0.05, help="Below 1, images come closer to the average one (truncation)."
         )
         st.caption(
-            "Seen through the knee encoder, a small network of this project's own that has learnt to grade knees."
+            "Measured in the features of the knee encoder, a small network of this project that was trained to "
+            "grade knees."
         )
         st.subheader("4. Start")
         if not data:
-            st.info("Say where the real images are, and the evaluation can start.")
+            st.info("Choose the real images to start the evaluation.")
         elif only is None:
-            st.info("Choose a measure, and the evaluation can start.")
+            st.info("Choose a measure to start the evaluation.")
         else:
             asked: dict[str, Any] = {"model": entry.name, "data": data, "reference": reference, "seen": seen}
             request = EvaluationRequest(**asked, n=n, truncation=truncation, only=only)

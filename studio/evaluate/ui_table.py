@@ -42,14 +42,14 @@ def compare(evaluations: list[EvaluationFolder]) -> None:
     """A table for each group of evaluations whose figures compare."""
     groups = _groups(evaluations)
     if not groups:
-        st.info("There is nothing to compare yet. Evaluate two models with the same images, and they stand here.")
+        st.info("There is nothing to compare yet. Evaluate two models with the same images to compare them here.")
         return
     if len(groups) > 1:
         titles = {_title(members): members for members in groups}
-        chosen = st.selectbox("Show those that compare with each other", [ALL, *titles])
+        chosen = st.selectbox("Show comparable evaluations", [ALL, *titles])
         if chosen != ALL:
             groups = [titles[chosen]]
-    st.caption("Only figures in one table compare. A click on a column's head sorts; the floor is real against real.")
+    st.caption("Compare figures only within one table. Click a column heading to sort; the floor is real against real.")
     for members in groups:
         st.markdown(f"**{plain(_title(members))}**")
         _table(members, key="-".join(str(members[0][1]["about"][name]) for name in ALIKE))
@@ -60,7 +60,7 @@ def _table(members: Members, key: str) -> None:
     columns: dict[str, Any] = {
         "evaluation": st.column_config.TextColumn(pinned=True),
         "images seen": st.column_config.NumberColumn(
-            format="localized", help="Images that the discriminator had been shown."
+            format="localized", help="Images that the discriminator had seen."
         ),
         "variety": st.column_config.NumberColumn(help="Below 1, images come closer to the average one (truncation)."),
         "made": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),

@@ -41,7 +41,7 @@ def watch(evaluation: EvaluationFolder) -> None:
             _results(evaluation, figures)
         except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, OSError, SyntaxError) as error:
             raise UserError(
-                f"The figures or pictures of {evaluation.name} are of another version or damaged: evaluate again."
+                f"The figures or pictures of {evaluation.name} are damaged or from another version: evaluate again."
             ) from error
     _command(evaluation.request())
 
@@ -146,7 +146,7 @@ def _figures(figures: dict[str, Any]) -> None:
         )
     if of_classes := tables.class_rows(figures):
         st.markdown(f"#### For each {plain(figures['about']['label_name'])}")
-        st.caption("In brackets the floor: real against other real patients.")
+        st.caption("In brackets, the floor: real against other real patients.")
         st.dataframe(of_classes, hide_index=True)
         for gap in tables.class_gaps(figures):
             st.caption(plain(gap))
@@ -183,7 +183,7 @@ def _section(evaluation: EvaluationFolder, section: Section, about: dict[str, An
 def _pairs(evaluation: EvaluationFolder, pairs: Sequence[dict[str, Any]], side: int) -> None:
     path = evaluation.path / "worst.png"
     if not path.is_file():
-        st.info("The pictures of the pairs are no longer there.")
+        st.info("The images of the pairs have been removed.")
         return
     with Image.open(BytesIO(read_own(path, evaluation.path, MOST_BYTES))) as sheet:
         sheets = images.ungrid(np.asarray(sheet.convert("L")), side)

@@ -32,9 +32,9 @@ Numbers = tuple[Annotated[float, Field(ge=-100, le=100)], ...]
 _Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 _TOLD = {  # what is wrong, field by field
     "seed": f"A seed is a whole number from 0 to {MAX_SEED}.",
-    "seeds": f"Between knees there are 2 to {MOST_SEEDS} seeds, on the plane 4; each from 0 to {MAX_SEED}.",
+    "seeds": f"Between knees, give 2 to {MOST_SEEDS} seeds; on the plane, 4; each from 0 to {MAX_SEED}.",
     "truncation": "Variety (truncation) is a number from 0 to 1.",
-    "moves": f"Moves are at most {MOST_DIRECTIONS} numbers, each from -{RANGE:g} to {RANGE:g}.",
+    "moves": f"There can be at most {MOST_DIRECTIONS} moves, each a number from -{RANGE:g} to {RANGE:g}.",
     "at": f"The place between seeds is a number from 0 to {MOST_SEEDS}.",
     "x": "The place on the plane is two numbers from 0 to 1.",
     "y": "The place on the plane is two numbers from 0 to 1.",
@@ -76,9 +76,9 @@ class Latent(Settings):
     @model_validator(mode="after")
     def _one_start(self) -> Latent:
         if sum(start is not None for start in (self.seed, self.seeds, self.z)) != 1:
-            raise ValueError("it needs just one of a seed, seeds and z")
+            raise ValueError("it needs exactly one of seed, seeds and z")
         if self.offset is not None and self.z is None:
-            raise ValueError("an offset goes with z")
+            raise ValueError("an offset can only go with z")
         if self.seeds is not None:
             flat = self.x is not None and self.y is not None
             if flat == (self.at is not None):
@@ -131,7 +131,7 @@ def _unpacked(text: str) -> list[float]:
     try:
         numbers = np.frombuffer(base64.b64decode(text, altchars=b"-_", validate=True), "<f2").astype(float)
     except (binascii.Error, ValueError) as e:
-        raise UserError("The link's point is cut off or damaged: copy the whole link.") from e
+        raise UserError("The latent in this link is cut off or damaged: copy the whole link.") from e
     return numbers.tolist()
 
 
@@ -156,16 +156,16 @@ def _validated(make: Callable[[], Latent]) -> Latent:
         if where in _TOLD:
             raise UserError(_TOLD[str(where)]) from e
         what = f"{where}: {first['msg']}" if where else first["msg"].removeprefix("Value error, ")
-        raise UserError(f"This is not a latent of this program: {what}.") from e
+        raise UserError(f"This is not a latent from this program: {what}.") from e
 
 
 def fitting(latent: Latent, model: Model) -> Latent:
     """`latent`, its grade filled in. Raises `UserError` where it is another model's, or asks for what it lacks."""
     if latent.model != model.digest:
-        raise UserError("This latent belongs to another model, or to another state of it: choose that model.")
+        raise UserError("This latent belongs to another model, or to another version of this one: choose that model.")
     z_dim = model.config.net.z_dim
     if any(numbers is not None and len(numbers) != z_dim for numbers in (latent.z, latent.offset)):
-        raise UserError(f"This latent does not fit: the model's points have {z_dim} numbers.")
+        raise UserError(f"This latent does not fit: the model's latents have {z_dim} numbers.")
     names = model.class_names
     if not names:
         return latent.model_copy(update={"grade": None})
@@ -174,7 +174,9 @@ def fitting(latent: Latent, model: Model) -> Latent:
         return latent.model_copy(update={"grade": float(space.own_labels([seed], model.config.class_shares)[0])})
     if latent.grade > len(names) - 1:
         label = model.config.label_name
-        raise UserError(f"This model's {label} goes from {names[0]} to {names[-1]}: the link or file asks for more.")
+        raise UserError(
+            f"This model's {label} ranges from {names[0]} to {names[-1]}; the link or file asks for a value outside it."
+        )
     return latent
 
 
@@ -192,14 +194,14 @@ def start(latent: Latent, model: Model) -> Tensor:
 def on_loop(latent: Latent, model: Model, at: Tensor) -> Tensor:
     """z [M, z_dim] at places `at` [M] of the loop through a latent's seeds. Raises `UserError` where it has none."""
     if latent.seeds is None:
-        raise UserError("A loop goes through two or more seeds.")
+        raise UserError("A loop needs two or more seeds.")
     return space.loop(space.latents(latent.seeds, model.config.net.z_dim), at, latent.path)
 
 
 def on_plane(latent: Latent, model: Model, x: Tensor, y: Tensor) -> Tensor:
     """z [M, z_dim] at `x`, `y` [M] of the plane between a latent's four seeds. Raises `UserError` for any other."""
     if latent.seeds is None or len(latent.seeds) != 4:
-        raise UserError("A plane lies between four seeds.")
+        raise UserError("A plane needs four seeds.")
     return space.plane(space.latents(latent.seeds, model.config.net.z_dim), x, y, latent.path)
 
 

@@ -77,7 +77,7 @@ def project(
     if target.shape != (side, side):
         raise UserError(f"The image must be {side} x {side} pixels for this model.")
     if target.min() == target.max():
-        raise UserError("The image is of one gray level only: there is nothing to look for.")
+        raise UserError("The image has only one gray level: there is nothing to find.")
     search = _Search(model, target[None, None], steps, progress)
     trial = max(1, round(TRIAL * steps))
     tried = search.descend(search.starts(STARTS), range(trial))
@@ -108,10 +108,10 @@ def likeness(found: Found, own: float) -> str:
     """What an error means, in a sentence: where it lies between that of a seed picked blindly and `own_error`."""
     way = (found.chance - found.error) / max(found.chance - own, 1.0)
     if way > _LIKE:
-        return "About as near as to images of its own: the model can draw this knee."
+        return "About as close as for its own images: the model can draw this knee."
     if way > _NEAR:
-        return "Near, though not as near as to images of its own: a knee of this kind, not this very one."
-    return "Far: the model cannot draw this image, and what it shows is the nearest that it has."
+        return "Close, though not as close as for its own images: a knee of this kind, not this very one."
+    return "Far off: the model cannot draw this image, and this is the nearest it can get."
 
 
 @dataclass(frozen=True)

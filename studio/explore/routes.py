@@ -53,7 +53,7 @@ async def answer(request: Request) -> Response:
     """A picture (PNG) or the latent (JSON) that the query asks for; what is wrong with it in words, with 4xx."""
     what = request.path_params["what"]
     if what != "latent" and what not in PICTURES:
-        return JSONResponse({"error": "There is no such picture to be had here."}, 404)
+        return JSONResponse({"error": "There is no such image here."}, 404)
     try:
         response = await anyio.to_thread.run_sync(_answer, what, dict(request.query_params), limiter=_limiter)
     except UserError as e:

@@ -74,10 +74,12 @@ def _words() -> str:
     linked = st.query_params.get("words", "")
     if says_anew("describe_words"):
         if len(linked) > MOST_CHARACTERS:
-            st.warning(f"The link's description is longer than {MOST_CHARACTERS} characters: here is its beginning.")
+            st.warning(
+                f"The link's description is longer than {MOST_CHARACTERS} characters: only the beginning is used."
+            )
         state.describe_words = linked[:MOST_CHARACTERS]
     words = st.text_input(
-        "What is the knee to show, in English?",
+        "Describe the knee in English",
         key="describe_words",
         placeholder=EXAMPLES[0],
         icon=":material/edit_note:",
@@ -97,12 +99,12 @@ def _encoder() -> str:
     """The name of what compares meanings; "none" where there is nothing."""
     names = available()
     if not names:
-        st.caption(f":material/info: Known words alone are understood. {plain(MISSING['minilm'])}")
+        st.caption(f":material/info: Only known words are understood. {plain(MISSING['minilm'])}")
         return "none"
     if len(names) == 1:
         return names[0]
     return st.segmented_control(
-        "Meanings by",
+        "Sentence encoder",
         names,
         format_func=lambda name: ENCODERS[name],
         default=names[0],
@@ -121,7 +123,7 @@ def _answer(entry: Entry, model: Model, words: str, encoder: str, directions: li
     place = st.empty()
     with place, st.spinner("Reading the description"):
         request = understand(words, None if encoder == "none" else open_encoder(encoder))
-    show = progress("Looking at this model’s knees: {done} of {total} (once)", place)
+    show = progress("Measuring this model’s knees: {done} of {total} (only once)", place)
     chosen = choose(request, model, KNEES, directions, show)
     place.empty()
     st.session_state.describe_answer = key, chosen
@@ -129,7 +131,7 @@ def _answer(entry: Entry, model: Model, words: str, encoder: str, directions: li
 
 
 def _mapping(chosen: Chosen) -> None:
-    st.markdown("**What was understood, and what was reached**")
+    st.markdown("**What was understood, and what was found**")
     for row in rows(chosen):
         st.markdown(_told(row))
     for note in (*chosen.request.notes, *chosen.cannot):
@@ -159,7 +161,10 @@ def _told(row: Row) -> str:
 
 def _knees(entry: Entry, chosen: Chosen, shown: str) -> None:
     if not chosen.knees:
-        st.info("Nothing of this can be asked of this model. Below is what can.", icon=":material/search_off:")
+        st.info(
+            "This model cannot be asked for any of this. See below what it can be asked for.",
+            icon=":material/search_off:",
+        )
         return
     asked = wishes(chosen.asked)
     films = []
@@ -178,10 +183,10 @@ def _knees(entry: Entry, chosen: Chosen, shown: str) -> None:
     number = int(shown) if shown.isdecimal() and len(shown) < 12 and int(shown) <= MAX_SEED else None
     sheet(films, shown=number, key="describe_sheet")
     st.caption(
-        f"{len(films)} synthetic images by **{plain(entry.name)}**, chosen among {chosen.looked_at} by what is "
-        "measured in them. No reader has looked at them: not for diagnosis."
+        f"{len(films)} synthetic images by **{plain(entry.name)}**, chosen from {chosen.looked_at} by measurement. No "
+        "reader has looked at them: not for diagnosis."
     )
-    st.markdown("Open one in Explore, to move it further:")
+    st.markdown("Open one in Explore to change it further:")
     with st.container(horizontal=True, gap="small"):
         for i, knee in enumerate(chosen.knees, 1):
             st.button(str(i), key=f"describe_open_{i}", on_click=edit, args=(entry, knee.latent), help=f"Knee {i}")
@@ -189,7 +194,7 @@ def _knees(entry: Entry, chosen: Chosen, shown: str) -> None:
 
 def _details(entry: Entry, words: str, encoder: str, chosen: Chosen, directions: list[Direction]) -> None:
     asked = wishes(chosen.asked)
-    with st.expander("What was reached, knee by knee", icon=":material/straighten:"):
+    with st.expander("What was found, knee by knee", icon=":material/straighten:"):
         table = []
         for i, knee in enumerate(chosen.knees, 1):
             told_of = {told(wish): reached(wish, knee, chosen) for wish in asked}
@@ -220,9 +225,10 @@ def _vocabulary() -> None:
         )
         st.markdown(
             f"**Grade** from KL 0 to KL 4 (“KL 2–3”, “at least grade 3”, or in words), **side** (left, right), {can}. "
-            "Medial or lateral goes with the joint space; doubtful, mild, moderate and severe go with most."
+            "Medial and lateral can be combined with the joint space; doubtful, mild, moderate and severe with most "
+            "findings."
         )
         st.markdown(
-            "A finding such as osteophytes is asked for by the grades that it belongs to. What a model's films are not "
-            f"labelled with cannot be asked for: {cannot}."
+            "A finding such as osteophytes is requested through the grades in which it occurs. What the training "
+            f"images are not labelled with cannot be requested: {cannot}."
         )

@@ -18,12 +18,12 @@ def offer(entry: Entry, model: Model, directions: list[Direction], latent: Laten
     state = st.session_state
     what = (entry.name, entry.stamp, latent.model_copy(update={"at": 0.0}))
     with st.container(border=True):
-        st.markdown("**Take the loop away**")
+        st.markdown("**Save the loop**")
         with st.container(horizontal=True, vertical_alignment="bottom"):
             seconds = st.slider("Seconds from knee to knee", 0.5, 5.0, 2.0, 0.5, width=260)
             kinds = ["GIF", "MP4"] if has_ffmpeg() else ["GIF"]
             kind = st.segmented_control("File", kinds, default="GIF", required=True)
-            wanted = st.button("Make the film", icon=":material/movie:", type="primary")
+            wanted = st.button("Make the animation", icon=":material/movie:", type="primary")
         if wanted:
             place = st.empty()
             film = loop_film(latent, model, directions, seconds, progress("Frame {done} of {total}", place))

@@ -53,9 +53,8 @@ class _Search:
 def find(entry: Entry, model: Model) -> None:
     """Draws the whole view."""
     st.markdown(
-        "Give a radiograph of a knee, or a whole film: its knees are found, and the model is searched for the one that "
-        "is most like the knee you choose. What is found is synthetic, and can be edited like any other: move its "
-        "grade, for instance."
+        "Give a radiograph of a knee, or a whole film: its knees are found, and the model is searched for the synthetic "
+        "knee most like the one you choose. You can edit what is found like any other: change its grade, for instance."
     )
     left, right = st.columns([3, 2], gap="large")
     with right:
@@ -82,10 +81,10 @@ def find(entry: Entry, model: Model) -> None:
     with st.container(horizontal=True, gap="medium"):
         said = f" · {marks.told(target.side, target.mm)}" if target.side or target.mm else ""
         shown = marks.address(target.image, target.side, target.mm)
-        st.image(shown, caption=f"To be found, as the model sees it{said}", width=WIDTH, alt=f"The image given{said}")
+        st.image(shown, caption=f"Your image, as the model sees it{said}", width=WIDTH, alt=f"Your image{said}")
         place = st.empty()
     if begin:
-        stop.button("Stop", icon=":material/stop:", help="What was found so far is kept.")
+        stop.button("Stop", icon=":material/stop:", help="The best knee so far is kept.")
         search.found = None
 
         def show(found: Found) -> None:
@@ -123,17 +122,17 @@ def _picture(place: DeltaGenerator, found: Found) -> None:
 
 def _told(found: Found, own: float | None) -> None:
     with st.container(border=True):
-        st.markdown(f"**On the whole {_error(found)}** (root mean square).")
+        st.markdown(f"**Overall, {_error(found)}** (root mean square).")
         if own is not None:
             st.markdown(
-                f"Of a knee picked blindly: {found.chance:.1f}. Of images that the model made itself: {own:.1f}. "
+                f"For a random knee: {found.chance:.1f}. For images that the model made itself: {own:.1f}. "
                 f"{likeness(found, own)}"
             )
         if found.grades:
             given, there = found.grades
             st.markdown(
-                f"The knee encoder reads grade {given:.1f} in the image given and {there:.1f} in what was found. It is "
-                "a small network, not a reader: not for diagnosis."
+                f"The knee encoder reads grade {given:.1f} in your image and {there:.1f} in the one found. It is a "
+                "small network, not a reader: not for diagnosis."
             )
         if found.done < found.total:
             st.caption(f"Stopped after {found.done} of {found.total} steps.")
@@ -141,7 +140,7 @@ def _told(found: Found, own: float | None) -> None:
 
 def _compare_with_own(model: Model, search: _Search) -> None:
     """How near the search comes to images that the model can draw for certain; once for each model."""
-    told = "For comparison (once for each model): looking for images that it made itself"
+    told = "For comparison (once per model): searching for images that it made itself"
     search.own = own_error(model, STEPS, progress(told))
     st.rerun()
 
@@ -156,7 +155,7 @@ def _upload() -> Film | None:
     st.caption("It stays in the memory of the computer that runs this, and is not kept.")
     if file is None:
         st.session_state.pop("explore_film", None)
-        st.button("Or try a phantom, drawn from physics", icon=":material/science:", on_click=_phantom)
+        st.button("Or try a phantom, simulated by this program", icon=":material/science:", on_click=_phantom)
         return None
     try:
         return _film(file.file_id, file.name, file.getvalue)

@@ -43,5 +43,5 @@ def measured(entry: Entry) -> bool:
 
 def measure(entry: Entry) -> None:
     """Finds the directions, with a progress bar, then draws the page again."""
-    find_directions(loaded(entry), progress("Measuring what each direction of this model changes (once)"))
+    find_directions(loaded(entry), progress("Measuring what each direction of this model changes (only once)"))
     st.rerun()

@@ -85,7 +85,7 @@ def current(mode: Mode, entry: Entry, model: Model, linked: bool) -> Latent:
         try:
             latent = from_query(_STARTS[mode] | asked if mode != "one" else asked, model)
             if (latent.seeds is None) != (mode == "one"):
-                raise UserError("The link's knee does not belong on this view.")
+                raise UserError("The knee in this link does not belong in this view.")
             put(mode, entry, latent)
         except UserError as error:
             state.explore_told = f"The link cannot be followed, so here is another knee. {plain(str(error))}"
@@ -147,7 +147,7 @@ def watch(mode: Mode, view: str, entry: Entry, model: Model, directions: list[Di
             elif mode == "between":
                 explore_film.offer(entry, model, directions, latent)
             if latent.seeds is not None and st.button(
-                "Edit the knee shown, on its own",
+                "Edit this knee on its own",
                 icon=":material/tune:",
                 on_click=edit,
                 args=(entry, opened(latent, model)),
@@ -162,8 +162,8 @@ def watch(mode: Mode, view: str, entry: Entry, model: Model, directions: list[Di
 
 def _about(entry: Entry, model: Model, directions: list[Direction]) -> None:
     told = (
-        "Directions are the leading ways in which this model's images differ, each named by what it was measured to "
-        "change; one called Mixed changes several things alike. A strip shows what its slider does to this knee."
+        "Directions are the main ways in which this model's images differ, each named after what it was measured to "
+        "change; one called Mixed changes several things equally. A strip shows what its slider does to this knee."
         if directions
         else "No direction of this model was measured to change anything."
     )

@@ -38,7 +38,7 @@ Image Type `DERIVED\\SECONDARY`, and a contributing equipment whose purpose is S
 patient and no date; side, pixel spacing and exposure are unknown and left out. UIDs are derived from the model, the
 seed, the class and the pixels (below 2.25): the same image has the same UID, and no two images share one.
 
-In the folder `dicom` lies nothing else, so that dcmtk sends all of it: `storescu +sd +r HOST PORT dicom`.
+The folder `dicom` contains nothing else, so dcmtk sends all of it: `storescu +sd +r HOST PORT dicom`.
 """
 
 
@@ -55,7 +55,7 @@ def card(export: Export, tally: Tally) -> str:
         ("Seeds", f"{export.plan.seeds[0]} to {export.plan.seeds[-1]}"),
         ("Variety (truncation)", f"{request.truncation:g}"),
         ("Model", f"{export.name}, sha256 {export.model.digest[:12]} …, in full in the manifest"),
-        ("The model learnt from", config.data or "unnamed data"),
+        ("The model was trained on", config.data or "unnamed data"),
         ("Made with", f"Knee GAN studio {__version__}"),
     ]
     size = next(name for most, name in _SIZES if tally.images < most)
@@ -88,8 +88,8 @@ def _cell(text: str) -> str:
 def _near(export: Export, tally: Tally) -> str:
     if not export.request.reference:
         return (
-            "Not checked. Whether an image lies nearer to a patient's than likeness explains can be told where the "
-            "training images are: export with `--reference FOLDER`."
+            "Not checked. To find out whether an image lies nearer to a patient's than likeness explains, export "
+            "with the training images: `--reference FOLDER`."
         )
     left = (
         f"{tally.left_out:,} were left out; their seeds are missing here."
@@ -97,7 +97,7 @@ def _near(export: Export, tally: Tally) -> str:
         else f"{tally.near:,} are, and are marked in `manifest.csv` (column `near`)."
     )
     return (
-        "Each image was held against the training images: is it nearer to one of them than likeness explains? "
+        "Each image was compared with the training images: is it nearer to one of them than likeness explains? "
         f"{left} The limit is the 1st percentile of what patients' images are to those of other patients, in the "
         "features of a knee encoder and in the pixels; so about one in a hundred images that copy nothing is marked "
         "in each of the two. The columns `nearest_features` and `nearest_pixels` have the distance to the nearest "

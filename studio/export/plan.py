@@ -111,7 +111,7 @@ class Plan:
 def plan(request: ExportRequest, config: ModelConfig, model_name: str) -> Plan:
     """Each image has a seed of its own. Raises `UserError` where the model cannot make what is asked for."""
     if request.seed + request.n - 1 > MAX_SEED:
-        raise UserError(f"Seeds end at {MAX_SEED:,}: start at a smaller one.")
+        raise UserError(f"The largest seed is {MAX_SEED:,}: start at a smaller one.")
     seeds = range(request.seed, request.seed + request.n)
     names = config.class_names
     return Plan(
@@ -151,7 +151,7 @@ def asked_counts(text: str, names: Sequence[str]) -> dict[str, int]:
         name, equals, number = (word.strip() for word in part.rpartition("="))
         if not equals or not (number.isascii() and number.isdecimal() and len(number) < 10):
             raise UserError(
-                f"{text[:80]!r} asks for no classes: write {BALANCED}, {AS_TRAINED}, a class, or 0=100,4=300."
+                f"{text[:80]!r} does not ask for classes: write {BALANCED}, {AS_TRAINED}, a class, or 0=100,4=300."
             )
         if name not in names:
             raise UserError(f"This model has no class {name[:80]!r}. It has: {', '.join(names)}.")

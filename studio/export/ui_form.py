@@ -50,7 +50,7 @@ def new_export() -> None:
 def _request(name: str, config: ModelConfig) -> ExportRequest | None:
     """What the form asks for; None where that is nothing yet."""
     titles = {about.title: format for format, about in FORMATS.items()}
-    format = titles[one_of("What for", list(titles), "Pictures", key="what")]
+    format = titles[one_of("Purpose", list(titles), "Pictures", key="what")]
     st.caption(FORMATS[format].said)
     grades = EVEN
     if config.class_names:
@@ -60,7 +60,7 @@ def _request(name: str, config: ModelConfig) -> ExportRequest | None:
             [EVEN, OFTEN, ONE, *([EACH] if _countable(config.class_names) else [])],
             EVEN,
             key="grades",
-            help="Balanced: as many of each. As in training: as often as the model has seen them.",
+            help="Balanced: equal numbers. As in training: as frequent as in the training data.",
         )
     n, classes = _how_many(config, grades)
     with st.expander("More", icon=":material/tune:"):
@@ -70,7 +70,7 @@ def _request(name: str, config: ModelConfig) -> ExportRequest | None:
         truncation = models.variety()
     reference, drop = _reference()
     if not n:
-        st.info("Say how many of each, and the export can start.")
+        st.info("Enter how many of each to start the export.")
         return None
     return ExportRequest(
         model=name,
@@ -113,7 +113,7 @@ def _how_many(config: ModelConfig, grades: str) -> tuple[int, str]:
         step=100,
         key="n",
         bind="query-params",
-        help=f"More than {MOST:,}: on the command line.",
+        help=f"For more than {MOST:,}, use the command line.",
     )
     return n, classes
 
@@ -124,8 +124,8 @@ def _reference() -> tuple[str, bool]:
         return "", False
     with st.expander("Nearest-patient check", icon=":material/content_copy:"):
         st.write(
-            "Is an image nearer to one patient's film than likeness explains? That can be told where the films are "
-            "that the model has learnt from."
+            "Is an image nearer to one patient's radiograph than likeness explains? Checking this needs the training "
+            "images."
         )
         path = st.text_input(
             "Training images: a folder or zip on the computer that runs this",
@@ -139,7 +139,7 @@ def _reference() -> tuple[str, bool]:
         return hosting.visitor_source(path), drop
 
 
-@st.cache_data(max_entries=200, show_spinner="Making the first ones")
+@st.cache_data(max_entries=200, show_spinner="Making the first images")
 def _png(folder: Path, stamp: int, seed: int, label: int, truncation: float) -> bytes:
     model = models.loaded(models.Entry("", folder, stamp))
     return images.png(generate(model, [seed], [label] if model.class_names else None, truncation)[0, 0])

@@ -45,8 +45,8 @@ def _download(export: ExportFolder) -> None:
 def _files(export: ExportFolder, request: ExportRequest, status: ExportStatus) -> None:
     rows = export.rows(LINES)
     st.caption(
-        f"**{status.images:,} synthetic images** by **{plain(request.model)}**. {FORMATS[request.format].said} With "
-        "them come a manifest, which has a line for each image with its seed and checksum, and a data card."
+        f"**{status.images:,} synthetic images** by **{plain(request.model)}**. {FORMATS[request.format].said} They "
+        "come with a data card and a manifest, which lists each image with its seed and checksum."
     )
     if request.reference:
         told = (
@@ -55,10 +55,10 @@ def _files(export: ExportFolder, request: ExportRequest, status: ExportStatus) -
             else f"{status.near:,} of {status.images:,} lie nearer to a training image than likeness explains; the "
             "manifest marks them."
         )
-        st.info(f"{told} About one or two in a hundred are by chance.", icon=":material/content_copy:")
+        st.info(f"{told} One or two in a hundred are expected by chance.", icon=":material/content_copy:")
     _films(export)
     if hosting.folders_offered():
-        st.caption(f"On the computer that runs this, they lie in {plain(str(export.files_path.resolve()))}.")
+        st.caption(f"On the computer that runs the studio, they are in {plain(str(export.files_path.resolve()))}.")
     manifest, card = st.tabs(["Manifest", "Data card"])
     with manifest:
         st.dataframe(rows, hide_index=True)
@@ -93,5 +93,5 @@ def _card(export: ExportFolder) -> str:
     try:
         text = read_own(export.files_path / "README.md", export.path).decode("utf-8", "replace")
     except OSError:
-        return "The data card is gone."
+        return "The data card is missing."
     return text.split("---\n", 2)[2] if text.startswith("---\n") else text

@@ -72,7 +72,7 @@ class Export:
 
     def __init__(self, request: ExportRequest, out: Path) -> None:
         if request.drop_near and not request.reference:
-            raise UserError("To leave out what is near to a patient's image takes the training images as reference.")
+            raise UserError("Leaving out what is near to a patient's image needs the training images as reference.")
         self.request, self.out = request, out
         self._progress: Progress = lambda *_: None
         folder = find_generator(request.model)

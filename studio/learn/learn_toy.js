@@ -52,9 +52,9 @@ class Player {
     this.button.classList.add("play")
     this.slower = button("Slower", () => this.pace(-1))
     this.faster = button("Faster", () => this.pace(1))
-    this.scrub = element("input", { type: "range", min: 0, max: this.scene.frames - 1, step: 1, value: 0, ariaLabel: "Moment of the game" })
+    this.scrub = element("input", { type: "range", min: 0, max: this.scene.frames - 1, step: 1, value: 0, ariaLabel: "Position in the game" })
     this.scrub.oninput = () => this.go(Number(this.scrub.value))
-    this.status = element("p", { className: "status", role: "status", textContent: "The game is being set up; the first frames take a few seconds." })
+    this.status = element("p", { className: "status", role: "status", textContent: "The game is being set up: the first frames take a few seconds." })
     this.moment = element("output", { className: "moment" })
     const box = (label) => element("input", { type: "checkbox", checked: true, ariaLabel: label, onchange: () => this.draw() })
     this.field = box("Show what the discriminator believes")
@@ -142,7 +142,7 @@ class Player {
         for (const line of lines) this.take(JSON.parse(line))
         this.draw()
       }
-      if (this.loaded < this.scene.frames) throw new Error("The film broke off.")
+      if (this.loaded < this.scene.frames) throw new Error("The recording broke off.")
     } catch (error) {
       if (this.stop.signal.aborted) return
       this.failed = `${error.message} Choose the game again, or reload the page.`

@@ -94,7 +94,7 @@ RECIPES: dict[str, Recipe] = {
             ),
             (r"\lambda", "how much that counts: 10 for images."),
         ),
-        "WGAN, with a gentler limit: the critic's slope shall be 1.",
+        "WGAN, with a gentler limit: the critic's slope should be 1.",
         "The critic's slope is held near 1 everywhere: every fake is pulled, wherever it is.",
     ),
     "acgan": Recipe(
@@ -139,14 +139,14 @@ RECIPES: dict[str, Recipe] = {
             ),
             (r"\gamma", "how much flatness counts. Too little and it swings; too much and the images stay soft."),
         ),
-        "The discriminator compares a real with a fake beside it, and is kept flat where either of them are.",
-        "Each real must beat a fake, and the discriminator must lie flat where either are: it settles.",
+        "The discriminator compares a real point with a fake beside it, and is kept flat around both.",
+        "Each real point must beat a fake, and the discriminator must be flat around both: it settles.",
     ),
     "knee-128": Recipe(
         "knee-128: two discriminators, and grades",
         "as knee-64; Odena et al. 2017; Ishida et al. 2020; Sauer et al. 2021; Kumari et al. 2022",
-        "knee-64 grown up: the discriminator also names the grade, and a second one looks through a network that "
-        "learnt to see on photographs.",
+        "knee-64 grown up: the discriminator also names the grade, and a second one looks through a network trained "
+        "on photographs.",
         "relativistic",
         r"\begin{aligned} L_D &= L_D^{\text{knee-64}} + w\,|H - b| \\"
         r" H &= -\mathbb{E}\,[\log p_D(c \mid x)] \end{aligned}",
@@ -157,18 +157,18 @@ RECIPES: dict[str, Recipe] = {
             (
                 r"|H - b|",
                 "the discriminator learns to read grades, but gains nothing by being surer than a reader of unseen "
-                "films can be: it would only learn its films by heart, and the generator would follow it into "
-                "caricature.",
+                "films can be: it would only memorise its films, and the generator would follow it into caricature.",
             ),
             (
                 r"\phi",
-                "a network that has learnt from photographs what edges, textures and shapes are. It stays as it is: it "
-                "cannot learn a film by heart.",
+                "a network that has learnt from photographs what edges, textures and shapes are. It stays as it is: "
+                "it cannot memorise a film.",
             ),
             (
                 r"F(\phi(G(z)))",
-                "the marks of a small discriminator that sees nothing but that. It finds other faults than the one "
-                "that looks at pixels. What it lowers itself is a hinge: reals above 1, fakes below -1, no more.",
+                "the scores of a small discriminator that sees nothing else. It finds different faults from the one "
+                "that looks at pixels. What it lowers itself is a hinge: real images above 1, fakes below -1, no "
+                "further.",
             ),
             (r"w, v", "how much the grade and the second discriminator count."),
         ),
@@ -181,6 +181,6 @@ SEEN = {
     "contrast": ("Contrast", "harder or softer by up to half, as films differ in development."),
     "translation": ("Translation", "moved by up to an eighth of the side; black comes in."),
     "cutout": ("Cutout", "a square of half the side is hidden, so that no single spot gives a fake away."),
-    "all four": ("All four", "what the discriminator really sees with **+augment**: never the same film twice."),
+    "all four": ("All four", "what the discriminator really sees with **+augment**: never the same image twice."),
     "noise": ("Noise", "grain over everything, at its strongest at the start; with **+noise** it fades to nothing."),
 }

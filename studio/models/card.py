@@ -87,7 +87,7 @@ def _use(model: Model, name: HubName) -> str:
             f"![{NOT_FOR_DIAGNOSIS}]({SAMPLES})",
             "",
             f"{net.resolution} × {net.resolution} pixels, gray; {networks.count_parameters(model.net):,} parameters; "
-            f"{model.config.label_name}: {classes}; learnt from {model.config.data or 'unnamed data'}.",
+            f"{model.config.label_name}: {classes}; trained on {model.config.data or 'unnamed data'}.",
             "",
             "```",
             f"python -m gan_core pull {name.repo}",

@@ -85,7 +85,7 @@ def _ask(name: HubName) -> Any:
     with explained(name.repo, name.revision):
         info = client.model_info(name.repo, revision=name.revision, files_metadata=True, timeout=PATIENCE)
     if not re.fullmatch(r"[0-9a-f]{40}", info.sha or ""):
-        raise UserError(f"The Hub names no commit of {name}, so nothing of it can be pinned. Try later.")
+        raise UserError(f"The Hub gives no commit for {name}, so it cannot be pinned. Try again later.")
     return info
 
 

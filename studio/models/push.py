@@ -62,7 +62,7 @@ def plan_push(
     config = loaded.config
     for s in stored():
         if s.folder == loaded.path and s.origin.source == "hub":
-            raise UserError(f"{s.origin.repo} is on the Hub already, from whoever made it: share its address instead.")
+            raise UserError(f"{s.origin.repo} is on the Hub already, shared by its maker: share its address instead.")
         if s.folder == loaded.path and not mine:
             raise UserError(f"{s.name} was uploaded: say that it is yours to publish (--mine).")
     if not config.images_seen:
@@ -96,7 +96,7 @@ def push(plan: Plan) -> str:
     others = {s.rfilename for s in there.siblings or ()} - {*TAKEN, SAMPLES, ".gitattributes"}
     if others:
         raise UserError(
-            f"{repo} exists and holds {min(others)}, so it is no model of this program. Choose another name."
+            f"{repo} exists and holds {min(others)}, so it is not a model of this program. Choose another name."
         )
     if not plan.public and there.private is False:
         raise UserError(f"{repo} exists and everybody can see it. Choose another name, or push it as public.")
@@ -149,11 +149,11 @@ def _cautions(model: Model, public: bool, critic: bool) -> list[str]:
     evaluation = evaluation_of(model)
     copying = (evaluation.figures() if evaluation else {}).get("copying") or {}
     if "clean" not in copying:
-        out.append("Nobody has looked for copies of training images yet: the Evaluate page does.")
+        out.append("This model has not been checked for copies of training images yet: the Evaluate page does that.")
     elif not copying["clean"]:
         out.append(f"There are signs of copied training images: {copying.get('verdict', '')}")
     if critic:
-        out.append("The discriminator tells more of the training images than the generator does.")
+        out.append("The discriminator reveals more about the training images than the generator does.")
     if public:
         out.append("Everybody will be able to see and copy it, for good.")
     return out

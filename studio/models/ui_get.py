@@ -31,14 +31,14 @@ def show() -> None:
         "Name of the model",
         st.query_params.get("hub", "")[:300],
         placeholder="owner/name",
-        help="Or owner/name@revision, or the address of its page. You see what it is before it is fetched.",
+        help="Also owner/name@revision, or the address of its page. You see the details before anything is downloaded.",
     ).strip()
     if text:
         st.query_params["hub"] = text
         _look(text)
     else:
         st.query_params.pop("hub", None)
-        st.caption("A model folder as this program shares it: pictures and figures of it are on its page at the Hub.")
+        st.caption("A model folder as this program shares it; its page on the Hub shows samples and figures.")
     looked = st.session_state.get("looked") if text else None
     for job in Download.all():
         if not _is_of(job, looked):
@@ -63,7 +63,7 @@ def _look(text: str) -> None:
         return
     st.error(plain(str(found)))
     if isinstance(found, Unreachable) and (here := find_stored(text)):
-        st.info(f"{plain(here.name)} was fetched before and works as ever.", icon=":material/check:")
+        st.info(f"{plain(here.name)} was downloaded earlier and still works.", icon=":material/check:")
         open_button(here.name)
     if st.button("Ask again", icon=":material/refresh:"):
         del state.looked_for
@@ -86,7 +86,7 @@ def _found(found: Found) -> None:
                 hide_index=True,
                 alt="The files that will be fetched",
             )
-            st.caption("Nothing else of it is fetched. Each file is checked, and no code of it runs.")
+            st.caption("Nothing else is downloaded. Each file is checked, and none of its code is run.")
             _get(found)
         with right:
             card(found.card)
@@ -122,7 +122,7 @@ def _watch(job: Download) -> None:
 
     def here() -> None:
         if job.status().state == "finished" and (result := job.result()):
-            st.success(f"{plain(result.name)} is here, and on offer on every page.", icon=":material/check:")
+            st.success(f"{plain(result.name)} is ready to use on every page.", icon=":material/check:")
             open_button(result.name, job.name)
 
     try:
@@ -152,5 +152,5 @@ def _upload() -> None:
     if isinstance(state.zip_kept, UserError):
         st.error(plain(str(state.zip_kept)))
         return
-    st.success(f"{plain(state.zip_kept)} is here, and on offer on every page.", icon=":material/check:")
+    st.success(f"{plain(state.zip_kept)} is ready to use on every page.", icon=":material/check:")
     open_button(state.zip_kept, "zip")

@@ -37,7 +37,7 @@ def show() -> None:
     """Draws the list."""
     found = inventory()
     if removed := st.session_state.pop("removed_model", None):
-        st.toast(f"{plain(removed)} is gone from this computer.", icon=":material/delete:")
+        st.toast(f"{plain(removed)} was removed from this computer.", icon=":material/delete:")
     if not found:
         st.info("There is no model yet. Train one, or get one from the Hub.", icon=":material/model_training:")
         st.page_link("../pages/train.py", label="Go to Train", icon=":material/arrow_forward:")
@@ -116,7 +116,7 @@ def facts(config: ModelConfig) -> str:
     names = ", ".join(config.class_names) if len(config.class_names) <= 8 else f"{len(config.class_names):,} classes"
     made = f"{plain(config.label_name)} {plain(names)[:200]}" if config.class_names else "no classes"
     side = config.net.resolution
-    return f"{side} × {side} pixels · {made} · learnt from {plain(config.data or 'unnamed data')}"
+    return f"{side} × {side} pixels · {made} · trained on {plain(config.data or 'unnamed data')}"
 
 
 def card(text: str) -> None:

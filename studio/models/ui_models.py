@@ -56,7 +56,7 @@ def offered() -> dict[str, Entry]:
         st.page_link("../pages/train.py", label="Go to Train", icon=":material/arrow_forward:")
         st.stop()
     if (linked := st.query_params.get("model", "")) and linked not in out:
-        st.warning(f"There is no model {plain(linked[:80])} here, so this is another. It may have been deleted.")
+        st.warning(f"There is no model {plain(linked[:80])} here, so another one is shown. It may have been deleted.")
     return out
 
 

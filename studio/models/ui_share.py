@@ -19,13 +19,13 @@ from studio.models.ui_list import card
 from studio.text import plain
 
 MEANS = {
-    "mit": "do as you like, name the author",
-    "apache-2.0": "do as you like, name the author; patents too",
-    "cc0-1.0": "do as you like",
-    "cc-by-4.0": "name the author",
-    "cc-by-sa-4.0": "name the author, share alike",
-    "cc-by-nc-4.0": "name the author, not for money",
-    "cc-by-nc-sa-4.0": "name the author, not for money, share alike",
+    "mit": "any use, with attribution",
+    "apache-2.0": "any use, with attribution; grants patent rights",
+    "cc0-1.0": "any use",
+    "cc-by-4.0": "attribution",
+    "cc-by-sa-4.0": "attribution, share alike",
+    "cc-by-nc-4.0": "attribution, non-commercial",
+    "cc-by-nc-sa-4.0": "attribution, non-commercial, share alike",
 }
 
 
@@ -47,7 +47,7 @@ def show() -> None:
         words = _form(offered)
     with right:
         if words is None:
-            st.info("Fill in the form, and you will see here all that would go. Nothing is sent before you say so.")
+            st.info("Fill in the form to see here everything that would be sent. Nothing is sent until you say so.")
             return
         try:
             plan = _plan(words)
@@ -73,19 +73,19 @@ def _form(offered: dict[str, Item]) -> Words | None:
         index=None,
         format_func=lambda text: f"{text}: {MEANS[text]}",
         placeholder="What may others do with it?",
-        help="It must not give more than the licence of the images it learnt from does.",
+        help="It must not grant more than the licence of the training images does.",
         key="share_licence",
         persist_state="page",
     )
     data = st.text_input(
-        "Data sets on the Hub it learnt from, if any",
+        "Data sets on the Hub it was trained on, if any",
         placeholder="owner/name, owner/name",
         key="share_data",
         persist_state="page",
     )
-    public = st.toggle("For everybody to see", help="Otherwise it is private: only your account sees it.")
+    public = st.toggle("Visible to everybody", help="Otherwise it is private: only your account sees it.")
     critic = st.toggle(
-        "With its discriminator", help="For others to train on. It tells more of the images it learnt from."
+        "With its discriminator", help="Lets others continue the training. It reveals more about the training images."
     )
     if not repo.strip() or not licence:
         return None
@@ -108,13 +108,13 @@ def _plan(words: Words) -> Plan:
 
 def _show(plan: Plan) -> None:
     st.markdown(
-        f"**What would go to {plain(plan.name.repo)}**, {'public' if plan.public else 'private'}, in one commit"
+        f"**What would be sent to {plain(plan.name.repo)}**, {'public' if plan.public else 'private'}, in one commit"
     )
     st.image(plan.files[SAMPLES], width=420, caption="samples.png: synthetic")
     st.dataframe(
         [{"file": name, "size": size_text(len(content))} for name, content in plan.files.items()],
         hide_index=True,
-        alt="The files that would go",
+        alt="The files that would be sent",
     )
     with st.expander("The card", icon=":material/description:"):
         st.code(plan.card.removesuffix(body(plan.card)).strip(), language="yaml")
@@ -126,13 +126,13 @@ def _show(plan: Plan) -> None:
 def _go(plan: Plan) -> None:
     if not has_token():
         st.info(
-            "To send it, this computer needs a token with the right to write, made at huggingface.co/settings/tokens: "
-            "put it into the environment as HF_TOKEN, or as a line HF_TOKEN into .streamlit/secrets.toml, and start "
-            "the studio again.",
+            "To send it, this computer needs a token with the right to write, made at "
+            "huggingface.co/settings/tokens: set it as HF_TOKEN in the environment or in .streamlit/secrets.toml, "
+            "and restart the studio.",
             icon=":material/key:",
         )
         return
-    agreed = st.checkbox("The model is mine to publish, and so say those whose images it learnt from")
+    agreed = st.checkbox("I may publish this model, and so say the owners of its training images")
     if st.button("Send it", type="primary", icon=":material/cloud_upload:", disabled=not agreed):
         try:
             with st.spinner("Sending"):

@@ -3,7 +3,7 @@
 from studio.runs.curves import POINTS, curve, news, reach, smoothed
 from studio.runs.differences import settings
 from studio.runs.member import AXES, Axis, Member, mixed, read, ticks_of
-from studio.runs.offer import MOST, PREFIX, Entry, entries, find_entry, first_choice, groups, shipped_runs
+from studio.runs.offer import MOST, PREFIX, Entry, entries, find_entry, first_choice, groups, key_of, shipped_runs
 from studio.runs.samples import moments, sheet
 from studio.runs.summary import Column, table
 from studio.runs.takeaway import curves_csv, table_csv
@@ -23,6 +23,7 @@ __all__ = [
     "find_entry",
     "first_choice",
     "groups",
+    "key_of",
     "mixed",
     "moments",
     "news",

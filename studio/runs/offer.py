@@ -16,7 +16,8 @@ from gan_core.files import read_own
 from gan_core.train.run import Run, find_run, list_runs
 
 SHIPPED = Path(__file__).resolve().parents[2] / "benchmarks" / "seeds"
-PREFIX = "seeds/"  # of a shipped run's key: no run of one's own has a slash in its name
+PREFIX = "baselines/"  # of a shipped run's key: no run of one's own has a slash in its name
+FORMER = "seeds/"  # the same in older links
 RESULT = "result.json"
 MOST = 24  # runs side by side
 FIRST = 6  # of one's own, shown before anything is chosen
@@ -70,7 +71,7 @@ def read_result(run: Run, name: str = "") -> Result:
 
 @dataclass(frozen=True)
 class Entry:
-    """A run on offer. `key` names it in links: its own name, or `seeds/<name>` of a shipped one."""
+    """A run on offer. `key` names it in links: its own name, or `baselines/<name>` of a shipped one."""
 
     key: str
     run: Run
@@ -97,9 +98,14 @@ def entries() -> dict[str, Entry]:
     return {key: Entry(key, run, read_result(run)) for key, run in everything.items()}
 
 
+def key_of(name: str) -> str:
+    """The key of the run that a link or a command calls `name`: older ones say `seeds/<name>` of a shipped run."""
+    return PREFIX + name.removeprefix(FORMER) if name.startswith(FORMER) else name
+
+
 def find_entry(name: str) -> Entry:
     """By key, or a run anywhere by its directory, which is then its key. Raises `UserError` where there is none."""
-    if found := entries().get(name):
+    if found := entries().get(key_of(name)):
         return found
     run = find_run(name)
     return Entry(name, run, read_result(run, name))
@@ -110,7 +116,7 @@ def groups(offered: dict[str, Entry]) -> dict[str, list[str]]:
     out: dict[str, list[str]] = {}
     for key, entry in offered.items():
         if entry.shipped:
-            out.setdefault(entry.result.group or "Shipped", []).append(key)
+            out.setdefault(entry.result.group or "Baselines", []).append(key)
     return out
 
 

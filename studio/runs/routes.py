@@ -65,7 +65,9 @@ def _curves(entry: Entry, query: QueryParams) -> Response:
 
 def _route(path: str, of_run: Callable[[Entry, QueryParams], Response]) -> Route:
     def find(query: QueryParams) -> Response:
-        entry = lineup.entries().get(query.get("run", ""))  # by key alone: a path from a link is never followed
+        entry = lineup.entries().get(
+            lineup.key_of(query.get("run", ""))
+        )  # by key alone: a path from a link is never followed
         if entry is None:
             return JSONResponse({"error": "There is no such run here; it may have been deleted."}, 404)
         return of_run(entry, query)

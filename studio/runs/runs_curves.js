@@ -19,7 +19,7 @@ function element(tag, properties = {}, ...children) {
 let loading
 function load(src) {
   return (loading ??= new Promise((resolve, reject) => {
-    const failed = () => { loading = undefined; reject(new Error("What draws the curves could not be loaded; reload the page.")) }
+    const failed = () => { loading = undefined; reject(new Error("The chart library could not be loaded; reload the page.")) }
     document.head.append(element("script", { src, onload: () => resolve(globalThis.Plotly), onerror: failed }))
   }))
 }
@@ -94,7 +94,7 @@ export default function ({ data, parentElement }) {
     const asked = document.hidden ? [] : await Promise.allSettled([load(state.data.plotly), ...due.map((run) => ask(...run))])
     if (turn !== state.turn) return
     const some = state.data.panels.some((panel) => panel.series.some((s) => pointsOf(s).length))
-    note.textContent = asked[0]?.reason?.message ?? (due.length && !some ? "The curves begin soon." : "")
+    note.textContent = asked[0]?.reason?.message ?? (due.length && !some ? "The curves will appear soon." : "")
     if (state.stale) draw()
     if (due.length) state.timer = setTimeout(look, SECONDS * 1000)
   }

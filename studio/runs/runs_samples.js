@@ -1,7 +1,7 @@
 // One slider for all runs: each shows its samples nearest to where the slider stands.
 
 const SECONDS = 8 // from the first samples to the last, when played
-const BROKEN = "This picture cannot be shown."
+const BROKEN = "This image cannot be shown."
 const NUMBERS = new Intl.NumberFormat("en", { maximumFractionDigits: 1 })
 const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0 })
 

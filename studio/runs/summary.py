@@ -56,14 +56,14 @@ _OWN = (
     Column("Recipe"),
     Column("Images of"),
     Column("Side", 0, help="Pixels."),
-    Column("Images", 0, help="Shown to the discriminator."),
+    Column("Images", 0, help="Seen by the discriminator."),
     Column("Epochs", 1),
     Column("Minutes", 1, help="Of training."),
     Column("Images/s", 1, help="On average over the run."),
     Column("Parameters", 0, help="Of generator and discriminator."),
-    Column("D accuracy", 0, share=True, help=f"Over reals and fakes. {_LAST}"),
+    Column("D accuracy", 0, share=True, help=f"Over real and synthetic images. {_LAST}"),
 )
-_BEST = Column("Best kernel distance", 3, better="lower", help="The least on the way.")
+_BEST = Column("Best kernel distance", 3, better="lower", help="The lowest during training.")
 
 
 def table(members: Sequence[Member]) -> Table:
@@ -80,7 +80,7 @@ def table(members: Sequence[Member]) -> Table:
     ordered = list(columns.values())
     for title in dict.fromkeys(t for m in members for t in m.entry.result.reported):
         ours = max((i for i, c in enumerate(ordered) if _same(c.title, title)), default=len(ordered))
-        ordered.insert(ours + 1, Column(f"{title}, reported", help="By others, of the same system."))
+        ordered.insert(ours + 1, Column(f"{title}, reported", help="Reported by others for the same system."))
         for m, row in zip(members, rows, strict=True):
             row[f"{title}, reported"] = m.entry.result.reported.get(title)
     shown = [c for c in ordered if any(row.get(c.title) is not None for row in rows)]

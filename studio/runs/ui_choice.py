@@ -14,7 +14,7 @@ import streamlit as st
 
 from gan_core.status import ALIVE
 from studio.jobs.ui_view import LOOK
-from studio.runs import MOST, Entry, Member, first_choice, groups
+from studio.runs import MOST, Entry, Member, first_choice, groups, key_of
 from studio.text import plain
 from studio.ui_links import says_anew
 
@@ -68,7 +68,8 @@ def marks(chosen: list[str], before: dict[str, int]) -> dict[str, Mark]:
 def _from_link(offered: dict[str, Entry]) -> tuple[list[str], list[str]]:
     """The runs that the link names, and names in it that are no run's: `runs=a,b` or `runs=a&runs=b`."""
     values = st.query_params.get_all(KEY)
-    named = [name for value in values for name in ([value] if value in offered else value.split(",")) if name]
+    split = [[value] if value in offered else value.split(",") for value in values]
+    named = [key_of(name) for names in split for name in names if name]
     known = [name for name in dict.fromkeys(named) if name in offered]
     return known, [name for name in named if name not in offered]
 
@@ -77,7 +78,7 @@ def _names(offered: dict[str, Entry]) -> dict[str, str]:
     """What each is called in the list, all different: Streamlit tells options apart by what is shown."""
 
     def name(entry: Entry) -> str:
-        group = entry.result.group or "Shipped"
+        group = entry.result.group or "Baselines"
         return f"{group} · {entry.result.title}" if entry.shipped else entry.result.title
 
     names = {key: name(entry) for key, entry in offered.items()}
@@ -97,7 +98,7 @@ def choose(offered: dict[str, Entry]) -> list[str]:
         if unknown:
             st.warning(f"There is no run {plain(unknown[0][:80])} here. It may have been deleted.")
         if len(known) > MOST:
-            st.warning(f"At most {MOST} runs stand beside each other: these are the first of {len(known)}.")
+            st.warning(f"At most {MOST} runs can be compared: these are the first of {len(known)}.")
         state[KEY] = known[:MOST] or first_choice(offered)
     elif not offered.keys() >= set(state[KEY]):  # one was deleted meanwhile
         state[KEY] = [key for key in state[KEY] if key in offered]
@@ -109,13 +110,13 @@ def choose(offered: dict[str, Entry]) -> list[str]:
             format_func=names.__getitem__,
             key=KEY,
             max_selections=MOST,
-            placeholder="Type a part of a name",
+            placeholder="Type part of a name",
             persist_state="page",
-            help=f"Your own, the newest first, then those that come with the program. At most {MOST}.",
+            help=f"Your own, newest first, then the baselines that come with the program. At most {MOST}.",
         )
         own = [key for key, entry in offered.items() if not entry.shipped]
         sets = ({"My runs": own} if own else {}) | groups(offered)
-        st.caption("Or all of a kind")
+        st.caption("Or a whole group")
         for title, keys in sets.items():
             st.button(f"{plain(title)} ({len(keys)})", key=f"all-{title}", on_click=_show, args=[keys[:MOST]])
     if chosen:

@@ -19,9 +19,9 @@ _HERE = Path(__file__).parent
 UNITS: dict[Axis, str] = {"images": "images", "epochs": "epochs", "minutes": "minutes", "share": "% of the run"}
 _SAMPLES = st.components.v2.component(
     "runs_samples",
-    html='<div class="bar"><button type="button"></button><label>How far'
-    '<input type="range" min="0" max="1000" aria-label="How far the runs are"></label>'
-    '<output aria-live="polite"></output></div><div class="figures"></div>',
+    html='<div class="bar"><button type="button"></button><label>Progress<input type="range" min="0" max="1000" '
+    'aria-label="Progress of the runs"></label><output aria-live="polite"></output></div><div '
+    'class="figures"></div>',
     css=(_HERE / "runs_samples.css").read_text(encoding="utf-8"),
     js=(_HERE / "runs_samples.js").read_text(encoding="utf-8"),
 )
@@ -38,7 +38,10 @@ def draw(members: list[Member], marked: Mapping[str, Mark], axis: Axis, rows: in
         "at": _from_link(),
     }
     _SAMPLES(key="runs_samples", data=data, on_at_change=_to_link)
-    st.caption("Synthetic, not for diagnosis. The same seeds at every moment; a run shows the samples nearest to it.")
+    st.caption(
+        "Synthetic, not for diagnosis. The seeds are the same throughout; each run shows its samples nearest to the "
+        "chosen moment."
+    )
 
 
 def _run(m: Member, mark: Mark, axis: Axis, rows: int, scale: float) -> dict[str, Any]:

@@ -56,8 +56,8 @@ def show(chosen: list[Entry]) -> None:
         legend(members, marked)
         if lineup.mixed(members):
             st.caption(
-                "These runs learn from different images: losses, distances and pictures only compare between runs on "
-                "the same images at the same side."
+                "These runs learn from different images: losses, distances and samples can only be compared between "
+                "runs on the same images at the same resolution."
             )
         _views(members, marked)
         said(members, marked)
@@ -97,7 +97,7 @@ def _axis(label: str, choices: list[Axis], key: str) -> Axis:
 def _curves(members: list[Member], marked: Marks) -> None:
     known = {stat.title: (key, stat) for key, stat in stats.known(*(m.ticks for m in members)).items()}
     if not known:
-        st.info("There are no figures yet: the first come after a few thousand images.")
+        st.info("There are no curves yet: the first points appear after a few thousand images.")
         return
     titles = list(known)
     asked = [FORMER.get(title, title) for title in st.query_params.get_all("figures")]
@@ -105,7 +105,7 @@ def _curves(members: list[Member], marked: Marks) -> None:
         del st.query_params["figures"]
         st.session_state.figures = [title for title in asked if title in known]
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-        axis = _axis("Along", ["images", "epochs", "minutes"], "along")
+        axis = _axis("Axis", ["images", "epochs", "minutes"], "along")
         share = st.slider(
             "Smoothing",
             0,
@@ -115,24 +115,24 @@ def _curves(members: list[Member], marked: Marks) -> None:
             key="smoothing",
             bind="query-params",
             width=220,
-            help="A running mean. Going back by so much of the longest run, a point counts half.",
+            help="A running mean. A point this far back, as a share of the longest run, counts half.",
         )
         log = st.toggle(
-            "Log scale", key="log", bind="query-params", help="Where all values are above zero and no shares."
+            "Log scale", key="log", bind="query-params", help="For statistics that are positive and not percentages."
         )
     picked = st.pills(
-        "Figures", titles, default=titles[:AT_FIRST], selection_mode="multi", key="figures", bind="query-params"
+        "Statistics", titles, default=titles[:AT_FIRST], selection_mode="multi", key="figures", bind="query-params"
     )
     if not picked:
-        st.info("Choose a figure above, and its curves stand here.")
+        st.info("Choose a statistic above to see its curves.")
         return
     shown = [known[title] for title in titles if title in picked]
     panels = [_panel(key, stat, members, marked, log) for key, stat in shown]
     half_life = share / 100 * lineup.reach(members, axis)
-    none = "None of these runs has it along this axis."
+    none = "None of these runs has this statistic on this axis."
     curves.draw("runs_curves", [m.key for m in members], panels, axis, half_life, none)
     if flat := [s.title for (_, s), p in zip(shown, panels, strict=True) if log and not (p["log"] or s.share)]:
-        st.caption(f"Not on a log scale, since some values are not above zero: {', '.join(flat)}.")
+        st.caption(f"Not on a log scale, since some values are not positive: {', '.join(flat)}.")
 
 
 def _panel(key: str, stat: Stat, members: list[Member], marked: Marks, log: bool) -> dict[str, Any]:
@@ -153,10 +153,10 @@ def _panel(key: str, stat: Stat, members: list[Member], marked: Marks, log: bool
 
 def _samples(members: list[Member], marked: Marks) -> None:
     if not any(m.samples for m in members):
-        st.info("There are no samples yet: the first come in a moment.")
+        st.info("There are no samples yet: the first will appear in a moment.")
         return
     with st.container(horizontal=True, gap="medium"):
-        axis = _axis("In step by", ["share", "images", "epochs", "minutes"], "step")
+        axis = _axis("Align by", ["share", "images", "epochs", "minutes"], "step")
         rows = one_of("Show", ["A strip", "All"], "A strip", key="samples")
     runs_samples.draw(members, marked, axis, 1 if rows == "A strip" else 0)
 
@@ -178,11 +178,11 @@ def _table(members: list[Member], marked: Marks) -> None:
         hide_index=True,
         column_config=config,
         key="runs_table",
-        alt="A row for each run, a column for each figure",
+        alt="One row per run, one column per statistic",
     )
     st.caption(
-        "A click on a column's head sorts. A floor is the same measured on real images against other real images: no "
-        "model is expected to be better. “Reported” is what others have published of the same system."
+        "Click a column heading to sort. A floor is the same measure between real images and other real images: no "
+        "model is expected to be better. “Reported” is what others have published for the same system."
     )
 
 
@@ -195,7 +195,7 @@ def _column(column: Column) -> Any:
         return st.column_config.TextColumn(help=words)
     shape = "percent" if column.share else "localized" if column.digits == 0 else f"%.{column.digits}f"
     if column.floor_of:
-        return st.column_config.NumberColumn("floor", format=shape, help=f"Of: {column.floor_of}")
+        return st.column_config.NumberColumn("floor", format=shape, help=f"Floor of: {column.floor_of}")
     return st.column_config.NumberColumn(format=shape, help=words)
 
 
@@ -210,7 +210,7 @@ def _settings(members: list[Member], marked: Marks) -> None:
         st.info(
             "These runs have the same settings."
             if len(members) > 1
-            else "Choose a second run above, and the settings in which the two differ stand here."
+            else "Choose a second run above to see the settings in which the two differ."
         )
         return
     head = "".join(f'<th scope="col">{marked[m.key].img()}<span>{escape(m.title)}</span></th>' for m in members)
@@ -228,7 +228,8 @@ def _settings(members: list[Member], marked: Marks) -> None:
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
     st.caption(
-        "Marked: what is not as in most of the runs; of two values as frequent, the one that is not the default."
+        "Marked: values that differ from those of most runs; of two equally frequent values, the one that is not "
+        "the default."
     )
 
 

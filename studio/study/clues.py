@@ -34,7 +34,7 @@ CLUES = (
     Clue(
         "rough",
         "The wrong grain",
-        "Upsampling leaves speckle, ripples or a regular chequerboard where a film has irregular grain. Compare the "
+        "Upsampling leaves speckle, ripples or a regular checkerboard where a film has irregular grain. Compare the "
         "background beside the leg with the bone: in a film the grain follows the brightness.",
         "those with the most fine detail",
     ),
@@ -42,7 +42,7 @@ CLUES = (
         "odd",
         "Anatomy that does not hold together",
         "Follow one contour all the way: the cortex of a condyle, the tibial plateau, the fibula. Look for a margin "
-        "that fades or doubles, a joint space that ends in bone, a fibula that comes from nowhere.",
+        "that fades or doubles, a joint space that ends in bone, a fibula that starts nowhere.",
         "those least like the others",
     ),
     Clue(
@@ -54,7 +54,7 @@ CLUES = (
     ),
     Clue(
         "edges",
-        "Writing and edges",
+        "Lettering and edges",
         "Side markers, collimator edges and the frame of the film are rare and sharp: a generator smears them, or "
         "leaves them out altogether.",
         "",

@@ -118,18 +118,18 @@ def _note(model: Model, real: Sample, shared: set[str], rounds: int) -> str:
     said = []
     if real.kind == "phantom":
         said.append(
-            "The “real” images are phantoms, knees drawn from physics by this program: this is a rehearsal, and its "
-            "figures say nothing of real films."
+            "The “real” images are phantoms, knees simulated by this program: this is a rehearsal, and its results "
+            "say nothing about real radiographs."
         )
     label = model.config.label_name
     if shared:
         said.append(f"Real and synthetic images have the same mix of {label}s.")
     elif model.class_names:
-        said.append(f"The real images carry no {label} that the model knows, so the two mixes may differ.")
+        said.append(f"The real images have no {label} that the model knows, so the two mixes may differ.")
     elif real.class_names:
         said.append("The model has no classes to match those of the real images: the two mixes may differ.")
     if real.name == model.config.data:
-        said.append("The model has learnt from these very images.")
+        said.append("The model was trained on these very images.")
     if rounds < ROUNDS:
         said.append("There are too few real images for a second round.")
     return " ".join(said)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Published:
-    """A published figure: the share told rightly, from the least to the greatest where it is a range."""
+    """A published figure: the share judged correctly, from the least to the greatest where it is a range."""
 
     who: str
     what: str
@@ -24,8 +24,8 @@ def _pmc(number: str) -> str:
 PUBLISHED = (
     Published(
         "Experts, StyleGAN3 and DCGAN knees",
-        "Experts told real from synthetic knee radiographs 36% to 88% of the time; the networks had learnt from "
-        "10,042 of them.",
+        "Experts told real from synthetic knee radiographs 36% to 88% of the time; the networks had been trained on "
+        "10,042 radiographs.",
         0.36,
         0.88,
         "BMC Medical Imaging 2026, PMC13067489",
@@ -33,7 +33,7 @@ PUBLISHED = (
     ),
     Published(
         "Cardiologists, heart scans, no clues",
-        "Cardiologists were right of 61.1% of images of the heart muscle's perfusion: another kind of image.",
+        "Cardiologists judged 61.1% of myocardial perfusion images correctly: a different kind of image.",
         0.611,
         0.611,
         "Cureus 2022, PMC9683859",
@@ -41,7 +41,7 @@ PUBLISHED = (
     ),
     Published(
         "Cardiologists, heart scans, with clues",
-        "The same, in a second round once they had been given clues: 80.0%.",
+        "The same readers in a second round, after they had been shown clues: 80.0%.",
         0.8,
         0.8,
         "Cureus 2022, PMC9683859",
@@ -49,8 +49,8 @@ PUBLISHED = (
     ),
     Published(
         "15 experts, 30 real and 30 synthetic knees",
-        "More of the synthetic knee radiographs were taken for real than of the real ones for synthetic; the network "
-        "had learnt from 5,556.",
+        "More of the synthetic knee radiographs were taken for real than real ones for synthetic; the network had "
+        "been trained on 5,556 radiographs.",
         None,
         None,
         "Scientific Reports 2022, PMC9633706",

@@ -113,13 +113,13 @@ def _suspicion(a: Answered) -> int:
 def verdict(s: Score) -> str:
     """Whether this is more than guessing, in words."""
     if s.p is None or s.accuracy is None:
-        return f"{s.n} answers are too few for figures; there have to be {FEWEST}."
+        return f"{s.n} answers are too few for statistics; at least {FEWEST} are needed."
     p = f"p = {s.p:.3f}" if s.p >= 0.001 else "p < 0.001"
     if s.p >= LEVEL:
         return f"As far as {s.n} answers can tell, this may be guessing ({p})."
     if s.accuracy.value > 0.5:
-        return f"This is more than guessing ({p}): the two can be told apart."
-    return f"This is less than guessing ({p}): the synthetic ones were taken for the real ones."
+        return f"This is better than guessing ({p}): the two can be told apart."
+    return f"This is worse than guessing ({p}): the synthetic ones were taken for the real ones."
 
 
 def change(first: Score, second: Score) -> str:

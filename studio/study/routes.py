@@ -72,7 +72,7 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY:
-            raise ValueError("This is too long for an answer.")
+            raise ValueError("This answer is too long.")
     return body
 
 
@@ -84,7 +84,7 @@ def _post(path: str, do: Callable[[str, bytes], Study]) -> Route:
         except UserError as e:
             return _said(str(e), 409)
         except ValidationError:
-            return _said("This is no answer that fits.", 400)
+            return _said("This is not a valid answer.", 400)
         except ValueError as e:
             return _said(str(e), 400)
 

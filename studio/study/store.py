@@ -202,7 +202,7 @@ def _why(e: Exception) -> str:
         return "Somebody else is writing to the studies just now: try again in a moment."
     damaged = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
     if code in damaged or isinstance(e, ValidationError):
-        return f"The studies in {path()} are damaged: put a copy in that place, or move the file away to begin anew."
+        return f"The studies in {path()} are damaged: restore a copy, or move the file away to start afresh."
     return f"The studies in {path()} cannot be opened or written ({e}): check the permissions and the room on the disk."
 
 
@@ -237,7 +237,7 @@ def _all(db: sqlite3.Connection, kind: type[_T], query: str, *values: str) -> li
 def _set(db: sqlite3.Connection, set_id: str) -> StudySet:
     found = _all(db, StudySet, "SELECT * FROM sets WHERE id = ?", set_id)
     if not found:
-        raise UserError("There is no such set of images here. Check the link, or begin a study of your own.")
+        raise UserError("There is no such set of images here. Check the link, or start a study of your own.")
     return found[0]
 
 
@@ -289,7 +289,7 @@ def begin_second(first: str) -> str:
         study = _study(db, first)
         about = _set(db, study.set_id)
         if study.round != 1 or about.rounds < 2 or not study.over:
-            raise UserError("A second round follows a first one that is at its end, where there are images for it.")
+            raise UserError("A second round needs a first round that is finished, and images of its own.")
         _end(db, first)  # nothing of it is taken back any more
         found = db.execute("SELECT id FROM studies WHERE first = ?", (first,)).fetchone()
         return found[0] if found else _begin(db, about, study.reader, 2, first)
@@ -313,7 +313,7 @@ FROM studies JOIN sets ON sets.id = set_id
 def _study(db: sqlite3.Connection, study: str) -> Study:
     found = _all(db, Study, f"{_STUDY} WHERE studies.id = ?", study)
     if not found:
-        raise UserError("There is no such study here. Check the link, or begin a new one.")
+        raise UserError("There is no such study here. Check the link, or start a new one.")
     return found[0]
 
 
@@ -347,7 +347,7 @@ def answer(study: str, given: Answer) -> Study:
     with _open(write=True) as db:
         found = _study(db, study)
         if given.choice not in CHOICES[found.kind]:
-            raise UserError(f"The answer here is {' or '.join(CHOICES[found.kind])}, not {given.choice}.")
+            raise UserError(f"The answer must be {' or '.join(CHOICES[found.kind])}, not {given.choice}.")
         if not found.over and given.position == found.done:
             row = (study, given.position, given.choice, given.confidence, min(given.seconds, 86_400.0), _now())
             db.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?)", row)

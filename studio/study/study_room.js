@@ -103,7 +103,7 @@ function open(card, room, { study, kind, total, done }) {
     if (state.ended) return finish()
     if (state.done === total) {
       view.replaceChildren(element("div", { className: "last" },
-        element("p", { textContent: "That was the last one. All your answers are kept." }), result))
+        element("p", { textContent: "That was the last one. All your answers are saved." }), result))
       panel.hidden = true
       draw()
       if (room.open) result.focus()
@@ -160,19 +160,19 @@ function open(card, room, { study, kind, total, done }) {
   async function send() {
     draw()
     status.textContent = ""
-    if (!choice) { status.textContent = "And which is it?"; return }
-    if (!confidence) { status.textContent = "And how sure are you, 1 to 5?"; return }
+    if (!choice) { status.textContent = "Choose an answer first."; return }
+    if (!confidence) { status.textContent = "How sure are you, 1 to 5?"; return }
     const given = { position: state.done, choice, confidence, seconds: Math.round(clock.seconds() * 100) / 100 }
     ready = false
     asking = true
     clock.halt()
     try {
       const next = await ask("/answer", given)
-      if (next.done !== given.position + 1 && !next.ended) status.textContent = "Another window has gone on with this study."
+      if (next.done !== given.position + 1 && !next.ended) status.textContent = "This study was continued in another window."
       await show(next)
       asking = false
     } catch (e) {
-      trouble(`${e.message} Your last answer is not kept yet.`, send)
+      trouble(`${e.message} Your last answer is not saved yet.`, send)
     }
   }
 
@@ -186,7 +186,7 @@ function open(card, room, { study, kind, total, done }) {
     clock.halt()
     try {
       await show(await ask("/undo", { position: state.done - 1 }))
-      status.textContent = "The last answer is taken back."
+      status.textContent = "Your last answer was taken back."
       asking = false
     } catch (e) {
       trouble(e.message, takeBack)
@@ -238,7 +238,7 @@ function open(card, room, { study, kind, total, done }) {
     } catch {
       window.prompt("Copy this link", window.location.href)
     }
-  }, "Copy the link of this study")
+  }, "Copy the link to this study")
   const stop = button("plain", () => {
     if (stop.dataset.sure || state.done === total) return end()
     stop.dataset.sure = "yes"
@@ -250,9 +250,9 @@ function open(card, room, { study, kind, total, done }) {
     go.textContent = over ? "Back to the last one" : state.done ? "Go on" : "Begin"
     go.className = over ? "plain" : "go"
     where.textContent = over
-      ? `All ${total} are answered and kept.`
+      ? `All ${total} are answered and saved.`
       : state.done
-        ? `${state.done} of ${total} are answered and kept. Whoever has this page's link can go on, here or after a restart.`
+        ? `${state.done} of ${total} are answered and saved. Anyone with the link to this page can continue, even after a restart.`
         : words.about(total)
     stop.hidden = state.done === 0
     stop.className = over ? "go" : "plain"
@@ -262,9 +262,9 @@ function open(card, room, { study, kind, total, done }) {
     where,
     element("p", { className: "keys" },
       key("←"), ` ${words.answers[0][1].toLowerCase()} `, key("→"), ` ${words.answers[1][1].toLowerCase()}, then `,
-      key("1"), " guessing to ", key("5"), " certain. ", key("⌫"), " takes the last answer back, ", key("Esc"), " pauses. ",
+      key("1"), " guessing to ", key("5"), " certain. ", key("⌫"), " takes back the last answer, ", key("Esc"), " pauses. ",
       "Or press the buttons."),
-    element("p", { textContent: "Say which it is, then how sure you are. Take the time you need: it is noted for each image, without the pauses." }),
+    element("p", { textContent: "Say which it is, then how sure you are. Take the time you need: it is recorded for each image, pauses excluded." }),
     element("div", { className: "row" }, go, copy, stop), problem)
   draw()
   go.focus()

@@ -41,8 +41,8 @@ def _reader() -> str:
     return st.text_input(
         "Your name or a pseudonym",
         max_chars=MAX_NAME,
-        placeholder="May stay empty",
-        help="It stands beside your figures and in the table of answers, for whoever may see these.",
+        placeholder="Optional",
+        help="Shown beside your results and in the table of answers, to everybody who can see these.",
     )
 
 
@@ -56,7 +56,7 @@ def new_study() -> None:
         )
         source = image_source("Real images", "study", first=PHANTOM, phantoms=PHANTOMS)
         if source == PHANTOMS:
-            st.caption("The study is then a rehearsal. For a real one, say where your films are.")
+            st.caption("With phantoms the study is a rehearsal. For a real one, choose your own radiographs.")
         with st.container(horizontal=True):
             size = st.segmented_control("Images", SIZES, default=SIZES[0], required=True)
             kind = st.segmented_control(
@@ -69,7 +69,7 @@ def new_study() -> None:
             "Start", type="primary", icon=":material/play_arrow:", width="stretch", disabled=not source, key="start"
         )
         if not source:
-            st.caption("Say where the real images are, and the study can start.")
+            st.caption("Choose the real images to start the study.")
     if start:
         try:
             study = _make(entry, source, size, kind, reader)
@@ -91,11 +91,11 @@ def join(set_id: str) -> None:
     with st.container(width=640):
         images = f"{about.size} images, one at a time" if about.kind == "single" else f"{about.questions} pairs"
         st.markdown(
-            f"You are asked to tell synthetic radiographs from real ones: {images}. Others judge the same images, each "
-            "in an order of their own, and the answers are compared at the end."
+            f"You are asked to tell synthetic radiographs from real ones: {images}. Others judge the same images, "
+            "each in a different order, and the answers are compared at the end."
         )
         if about.rehearsal:
-            st.caption(":material/info: The “real” ones are phantoms: this is a rehearsal.")
+            st.caption(":material/info: This is a rehearsal: the “real” images are phantoms.")
         reader = _reader()
         if st.button("Start", type="primary", icon=":material/play_arrow:", width="stretch", key="start"):
             go_to(study=store.begin(set_id, reader))
@@ -110,7 +110,7 @@ def earlier() -> None:
         names = {s.id: title_of(s) for s in sets}
         chosen = st.selectbox("Study", list(names), format_func=names.__getitem__)
         over = sum(s.over and s.round == 1 for s in store.studies_of(chosen))
-        st.caption(f"Readers at the end: {over}. The results show the truth.")
+        st.caption(f"Readers who have finished: {over}. The results show which images are real.")
         with st.container(horizontal=True):
             if st.button("Read the same images", icon=":material/person_add:"):
                 go_to(set=chosen)

@@ -42,7 +42,7 @@ def of_set(set_id: str) -> None:
     found = results(set_id)
     st.subheader(plain(title_of(found.about)))
     if not found.readings:
-        st.info("Nobody has come to the end yet. Send the link below to a reader.", icon=":material/hourglass_empty:")
+        st.info("Nobody has finished yet. Send the link below to a reader.", icon=":material/hourglass_empty:")
     else:
         st.caption(plain(found.about.note))
         _chart(found, None)
@@ -51,7 +51,7 @@ def of_set(set_id: str) -> None:
         _pictures(found, round_, None)
     _take_away(set_id)
     with st.popover("Delete", icon=":material/delete:"):
-        st.write("This removes the images, and every study and answer of them.")
+        st.write("This deletes the images with all their studies and answers.")
         if st.button("Delete for good", type="primary"):
             store.delete_set(set_id)
             go_to()
@@ -64,8 +64,8 @@ def _figure(e: Estimate | None, form: str = ".0%") -> str:
 def _own(own: Reading, found: Results) -> None:
     s, single = own.score, found.about.kind == "single"
     unit = "" if single else " pairs"
-    part = "" if own.study.done == own.study.total else f" The study was ended at {s.n} of {own.study.total}."
-    st.header(f"{s.right} of {s.n}{unit} right" if s.n else "Nothing was answered")
+    part = "" if own.study.done == own.study.total else f" The study was ended after {s.n} of {own.study.total}."
+    st.header(f"{s.right} of {s.n}{unit} right" if s.n else "No answers were given")
     st.markdown(f"{plain(verdict(s))}{part}")
     if found.about.rehearsal:
         st.warning(plain(found.about.note), icon=":material/science:")
@@ -73,21 +73,28 @@ def _own(own: Reading, found: Results) -> None:
         st.caption(plain(found.about.note))
     if s.n < FEWEST:
         return
-    rows = [("Right in all", _figure(s.accuracy), "Guessing would get half of them right. The interval is Wilson's.")]
+    rows = [("Right overall", _figure(s.accuracy), "Guessing would get half of them right. The interval is Wilson's.")]
     if single:
         rows += [
-            ("Synthetic images recognised", _figure(s.sensitivity), "Called synthetic, of all that are: sensitivity."),
-            ("Real images recognised", _figure(s.specificity), "Called real, of all that are: specificity."),
             (
-                "Told apart by how sure you were",
+                "Synthetic images recognised",
+                _figure(s.sensitivity),
+                "Share of synthetic images called synthetic: sensitivity.",
+            ),
+            ("Real images recognised", _figure(s.specificity), "Share of real images called real: specificity."),
+            (
+                "Separation by confidence",
                 _figure(s.auc, ".2f"),
-                "The chance that a synthetic image looked more suspicious than a real one: AUC. 0.5 is chance.",
+                "AUC: the probability that a synthetic image looked more suspicious than a real one. 0.5 is guessing.",
             ),
         ]
     else:
-        rows[0] = (*rows[0][:2], f"{rows[0][2]} In pairs the share right is itself the area under the curve, AUC.")
+        rows[0] = (
+            *rows[0][:2],
+            f"{rows[0][2]} In pairs, the share of right answers is itself the area under the curve (AUC).",
+        )
     rows.append(("Time", f"{s.seconds:.1f} s", f"The median for {'an image' if single else 'a pair'}, without pauses."))
-    st.table(pd.DataFrame(rows, columns=["", "You (95% interval)", "What it says"]).set_index(""))
+    st.table(pd.DataFrame(rows, columns=["", "You (95% interval)", "Meaning"]).set_index(""))
 
 
 def _second_round(own: Reading, found: Results) -> None:
@@ -95,7 +102,7 @@ def _second_round(own: Reading, found: Results) -> None:
         first = next(r for r in found.readings if r.study.id == own.study.first)
         st.info(
             f"Without clues: {first.score.right} of {first.score.n} right. {plain(change(first.score, own.score))} "
-            "The images of the two rounds are different ones.",
+            "The two rounds have different images.",
             icon=":material/compare_arrows:",
         )
         if st.button("See the first round"):
@@ -103,9 +110,7 @@ def _second_round(own: Reading, found: Results) -> None:
     elif found.about.rounds > 1:
         begun = store.second_of(own.study.id)
         with st.container(border=True):
-            st.markdown(
-                "**A second round, with clues.** See what such images betray themselves by, then judge new ones."
-            )
+            st.markdown("**A second round, with clues.** See what gives such images away, then judge new ones.")
             label = "Go to the second round" if begun else "Start the second round"
             if st.button(label, type="primary", icon=":material/school:"):
                 go_to(study=begun or store.begin_second(own.study.id))
@@ -124,7 +129,7 @@ def _chart(found: Results, own: Reading | None) -> None:
         if p.low is not None and p.high is not None:
             value = p.low if p.low == p.high else None
             rows.append({"who": p.who, "value": value, "low": p.low, "high": p.high, "colour": PLAIN})
-    st.subheader("Beside published studies")
+    st.subheader("Compared with published studies")
     figure = go.Figure(layout={"showlegend": False})
     figure.add_vline(0.5, line={"dash": "dash", "color": PLAIN, "width": 1})
     for row in rows:
@@ -140,12 +145,12 @@ def _chart(found: Results, own: Reading | None) -> None:
             line={"color": row["colour"], "width": 4},
             marker={"size": [0, 11, 0], "opacity": 1},
         )
-    figure.update_xaxes(title="share told rightly", range=[0, 1.02], tickformat=".0%", fixedrange=True)
+    figure.update_xaxes(title="share judged correctly", range=[0, 1.02], tickformat=".0%", fixedrange=True)
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False, fixedrange=True)
-    said = "The share told rightly by each reader and in published studies; half is guessing"
+    said = "The share judged correctly by each reader and in published studies; half is guessing"
     show(figure, said, 34 * len(rows) + 76)
     st.caption(
-        "Dashed: guessing. Here: the share right and its 95% interval; published: as its authors give it. "
+        "Dashed: guessing. Here: the share of right answers and its 95% interval; published: as the authors report it. "
         + " ".join(f"{p.what} ([{plain(p.source)}]({p.link}))" for p in PUBLISHED)
     )
 
@@ -157,7 +162,7 @@ def _others(found: Results, own: Reading | None) -> None:
         st.dataframe(pd.DataFrame([_row(r, found) for r in found.readings]), hide_index=True)
         for a in found.agreements:
             st.markdown(f"- {_agreement(a.readers, a.kappa, a.n)}{' Second round.' if a.round == 2 else ''}")
-    st.markdown("**Another reader?** This link lets them judge the same images, each in an order of their own.")
+    st.markdown("**Another reader?** This link lets them judge the same images, each in a different order.")
     st.code(link(set=found.about.id), language=None, wrap_lines=True)
 
 
@@ -182,9 +187,9 @@ def _row(r: Reading, found: Results) -> dict[str, str]:
 def _agreement(readers: tuple[str, str], kappa: float | None, n: int) -> str:
     both = f"{plain(readers[0])} and {plain(readers[1])}"
     if kappa is None:
-        why = f"they share {n} answers" if n < FEWEST else "they gave one answer throughout"
-        return f"How far {both} agree cannot be said: {why}."
-    return f"{both} agree with Cohen's kappa {kappa:.2f} over {n} answers (0 is chance, 1 always)."
+        why = f"they have {n} answers in common" if n < FEWEST else "they gave the same answer throughout"
+        return f"The agreement of {both} cannot be computed: {why}."
+    return f"{both} agree with a Cohen's kappa of {kappa:.2f} over {n} answers (0 is chance, 1 is perfect)."
 
 
 def _film(image: Film, label: str) -> str:
@@ -219,7 +224,8 @@ def _pictures(found: Results, round_: int, own: Reading | None) -> None:
     st.subheader("Which ones fooled whom" + (", second round" if round_ == 2 else ""))
     fakes = sum(v.images[-1].synthetic for v in verdicts)
     st.caption(
-        f"{fooled} of {fakes} synthetic images were taken for real at least once. Those that fooled most come first."
+        f"{fooled} of {fakes} synthetic images were taken for real at least once. Those that fooled the most "
+        "readers come first."
     )
     label = short(found.about.label_name)
     kind = " pairs" if found.about.kind == "pair" else ""
@@ -231,8 +237,8 @@ def clues(study: Study) -> None:
     """What to look for, before the second round."""
     st.subheader("What gives them away")
     st.caption(
-        "All pictures here are synthetic, made by the model that you judge, and in neither round. They were chosen by "
-        "measurement, not by a person, so not every one shows its clue well."
+        "All images here are synthetic, made by the model that you are judging, and are in neither round. They were "
+        "chosen by measurement, not by a person, so not every one shows its clue well."
     )
     pictures = [image for image in store.shown(study.set_id) if image.clue]
     cards = []
@@ -257,4 +263,4 @@ def _take_away(set_id: str) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
-    st.caption("A row for each answer of every reader. It holds no file names of the real images.")
+    st.caption("One row for each answer of each reader, without the file names of the real images.")

@@ -160,13 +160,13 @@ def train(
         say("starting", f"Reading the images: {done:,} of {total:,}", every=STATUS_SECONDS)
 
     def waiting() -> None:
-        say("queued", "Waiting for the training before it to end", every=STATUS_SECONDS)
+        say("queued", "Waiting for an earlier training to end", every=STATUS_SECONDS)
 
     end = math.inf
 
     def stop() -> str:
         if time.monotonic() > end:
-            return f"Stopped after {minutes:g} minutes, as was set. It can be resumed."
+            return f"Stopped at the limit of {minutes:g} minutes. It can be resumed."
         return STOPPED if signalled() or (writes and run.stop_path.exists()) else ""
 
     with ExitStack() as stack:

@@ -10,6 +10,7 @@ from gan_core.config import TrainConfig, check_data, remarks
 from gan_core.data.decode import Fit
 from gan_core.errors import UserError
 from gan_core.grades import called
+from gan_core.losses import LOSSES
 from gan_core.presets import ADDITIONS, PRESETS, configure, fitting, parse_settings
 from gan_core.train.run import create_run
 from studio import ui_sources as sources
@@ -21,9 +22,9 @@ from studio.jobs.ui_view import start_button
 from studio.text import plain
 
 NAMED = {
-    "Phantom knees": ("phantom:2000", "Drawn from physics by this program: no download, no patient. A good first try."),
+    "Phantom knees": ("phantom:2000", "Simulated by this program: no download, no patient. Good for a first try."),
     "Digits": ("digits", "1,797 handwritten digits that come with scikit-learn. Learns in a minute or two."),
-    "Fashion-MNIST": ("fashion-mnist", "70,000 small pictures of clothing; fetched once from the internet."),
+    "Fashion-MNIST": ("fashion-mnist", "70,000 small pictures of clothing, downloaded once."),
 }
 FITS: dict[str, Fit] = {"Cut the edges": "crop", "Add black": "pad"}
 CLASSES = 20  # named at most
@@ -51,7 +52,7 @@ def _show(found: sources.Summary, source: str) -> Any:
             more = f" and {len(found.classes) - CLASSES:,} more" if len(found.classes) > CLASSES else ""
             st.caption(f"Classes: {listed}{more}")
         else:
-            st.caption("No classes: for those, put the images in one folder for each, or a labels.csv beside them.")
+            st.caption("No classes. For classes, put the images in one folder for each, or add a labels.csv.")
         sources.told(found.said)
         sources.left_out(found.skipped)
         place = st.container()
@@ -73,7 +74,7 @@ def _recipe() -> str:
         list(PRESETS),
         key="recipe",
         on_change=_take_side,
-        help="What the two networks look like and by which rule they play against each other.",
+        help="How the two networks are built and the loss by which they compete.",
     )
     st.caption(PRESETS[base].summary)
     fits = fitting(base)
@@ -93,30 +94,38 @@ def _settings(preset: str, source: str, resolution: int, fit: Fit, found: source
     unlabelled = {"conditioning": "none"} if classes < 2 and not recipe.startswith("acgan") else {}
     base = configure(preset, **unlabelled)
     kimg = st.number_input(
-        "Length, in thousands of images shown",
+        "Length, in thousands of images seen",
         0.1,
         1e6,
         base.kimg,
         step=10.0,
-        help="How many real images the discriminator sees in all, each many times.",
+        help="How many real images the discriminator sees in total, each of them many times.",
         key=f"kimg-{recipe}",
     )
     st.caption(f"{kimg * 1000 / count:,.1f} passes over the {count:,} images (epochs).")
+    judge = LOSSES[base.loss].d_name.capitalize()
     with st.expander("More settings", icon=":material/tune:"):
         left, right = st.columns(2)
         fields: dict[str, Any] = {
             "batch": left.number_input("Images at a time (batch)", 2, 4096, base.batch, key=f"batch-{recipe}"),
             "seed": right.number_input("Seed", 0, 2**31 - 1, base.seed, key=f"seed-{recipe}"),
-            "g_lr": left.number_input("Generator's rate", 1e-6, 1.0, base.g_lr, format="%g", key=f"g_lr-{recipe}"),
-            "d_lr": right.number_input("Critic's rate", 1e-6, 1.0, base.d_lr, format="%g", key=f"d_lr-{recipe}"),
+            "g_lr": left.number_input(
+                "Generator's learning rate", 1e-6, 1.0, base.g_lr, format="%g", key=f"g_lr-{recipe}"
+            ),
+            "d_lr": right.number_input(
+                f"{judge}'s learning rate", 1e-6, 1.0, base.d_lr, format="%g", key=f"d_lr-{recipe}"
+            ),
         }
         if classes >= 2:
             name = called(found.label_name, base.label_name)
-            fields["label_name"] = st.text_input("What a class is called", name, key=f"label-{recipe}-{source}")
+            fields["label_name"] = st.text_input(
+                "Name of the label, such as KL grade", name, key=f"label-{recipe}-{source}"
+            )
         other = st.text_area(
-            "Any other setting, as key=value, one a line",
+            "Any other setting, as key=value, one per line",
             placeholder="r1_gamma=2\nmirror=true",
-            help="sample_kimg and tick_kimg, the distance of pictures and of points on the curves, follow the length.",
+            help="sample_kimg and tick_kimg, the intervals between sample pictures and between points on the curves, "
+            "follow from the length.",
         )
         with st.popover("Which settings are there?"):
             st.dataframe([{"setting": k, "value": str(v)} for k, v in base.model_dump().items()], height=400)
@@ -154,7 +163,7 @@ def new_training() -> None:
             shape = st.segmented_control("If not square", list(FITS), default="Cut the edges", required=True)
             fit = FITS[shape]
         if not source:
-            st.info("Say where the images are, and you will see them here before anything starts.")
+            st.info("Choose images to see them here before anything starts.")
             return
         try:
             read = sources.answered(source, "train")

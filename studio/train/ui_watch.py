@@ -23,7 +23,7 @@ def _samples(run: Run) -> None:
     samples = run.samples()
     if not samples:
         if run.alive():
-            st.info("The first samples come in a moment.")
+            st.info("The first samples will appear in a moment.")
         return
     moments = list(samples)
     at = moments[-1]
@@ -33,14 +33,14 @@ def _samples(run: Run) -> None:
         if st.session_state.get(f"{key}-last") == st.session_state.get(key):
             st.session_state[key] = at
         st.session_state[f"{key}-last"] = at
-        at = st.select_slider("Samples after so many images", moments, key=key, format_func=lambda n: f"{n:,}")
+        at = st.select_slider("Samples after this many images", moments, key=key, format_func=lambda n: f"{n:,}")
     try:
         picture = _sheet(run, at, samples[at].stat().st_mtime_ns)
         st.image(picture, width="stretch", output_format="PNG", alt=f"Synthetic samples after {at:,} images")
     except (UserError, OSError) as error:
         st.warning(plain(str(error)))
     classes = run.config().conditioning != "none"
-    st.caption("The same seeds at every moment." + (" A row is a seed, a column is a class." if classes else ""))
+    st.caption("The seeds are the same throughout." + (" Each row is a seed, each column a class." if classes else ""))
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -49,11 +49,11 @@ def _sheet(run: Run, nimg: int, stamp: int) -> bytes:
 
 
 def _take_away(run: Run) -> None:
-    st.subheader("Take away")
+    st.subheader("Downloads")
     with st.container(horizontal=True):
         st.download_button("Animation (GIF)", lambda: media.animation_gif(run), f"{run.name}.gif", on_click="ignore")
         if media.has_ffmpeg():
-            st.download_button("Film (MP4)", lambda: media.animation_mp4(run), f"{run.name}.mp4", on_click="ignore")
+            st.download_button("Video (MP4)", lambda: media.animation_mp4(run), f"{run.name}.mp4", on_click="ignore")
         st.download_button("Curves (PNG)", lambda: media.curves_png(run), f"{run.name}-curves.png", on_click="ignore")
         st.download_button("Curves (CSV)", lambda: media.curves_csv(run), f"{run.name}.csv", on_click="ignore")
     if st.toggle("Show the networks"):

@@ -115,9 +115,9 @@ def test_generation_is_timed_by_each_way_there_is(monkeypatch):
     assert len(one) == len(two) == 4
 
 
-def test_the_seeds_systems_run_resume_and_are_written_down(tmp_path, monkeypatch):
+def test_the_baselines_systems_run_resume_and_are_written_down(tmp_path, monkeypatch):
     """One of them, on made images: from nothing to the folder that the Runs page reads."""
-    seeds, paper = importlib.import_module("seeds"), importlib.import_module("seeds_paper")
+    seeds, paper = importlib.import_module("baselines"), importlib.import_module("baselines_paper")
     systems = [s for s in seeds.SYSTEMS if s.name == "clothing-acgan-28"]
     monkeypatch.setattr(seeds, "SYSTEMS", systems)
     # A process for each is for speed, and here would cost two imports of torch.
@@ -139,12 +139,12 @@ def test_the_seeds_systems_run_resume_and_are_written_down(tmp_path, monkeypatch
     assert result.stat().st_mtime_ns == before  # what is finished is not done again
 
     monkeypatch.setattr(paper, "SHIPPED", tmp_path / "shipped")
-    monkeypatch.setattr(paper, "PAPER", tmp_path / "SEEDS.md")
+    monkeypatch.setattr(paper, "PAPER", tmp_path / "BASELINES.md")
     monkeypatch.setattr(paper, "BASELINES", tmp_path / "baselines.md")
-    for name, marks in (("SEEDS.md", paper.MARKS), ("baselines.md", paper.SHORT)):
+    for name, marks in (("BASELINES.md", paper.MARKS), ("baselines.md", paper.SHORT)):
         (tmp_path / name).write_text("above\n" + "\n".join(marks) + "\nbelow\n")
-    paper.write_all(out / "quick", importlib.import_module("seeds_systems").SYSTEMS)
-    text = (tmp_path / "SEEDS.md").read_text()
+    paper.write_all(out / "quick", importlib.import_module("baselines_systems").SYSTEMS)
+    text = (tmp_path / "BASELINES.md").read_text()
     assert text.startswith("above")
     assert text.rstrip().endswith("below")
     assert "| AC-GAN, bare |" in text
@@ -178,7 +178,7 @@ def test_when_one_recipe_passes_the_other(tmp_path):
 
 
 def test_every_system_of_the_seeds_is_a_preset_with_a_name_of_its_own():
-    seeds, systems = importlib.import_module("seeds"), importlib.import_module("seeds_systems").SYSTEMS
+    seeds, systems = importlib.import_module("baselines"), importlib.import_module("baselines_systems").SYSTEMS
     assert len({s.name for s in systems}) == len(systems)
     for system in systems:
         config = seeds.configure(system, Path("data"), 10.0)

@@ -42,7 +42,7 @@ def test_desktop_one_window_for_both_sides_a_pair_enlarged_and_the_slider_by_mou
     before = box.locator("img").last.get_attribute("alt")
     tab.keyboard.press("ArrowRight")
     expect(box.locator("img").last).not_to_have_attribute("alt", before)
-    box.get_by_role("button", name="nearest to this synthetic one").click()
+    box.get_by_role("button", name="Find the nearest real image").click()
 
     handle = tab.get_by_role("slider", name=re.compile("synthetic image is shown"))
     handle.wait_for()

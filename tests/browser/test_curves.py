@@ -92,10 +92,10 @@ def test_a_drawing_that_waits_for_its_first_tick_says_so_and_then_begins(server,
     text = at_work.stats_path.read_text()
     at_work.stats_path.write_text("")
     tab = visitor("/train?run=00002-live", **DESKTOP)
-    see(tab, "The curves begin soon.")
+    see(tab, "The curves will appear soon.")
     at_work.stats_path.write_text(text)
     plots(tab, 2)
-    expect(tab.get_by_text("The curves begin soon.")).to_be_hidden()
+    expect(tab.get_by_text("The curves will appear soon.")).to_be_hidden()
 
 
 @pytest.mark.parametrize("window", [DESKTOP, PHONE], ids=["desktop", "phone-dark"])

@@ -11,7 +11,7 @@ pytestmark = WITH_MODEL
 @in_each_window
 def test_words_bring_knees_that_the_link_brings_back(visitor, window):
     tab = visitor("/explore?model=knee-64&view=Describe", **window)
-    field = tab.get_by_role("textbox", name="What is the knee to show, in English?")
+    field = tab.get_by_role("textbox", name="Describe the knee in English")
     field.fill("KL 4, left knee, no fracture, xyzzy")
     field.press("Enter")
     films = tab.locator(".sheet .film")

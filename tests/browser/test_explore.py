@@ -102,7 +102,7 @@ def test_the_loop_plays_and_the_plane_follows_the_hand(visitor):
     tab.get_by_role("button", name="Play").click()
     expect(tab.locator(".film canvas")).not_to_have_attribute("data-shown", re.compile(r"at=0(&|$)"), timeout=60_000)
     tab.get_by_role("button", name="Pause").click()
-    see(tab, "Take the loop away")
+    see(tab, "Save the loop")
     field, place = tab.get_by_role("textbox", name="Seeds"), tab.get_by_role("slider", name="Place on the loop")
     field.fill("4")
     field.press("Enter")
@@ -128,7 +128,7 @@ def test_the_loop_plays_and_the_plane_follows_the_hand(visitor):
     tab.keyboard.press("ArrowLeft")
     wait_for_picture(tab, x="0.88")
     tab.wait_for_url(lambda url: parse_qs(urlsplit(url).query).get("x") == ["0.88"])
-    tab.get_by_role("button", name="Edit the knee shown").click()
+    tab.get_by_role("button", name="Edit this knee").click()
     expect(tab.locator(".film canvas")).to_have_attribute("data-shown", re.compile("z="), timeout=90_000)
     see(tab, "A knee that was found or opened")
 

@@ -41,7 +41,7 @@ def test_a_game_waits_for_who_wants_no_motion_and_is_played_by_keys_and_buttons(
     assert step(toy) > here
 
     expect(toy).to_have_attribute("data-loaded", "101", timeout=180_000)
-    toy.get_by_role("slider", name="Moment of the game").fill("100")
+    toy.get_by_role("slider", name="Position in the game").fill("100")
     assert step(toy) == 1500
     found = toy.locator("strong").inner_text()
     assert re.fullmatch(r"\d of 8", found)
@@ -51,7 +51,7 @@ def test_a_game_waits_for_who_wants_no_motion_and_is_played_by_keys_and_buttons(
     other = visitor(GAME, **PHONE).locator(".toy")
     expect(other).to_have_attribute("data-loaded", "101", timeout=90_000)
     expect(other.get_by_role("button", name="Pause")).to_be_visible()
-    other.get_by_role("slider", name="Moment of the game").fill("100")
+    other.get_by_role("slider", name="Position in the game").fill("100")
     assert other.locator("strong").inner_text() == found
     assert other.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "scrolls sideways"
 

@@ -24,7 +24,7 @@ def test_see_get_open_and_remove_a_model_from_the_hub(hub, visitor, tmp_path, wi
     tab = visitor("/models?view=get&hub=lab/knees", **window)
     page = tab.get_by_test_id("stMainBlockContainer")
     tab.get_by_role("button", name="Get it").click()
-    see(tab, "on offer on every page")
+    see(tab, "ready to use on every page")
     assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
     page.get_by_role("button", name="See its images").first.click()
     tab.locator("button.film").first.wait_for()
@@ -33,4 +33,4 @@ def test_see_get_open_and_remove_a_model_from_the_hub(hub, visitor, tmp_path, wi
     see(tab, f"lab/knees@{repo.commit[:7]}")
     page.get_by_role("button", name="Remove").click()
     tab.get_by_role("button", name="Remove it").click()
-    see(tab, "is gone from this computer")
+    see(tab, "was removed from this computer")

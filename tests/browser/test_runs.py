@@ -40,7 +40,7 @@ def test_samples_in_step_by_keys_and_played_and_kept_in_the_link(runs, visitor):
     for i in (0, 1):
         tab.wait_for_function("node => node.naturalWidth === 48", arg=films.nth(i).element_handle())
 
-    slider = tab.get_by_role("slider", name="How far the runs are")
+    slider = tab.get_by_role("slider", name="Progress of the runs")
     slider.press("Home")
     for i in (0, 1):
         expect(films.nth(i)).to_have_attribute("alt", re.compile("after 0 images"))

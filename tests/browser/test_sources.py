@@ -50,7 +50,7 @@ def test_on_a_host_a_browser_finds_again_what_it_has_uploaded_and_no_other_does(
     see(tab, "3 images")
     tab.reload()
     kind(tab, "Remembered")
-    expect(tab.get_by_role("combobox", name="Brought before")).to_have_value("0.png and 2 more · 3 images")
+    expect(tab.get_by_role("combobox", name="Used before")).to_have_value("0.png and 2 more · 3 images")
     see(tab, "3 images, as the networks will see them")
     other = window()
     kind(other, "Remembered")
@@ -66,7 +66,7 @@ def test_a_data_set_of_the_hub_is_seen_then_fetched_with_progress_and_used(opene
     repo.faults, repo.pause = dict.fromkeys(FILES, "slow"), 1.0
     tab = opened(HF_ENDPOINT=hub.url, HF_HOME=str(tmp_path / "hf"))(**window)
     kind(tab, "From the Hub")
-    see(tab, "Nothing is asked of the Hub before you press a button")
+    see(tab, "The Hub is not contacted until you press a button")
     assert hub.seen == []
     tab.get_by_placeholder("knee radiograph, or owner/name").fill("lab/knees")
     tab.get_by_role("button", name="Ask the Hub").click()

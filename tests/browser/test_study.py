@@ -40,7 +40,7 @@ def test_a_study_by_keyboard_alone_with_a_pause_a_reload_and_a_second_tab(visito
     assert fits(tab, ".room")
 
     tab.keyboard.press("3")  # a confidence alone is no answer
-    see(tab, "And which is it?")
+    see(tab, "Choose an answer first.")
     tab.keyboard.press("ArrowLeft")
     at(tab, "2 of 20")
     tab.keyboard.press("Backspace")
@@ -121,7 +121,7 @@ def test_an_answer_that_the_server_does_not_take_is_said_and_sent_again(visitor)
     tab.route("**/answer", lambda route: route.fulfill(status=200, body="a proxy's page"))
     tab.keyboard.press("ArrowLeft")
     tab.keyboard.press("2")
-    see(tab, "Your last answer is not kept yet")
+    see(tab, "Your last answer is not saved yet")
     tab.unroute("**/answer")
     tab.get_by_role("button", name="Try again").click()
     at(tab, "2 of 20")

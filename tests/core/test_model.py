@@ -202,7 +202,7 @@ def test_nothing_is_ever_unpickled(folder, tmp_path, writer):
         path.write_bytes(pickle.dumps(Bomb(went_off)))
     else:
         path.write_bytes(path.read_bytes()[:-100] if writer == "cut" else b"hello")
-    with pytest.raises(UserError, match="damaged or is no safetensors file"):
+    with pytest.raises(UserError, match="damaged or is not a safetensors file"):
         load_model(folder)
     assert not went_off.exists()
 

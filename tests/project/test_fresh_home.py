@@ -99,7 +99,7 @@ VERBS = {
     "pull": ["owner/name"],
     "push": ["knee-64", "owner/name", "--license", "mit", "--dry-run"],
     "models": [],
-    "compare-runs": ["run", "seeds/knees-dcgan"],
+    "compare-runs": ["run", "baselines/knees-dcgan"],
     "average": ["knee-64", "knee-64", "--out", "mean"],
     "data": ["digits"],
     "phantom": ["--n", "1", "--out", "phantom"],

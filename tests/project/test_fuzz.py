@@ -248,7 +248,7 @@ def test_a_best_distance_that_is_none_is_no_distance(run, text):
 )
 def test_a_status_out_of_range_cannot_be_read(run, told):
     (run.path / "status.json").write_text(json.dumps({"state": "running"} | told))
-    assert run.status().message == "How this stands cannot be read."
+    assert run.status().message == "Its status cannot be read."
 
 
 def test_a_time_left_that_no_clock_shows_has_words():

@@ -36,13 +36,13 @@ def test_a_host_can_keep_visitors_to_one_folder(root):
 @pytest.mark.parametrize("path", ["closed", "open/../closed", "open-other", "closed/nothing.zip", "open/link"])
 def test_other_folders_are_refused_whether_they_exist_or_not(root, path):
     (root / "open/link").symlink_to(root / "closed")
-    with pytest.raises(UserError, match="only reads folders below"):
+    with pytest.raises(UserError, match="can only use folders below"):
         hosting.visitor_source(str(root / path))
 
 
 @pytest.mark.parametrize("path", ["../closed", "~/films", "films/train", "./films", "train.zip", ".."])
 def test_relative_paths_are_refused_where_they_lead_out(root, path):
-    with pytest.raises(UserError, match="only reads folders below"):
+    with pytest.raises(UserError, match="can only use folders below"):
         hosting.visitor_source(path)
 
 

@@ -94,4 +94,4 @@ def test_on_a_server_of_other_people_a_table_must_lie_where_they_may_look(films,
     monkeypatch.setenv("KNEE_GAN_FOLDERS", source)
     (tmp_path / "secret.csv").write_text("file,label\na.png,1\n")
     at = typed(opened("train", source), "Table of labels", str(tmp_path / "secret.csv"))
-    assert "only reads folders below" in texts(at)
+    assert "can only use folders below" in texts(at)

@@ -41,7 +41,7 @@ def open_extractor(text: str, device: str = "cpu") -> Extractor:
     if kind not in EXTRACTORS:
         if not names_file(text):
             raise UserError(
-                f"There is no extractor {text!r}. There are: {' '.join(what for _, what in EXTRACTORS.values())}"
+                f"There is no extractor {text!r}. Available: {' '.join(what for _, what in EXTRACTORS.values())}"
             )
         kind, rest = "file", text
     return resolve(EXTRACTORS[kind][0])(rest, device)

@@ -119,7 +119,7 @@ def _open_torchscript(path: Path, device: str) -> _Opened:
             warnings.simplefilter("ignore", FutureWarning)  # PyTorch prefers torch.export; people have such files
             net = torch.jit.load(str(path), map_location=device)
     except (RuntimeError, ValueError) as e:
-        raise UserError(f"{path} is damaged or is no TorchScript file: save one with torch.jit.save.") from e
+        raise UserError(f"{path} is damaged or is not a TorchScript file: save one with torch.jit.save.") from e
     if hasattr(net, "training"):  # which a frozen one has not
         net.eval()
     return _Opened(net)
@@ -137,7 +137,7 @@ def _open_onnx(path: Path) -> _Opened:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         (entry,) = session.get_inputs()
     except Exception as e:  # its exceptions have no common base
-        raise UserError(f"{path} is damaged, is no ONNX file, or takes more than one input.") from e
+        raise UserError(f"{path} is damaged, is not an ONNX file, or takes more than one input.") from e
     if entry.type != "tensor(float)" or len(entry.shape) != 4:
         raise UserError(f"{path.name} takes {entry.type} {entry.shape}: an extractor takes float images [n, C, H, W].")
     batch, channels, side, _ = (d if isinstance(d, int) else None for d in entry.shape)

@@ -23,7 +23,7 @@ _HERE = Path(__file__).parent
 _BUTTONS = {
     "side": ("Side", "data-needs", "The knee's side: right, left, unknown"),
     "add": ("Add a box", "", "For a knee that was not found"),
-    "remove": ("Remove the box", "data-needs", "This is no knee, or not to be used"),
+    "remove": ("Remove the box", "data-needs", "This is not a knee, or not to be used"),
     "undo": ("Undo", "", "Takes the last change back"),
     "reset": ("As found", "", "All boxes as they were found"),
 }

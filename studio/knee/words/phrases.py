@@ -110,7 +110,7 @@ def clean(words: str) -> str:
     text = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in unicodedata.normalize("NFKC", words))
     text = " ".join(text.translate(_DOTS).split())[:MOST_CHARACTERS]
     if not any(c.isalnum() for c in text):
-        raise UserError("Write what the knee is to show, such as: severe medial narrowing, osteophytes, left knee.")
+        raise UserError("Write what the knee should show, such as: severe medial narrowing, osteophytes, left knee.")
     for written, meant in _REWRITTEN.items():
         text = re.sub(rf"(?<!\w){written}(?!\w)", meant, text, flags=re.IGNORECASE)
     return text
@@ -133,7 +133,7 @@ def named_grades(text: str, most: float) -> tuple[list[NamedGrade], str]:
         for limit, words in ((before, _BEFORE), (within, _BEFORE), (after, _AFTER)):
             end, add = next((w for k, w in words.items() if limit and re.fullmatch(k, limit, re.IGNORECASE)), ("", 0))
             if grades and end == "none":
-                grades, note = None, "say which grade it is to be instead"
+                grades, note = None, "say which grade it should be instead"
             elif grades and end:
                 low, high = grades
                 grades = (low + add, max(most, high)) if end == "low" else (0.0, high + add)

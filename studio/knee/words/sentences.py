@@ -81,7 +81,7 @@ def available() -> list[str]:
 def open_encoder(name: str) -> SentenceEncoder:
     """The encoder of this name, one for all. Raises `UserError` where it is not on this computer: what to install."""
     if name not in _FOLDERS:
-        raise UserError(f"There is no sentence encoder {name!r}. There are: {', '.join(_FOLDERS)}.")
+        raise UserError(f"There is no sentence encoder {name!r}. Available: {', '.join(_FOLDERS)}.")
     folder = _FOLDERS[name]()
     if folder is None or name not in available():
         raise UserError(MISSING[name])

@@ -40,7 +40,7 @@ def games() -> list[str]:
 def settings(name: str) -> TrainConfig:
     """The recipe of the game `name`, scaled to points. Raises `UserError` where there is no such game."""
     if name not in games():
-        raise UserError(f"There is no game {name[:40]!r}. There are: {', '.join(games())}.")
+        raise UserError(f"There is no game {name[:40]!r}. Available: {', '.join(games())}.")
     if name not in _GAMES:
         return configure("dcgan", loss=name, batch=64, z_dim=2, **_GAMES["dcgan"])
     return configure(name, batch=64, z_dim=2, **_GAMES[name])

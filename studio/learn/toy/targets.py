@@ -73,5 +73,5 @@ TARGETS = tuple(_TARGETS)
 def target(name: str) -> Target:
     """The target of that name. Raises `UserError` where there is none."""
     if name not in _TARGETS:
-        raise UserError(f"There is no target {name[:40]!r}. There are: {', '.join(TARGETS)}.")
+        raise UserError(f"There is no target {name[:40]!r}. Available: {', '.join(TARGETS)}.")
     return _TARGETS[name]()

@@ -25,7 +25,7 @@ COLOURS = {"D": CRITIC, "G": GENERATOR, "": PLAIN}
 def _ticks(run: Run) -> list[dict]:
     ticks = run.stats()
     if not stats.panels(ticks):
-        raise UserError(f"{run.name} has no figures yet: the first come after a few thousand images.")
+        raise UserError(f"{run.name} has no curves yet: the first points appear after a few thousand images.")
     return ticks
 
 

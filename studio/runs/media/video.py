@@ -37,7 +37,7 @@ def mp4(frames: Sequence[NDArray[np.uint8]], rate: float) -> bytes:
     """
     ffmpeg = shutil.which("ffmpeg")
     if ffmpeg is None:
-        raise UserError("An MP4 needs ffmpeg, which is not installed here: install it, or take the GIF.")
+        raise UserError("An MP4 needs ffmpeg, which is not installed here: install it, or use the GIF.")
     height, width = frames[0].shape
     with tempfile.TemporaryDirectory() as folder:
         # To a file and not to a pipe: the index goes to the front, so that a browser plays it while it loads.

@@ -277,7 +277,7 @@ def changed(files, **net):
 
 
 HOSTILE = {
-    "a pickle called safetensors": (lambda f: f | {"model.safetensors": evil()}, "damaged or is no safetensors"),
+    "a pickle called safetensors": (lambda f: f | {"model.safetensors": evil()}, "damaged or is not a safetensors"),
     "a pickle called config": (lambda f: f | {"config.json": evil()}, "not a valid model configuration"),
     "a pickle alone": (lambda f: {"pytorch_model.bin": evil()}, "never opened"),
     "a network of a hundred gigabytes": (
@@ -293,13 +293,13 @@ HOSTILE = {
     ),
     "a header that leads past the file": (
         lambda f: f | {"model.safetensors": header({"x": {"dtype": "F32", "shape": [9], "data_offsets": [0, 36]}})},
-        "damaged or is no safetensors",
+        "damaged or is not a safetensors",
     ),
     "a critic for a generator": (
         lambda f: f | {n: f[f"discriminator/{n}"] for n in ("config.json", "model.safetensors")},
         "not a generator",
     ),
-    "an evil critic beside it": (lambda f: f | {"discriminator/model.safetensors": evil()}, "damaged or is no safet"),
+    "an evil critic beside it": (lambda f: f | {"discriminator/model.safetensors": evil()}, "damaged or is not a"),
 }
 
 

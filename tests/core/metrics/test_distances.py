@@ -304,7 +304,7 @@ def test_features_that_cannot_be_compared_are_refused_in_words(measure):
 
 
 def test_prdc_refuses_reals_without_spread_and_no_neighbour():
-    with pytest.raises(UserError, match="use reals that differ"):
+    with pytest.raises(UserError, match="use images that differ"):
         prdc(np.full((30, 8), 0.1), normal(30, 8))
     with pytest.raises(UserError, match="1 neighbour"):
         prdc(normal(30, 8), normal(30, 8, 1), k=0)

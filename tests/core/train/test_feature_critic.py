@@ -1,4 +1,4 @@
-"""The critic of features: the frozen network is the published one, and only the heads learn."""
+"""The feature discriminator: the frozen network is the published one, and only the heads learn."""
 
 import pytest
 import torch

@@ -125,8 +125,8 @@ def test_reals_that_the_model_learnt_from_are_told_from_others(model, digits):
     same, other = (sides(dcgan, d, n=5) for d in (digits, replace(digits, name="elsewhere")))
     assert same.learnt
     assert not other.learnt
-    assert "no test of copying" in other.about_copies
-    assert "no test of copying" not in same.about_copies
+    assert "no test of memorisation" in other.about_copies
+    assert "no test of memorisation" not in same.about_copies
 
 
 # -- tones ------------------------------------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ def test_it_opens_on_the_phantom_with_as_many_of_each_and_says_that_these_stand_
     assert len(both["Real"]) == len(both["Synthetic"]) == 12
     assert all(f["alt"].startswith("Synthetic image") for f in both["Synthetic"])
     assert "Phantoms" in texts(at)
-    assert "Such real images: 60." in texts(at)
+    assert "Matching real images: 60." in texts(at)
 
 
 def test_visitors_who_may_name_no_folder_do_not_see_where_an_upload_lies(graded, monkeypatch, tmp_path):
@@ -103,7 +103,7 @@ def test_visitors_who_may_name_no_folder_do_not_see_where_an_upload_lies(graded,
     next(c for c in at.segmented_control if c.label == "From").set_value("Upload").run()
     content = (folder_of(tmp_path, 1) / "9000000L.png").read_bytes()
     at.file_uploader[0].upload("knee.png", content, "image/png").run()
-    assert "Such real images: 1." in texts(at)
+    assert "Matching real images: 1." in texts(at)
     assert "gan_core compare" in at.code[0].value
     assert str(tmp_path) not in at.code[0].value
 
@@ -137,12 +137,12 @@ def test_the_nearest_reals_come_with_words_and_are_said_to_be_no_test_of_copying
     shown = given(at, "synthetic")
     assert shown["synthetic"]["mark"] == "Synthetic"
     assert shown["real"]["mark"] == "Real"
-    assert re.search(r"For (all|none|\*\*.*(of 100|all|none)\*\*)", texts(at))
+    assert re.search(r"farther away than that: \*\*(\d+ of 100|all|none)\*\*", texts(at))
     html = " ".join(e.proto.body for e in at.get("html"))
     assert html.count('class="cmp-film cmp-real"') == 4
     assert html.count('class="cmp-film cmp-synthetic"') == 1
     assert "pairs of different real patients" in html
-    assert "learnt from" in texts(at)
+    assert "trained on" in texts(at)
 
 
 @needs_encoder
@@ -205,9 +205,9 @@ def test_a_link_makes_this_computer_read_no_folder(graded, tmp_path):
 def test_a_folder_of_one_film_is_compared_and_what_cannot_be_said_is_said(graded, tmp_path):
     at = from_folder(page(view=TONES), folder_of(tmp_path, 1))
     assert not at.exception
-    assert "Such real images: 1." in texts(at)
+    assert "Matching real images: 1." in texts(at)
     assert "do not have the model's classes" in texts(at)
-    assert "cannot be told" in texts(at)
+    assert "is not known" in texts(at)
 
 
 def test_files_that_are_no_images_are_named(graded, tmp_path):
@@ -221,8 +221,8 @@ def test_files_that_are_no_images_are_named(graded, tmp_path):
 @needs_encoder
 def test_few_films_do_not_tell_what_is_unusually_near(graded, tmp_path):
     at = from_folder(page(view=NEAREST), folder_of(tmp_path, 6))
-    assert "do not tell what is unusual" in texts(at)
-    assert "unusually near" not in texts(at)
+    assert "too few real images to tell what is unusual" in texts(at)
+    assert "unusually close" not in texts(at)
 
 
 @needs_encoder

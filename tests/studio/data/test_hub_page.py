@@ -77,7 +77,7 @@ def until(true):
 
 def test_nobody_is_asked_before_a_person_asks(hub, knees):
     at = page()
-    assert "Nothing is asked of the Hub before you press a button" in texts(at)
+    assert "The Hub is not contacted until you press a button" in texts(at)
     for known in data_sets.KNOWN:  # with size and licence
         assert button(at, known.title)
         assert known.about in texts(at)
@@ -170,7 +170,9 @@ def test_without_the_hub_a_sentence_says_so_and_the_token_is_shown_to_nobody(hub
 @pytest.mark.parametrize("text", ["../..", "lab/none", "<b>", "lab/knees:attic", "a" * 200])
 def test_what_names_nothing_is_told(hub, knees, text):
     at = asked(page(), text)
-    assert any(words in texts(at) for words in ("no public data set", "finds no data set", "no images of a split"))
+    assert any(
+        words in texts(at) for words in ("no public data set", "has no data set matching", "no images of a split")
+    )
 
 
 def test_a_host_that_shows_no_folders_downloads_nothing(hub, monkeypatch):

@@ -78,7 +78,7 @@ def named(at, folder):
 
 def brought(at):
     """The sources that are on offer as brought before."""
-    return next((box.options for box in at.selectbox if box.label == "Brought before"), [])
+    return next((box.options for box in at.selectbox if box.label == "Used before"), [])
 
 
 def test_a_folder_named_once_is_there_on_the_other_pages_and_the_next_time(films, untrained_run):
@@ -186,7 +186,7 @@ def test_a_folder_that_the_host_no_longer_shows_is_refused(films, tmp_path, monk
     library.remember("somebody", films, "folder", 2)
     monkeypatch.setenv(hosting.FOLDERS_ENV, str(tmp_path / "elsewhere"))
     at = choose(session(), "Remembered")
-    assert "only reads folders below" in texts(at)
+    assert "can only use folders below" in texts(at)
 
 
 def aged(source, days):
@@ -272,7 +272,7 @@ def test_the_same_by_command(films, call):
     assert json.loads(call("sources", "--json")[1]) == []
     code, _, err = call("sources", "remove", one["id"])
     assert code == 1
-    assert "No source that was brought" in err
+    assert "No remembered source" in err
     assert call("sources", "add", "digits")[0] == 1
 
 

@@ -254,7 +254,7 @@ def test_few_test_patients_make_the_interval_wide_however_alike_the_seeds():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"num_classes": 1}, "classes, two or more"),
+        ({"num_classes": 1}, "two or more classes"),
         ({"seeds": 1}, "at least 2 seeds"),
         ({"fractions": (0.0, 1.0)}, "above 0"),
         ({"fractions": ()}, "above 0"),

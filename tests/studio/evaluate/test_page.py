@@ -88,7 +88,7 @@ def test_without_a_model_it_says_what_to_do():
 def test_without_real_images_it_asks_for_them_and_cannot_start(trained):
     trained()
     at = page()
-    assert "Say where the real images are" in texts(at)
+    assert "Choose the real images" in texts(at)
     assert "Start evaluation" not in labels(at)
 
 
@@ -117,9 +117,9 @@ def test_what_a_model_cannot_be_asked_is_said_and_not_offered(trained):
     trained("dcgan")
     at = page()
     offered = at.button_group[-1].options
-    assert not {"Grades", "Joint space", "Sides and exposures", "Usefulness", "Copies"} & set(offered)
+    assert not {"Grades", "Joint space", "Sides and exposures", "Augmentation utility", "Memorisation"} & set(offered)
     assert "Only for models of knees with KL grades: Grades, Joint space, Sides and exposures." in texts(at)
-    assert "Usefulness" in texts(at)
+    assert "Augmentation utility" in texts(at)
 
 
 def test_with_a_reference_copies_can_be_asked_for(trained):
@@ -127,7 +127,7 @@ def test_with_a_reference_copies_can_be_asked_for(trained):
     at = page()
     at.text_input(key="reference-path").set_value("phantom:200").run()
     offered = set(at.button_group[-1].options)
-    assert {"Copies", "Usefulness"} <= offered
+    assert {"Memorisation", "Augmentation utility"} <= offered
     at.button_group[-1].set_value(["useful"]).run()
     assert "ten minutes" in texts(at)
 
@@ -230,7 +230,14 @@ def test_finished_it_leads_with_figures_beside_their_floors_and_the_verdict():
     assert len(shown) == 4
     assert "No sign of copying" in texts(at)
     assert "826 real ones" in texts(at)
-    assert tabs(at) == ["Figures", "Grades", "Joint space", "Copies", "Usefulness", "Detail and brightness"]
+    assert tabs(at) == [
+        "Figures",
+        "Grades",
+        "Joint space",
+        "Memorisation",
+        "Augmentation utility",
+        "Detail and brightness",
+    ]
     assert {b.proto.label for b in at.get("download_button")} == {"Report (HTML)", "Figures (JSON)"}
     assert "python -m gan_core evaluate --model knee-64 --data /data/knees/val" in at.code[0].value
 
@@ -246,9 +253,9 @@ def test_visitors_who_may_name_no_folder_do_not_see_where_one_lies(monkeypatch):
     [
         ("Figures", 0, "Is it diverse?"),
         ("Grades", 2, "On the diagonal"),
-        ("Joint space", 3, "no diagnosis"),
-        ("Copies", 0, "nearest to a training image"),
-        ("Usefulness", 1, "synthetic images help"),
+        ("Joint space", 3, "not a diagnosis"),
+        ("Memorisation", 0, "nearest to a training image"),
+        ("Augmentation utility", 1, "synthetic images help"),
         ("Detail and brightness", 2, "How bright"),
     ],
 )
@@ -267,7 +274,7 @@ def test_pairs_show_both_images_marked_and_names_as_they_are():
     found["copying"]["worst"][0]["seen_name"] = "<img src=x onerror=alert(1)>"
     folder = put(found)
     at = page(evaluation=folder.name)
-    at.session_state[f"section-{folder.name}"] = "Copies"
+    at.session_state[f"section-{folder.name}"] = "Memorisation"
     at.run()
     body = next(h.proto.body for h in at.get("html") if "<figure>" in h.proto.body)
     assert body.count("<img src=") == 20
@@ -280,14 +287,14 @@ def test_without_classes_there_is_nothing_of_classes_and_the_reason_is_said():
     for of_one in found.values():
         of_one.pop("per_class", None)
     found |= {
-        "grade": {"value": None, "why": "This is of knees with KL grades."},
+        "grade": {"value": None, "why": "This measure needs knees with KL grades"},
         "copying": {"value": None, "why": "This needs a reference."},
         "about": about(class_names=[], label_name="class"),
     }
     at = page(evaluation=put(found).name)
     assert tabs(at) == ["Figures", "Detail and brightness"]
     tables = " ".join(str(cell) for t in at.table for cell in t.value.to_numpy().ravel()).replace("\\", "")
-    assert "This is of knees with KL grades." in tables
+    assert "This measure needs knees with KL grades" in tables
     assert "This needs a reference." in tables
 
 

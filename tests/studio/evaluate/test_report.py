@@ -116,7 +116,15 @@ def test_words_with_dollars_are_no_formulas_in_a_drawing():
 def test_a_report_of_nothing_still_says_what_was_asked():
     found = page({"about": about(class_names=[], label_name="class")})
     assert "knees-val" in found.text
-    for heading in ("Figures", "Copies", "Joint space", "Usefulness", "Detail", "For each", "Grade asked"):
+    for heading in (
+        "Figures",
+        "Memorisation",
+        "Joint space",
+        "Augmentation utility",
+        "Detail",
+        "For each",
+        "Grade asked",
+    ):
         assert heading not in found.text
     assert not [tag for tag, _ in found.tags if tag in ("svg", "table")]
 
@@ -221,7 +229,7 @@ def test_confusions_and_usefulness_come_through():
 def test_phantoms_are_not_passed_off_as_films():
     assert "Phantoms" not in report_html(evaluation(figures()))
     html = report_html(evaluation(figures() | {"about": about(data="a half of phantom, 2,000 images")}))
-    assert "Phantoms, drawn by this program, stand here for real images" in html
+    assert "Phantoms simulated by this program stand in for the real images" in html
 
 
 def test_files_that_were_left_out_are_told():

@@ -115,15 +115,15 @@ def test_an_opened_knee_looks_as_it_did_between_its_seeds(make):
         ({"seed": "1", "grade": "9"}, "grade"),
         ({"seed": "1", "grade": "nan"}, "grade"),
         ({"seed": "1", "truncation": "2"}, "Variety"),
-        ({"seed": "1", "moves": "1e9"}, "Moves"),
-        ({"seed": "1", "moves": ",".join("1" * 500)}, "Moves"),
+        ({"seed": "1", "moves": "1e9"}, "moves"),
+        ({"seed": "1", "moves": ",".join("1" * 500)}, "moves"),
         ({"seeds": "1", "at": "0"}, "seeds"),
         ({"seeds": "1,2", "at": "inf"}, "place"),
         ({"seeds": "1,2,3", "x": "0", "y": "0"}, "four"),
         ({"seeds": "1,2"}, "place"),
         ({"z": "%%%"}, "cut off"),
         ({"z": "AAAAAA=="}, "fit"),
-        ({"seed": "1", "z": "AAAAAA=="}, "just one"),
+        ({"seed": "1", "z": "AAAAAA=="}, "exactly one"),
     ],
 )
 def test_a_link_out_of_range_gets_words(make, query, words):

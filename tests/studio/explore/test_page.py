@@ -115,7 +115,7 @@ def test_a_link_to_a_model_or_view_that_is_not_there_shows_another(untrained_run
 def test_a_knee_between_seeds_is_opened_for_itself(untrained_run):
     untrained_run()
     at = page(view="Plane", seeds="1,2,3,4", x="0.25", y="0.5", grade="1")
-    button(at, "Edit the knee shown, on its own").click().run()
+    button(at, "Edit this knee on its own").click().run()
     data = given(at)
     assert data["mode"] == "one"
     assert "z" in data["query"]
@@ -126,7 +126,7 @@ def test_the_loop_becomes_a_film_to_download(untrained_run):
     untrained_run()
     at = page(view="Between knees", seeds="1,2", at="0", grade="1")
     at.slider[0].set_value(0.5).run()
-    button(at, "Make the film").click().run()
+    button(at, "Make the animation").click().run()
     assert not at.exception
     assert [b.proto.label for b in at.get("download_button")] == ["Download GIF"]
     assert any("interpolate" in c.value for c in at.code)
@@ -135,7 +135,7 @@ def test_the_loop_becomes_a_film_to_download(untrained_run):
 def test_a_phantom_is_found_step_by_step_and_then_edited(untrained_run):
     untrained_run()
     at = page(view="Find a knee")
-    button(at, "Or try a phantom, drawn from physics").click().run()
+    button(at, "Or try a phantom, simulated by this program").click().run()
     button(at, "Find this knee").click().run()
     assert not at.exception
     assert "gray levels" in told(at)

@@ -114,12 +114,12 @@ def test_one_class_or_numbers_of_each_as_asked(made):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"classes": "9"}, "asks for no classes"),
+        ({"classes": "9"}, "does not ask for classes"),
         ({"classes": "9=40"}, "no class '9'"),
         ({"classes": "0=39"}, "add up to 39 images, not to 40"),
         ({"classes": "0=20,0=20"}, "twice"),
-        ({"classes": "0=-40"}, "asks for no classes"),
-        ({"seed": 2**31 - 5}, "Seeds end"),
+        ({"classes": "0=-40"}, "does not ask for classes"),
+        ({"seed": 2**31 - 5}, "largest seed"),
     ],
 )
 def test_what_a_model_cannot_make_is_told(made, more, said):
@@ -670,7 +670,7 @@ def test_the_command_exports_and_goes_on(made, tmp_path, call):
     [
         (("--out", "x"), "Missing option '--model'"),
         (("--model", "MODEL", "--out", "x", "--format", "jpeg"), "'png', 'datasets', 'dicom'"),
-        (("--model", "MODEL", "--out", "x", "--classes", "7"), "asks for no classes"),
+        (("--model", "MODEL", "--out", "x", "--classes", "7"), "does not ask for classes"),
         (("--model", "MODEL", "--out", "x", "--classes", "0=3", "--n", "4"), "add up to 3 images, not to 4"),
         (("--model", "MODEL", "--out", "x", "--drop-near"), "give --reference"),
         (("--model", "MODEL", "--out", "x", "--classes", "0=999999"), "less than or equal to 100000"),

@@ -149,7 +149,7 @@ def test_of_none_nothing_is_exported():
         at.number_input(key=f"count-{i}").set_value(0)
     at.run()
     assert not at.exception
-    assert "Say how many" in told(at)
+    assert "Enter how many" in told(at)
     assert not [b for b in at.button if b.label == "Export"]
 
 
@@ -247,7 +247,7 @@ def test_training_images_outside_the_hosts_folder_are_refused(monkeypatch, tmp_p
     at = page()
     at.text_input(key="reference").set_value("/etc").run()
     assert not at.exception
-    assert "only reads folders below" in told(at)
+    assert "can only use folders below" in told(at)
 
 
 def test_a_damaged_export_gets_words(at_once):
@@ -260,7 +260,7 @@ def test_a_damaged_export_gets_words(at_once):
     next(export.files_path.glob("1/*.png")).write_bytes(b"")
     at = page(export=export.name)
     assert not at.exception
-    assert "data card is gone" in told(at)
+    assert "data card is missing" in told(at)
     assert all("KL 0" not in f["caption"] for f in films(at))  # nothing is read outside the export
     (export.path / "request.json").write_text("{")
     at = page(export=export.name)

@@ -91,7 +91,7 @@ def test_a_model_is_seen_before_it_is_fetched_then_got_listed_and_removed(hub, f
     until(lambda: Download.all()[0].status().state == "finished")
     at.run()
     (here,) = stored()
-    assert f"{here.name} is here" in texts(at)
+    assert f"{here.name} is ready to use" in texts(at)
     assert TOKEN not in str(at)
     button(at, "Close").click().run()
     assert not Download.all()
@@ -138,7 +138,7 @@ def test_a_pulled_model_is_on_offer_in_the_gallery_with_its_pinned_name(hub, fil
     at = app_page.page(model=here.name)
     assert at.selectbox(key="model").value == here.name
     assert "24 synthetic images" in texts(at)
-    assert "brings back just these images" in texts(at)
+    assert "always shows the same images" in texts(at)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_with_the_hub_down_what_was_fetched_is_said_to_work(hub, files):
     hub.stop()
     at = page(view="get", hub=NAME)
     assert "cannot be reached" in " ".join(e.value for e in at.error)
-    assert f"{here.name} was fetched before" in texts(at)
+    assert f"{here.name} was downloaded earlier" in texts(at)
 
 
 def test_progress_shows_after_a_reload_and_stop_keeps_nothing(hub, files, threads):
@@ -200,7 +200,7 @@ def test_a_zip_is_taken_and_an_evil_one_is_explained(files, tmp_path):
     at.file_uploader[0].upload("../knees.zip", zipped(tmp_path, files).read_bytes(), "application/zip").run()
     assert not at.exception
     (here,) = stored()
-    assert f"{here.name} is here" in texts(at)
+    assert f"{here.name} is ready to use" in texts(at)
     evil = zipped(tmp_path, {"config.json": b"{}", "../../x": b"x"})
     at = page(view="get")
     at.file_uploader[0].upload("evil.zip", evil.read_bytes(), "application/zip").run()
@@ -217,7 +217,7 @@ def test_what_would_go_is_shown_and_then_goes(hub, trained, monkeypatch):
     assert not at.exception
     said = texts(at)
     assert "license: cc-by-4.0" in said
-    assert "What would go to lab/mine" in said
+    assert "What would be sent to lab/mine" in said
     assert "HF_TOKEN" in said  # there is none
     assert "push 00001-knees lab/mine --license cc-by-4.0" in said
     assert not hub.seen

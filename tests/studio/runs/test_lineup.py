@@ -58,9 +58,10 @@ def test_shipped_runs_come_by_group_and_title_and_never_clash_with_ones_own(ship
     write_run(runs_root() / "m", tiny())
     assert [r.name for r in lineup.shipped_runs()] == ["z", "m", "a"]
     offered = lineup.entries()
-    assert list(offered) == ["m", "seeds/z", "seeds/m", "seeds/a"]
+    assert list(offered) == ["m", "baselines/z", "baselines/m", "baselines/a"]
     assert [e.result.title for e in offered.values()] == ["m", "Beta", "Alpha", "gamma"]
-    assert lineup.groups(offered) == {"Knees": ["seeds/z"], "Small": ["seeds/m", "seeds/a"]}
+    assert lineup.find_entry("seeds/z") == offered["baselines/z"]  # as older links and commands say
+    assert lineup.groups(offered) == {"Knees": ["baselines/z"], "Small": ["baselines/m", "baselines/a"]}
 
 
 def test_without_any_run_nothing_is_on_offer_and_nothing_is_chosen():
@@ -71,7 +72,7 @@ def test_without_any_run_nothing_is_on_offer_and_nothing_is_chosen():
 def test_ones_own_newest_are_shown_first_else_the_bare_systems_of_the_largest_shipped_group(shipped, tiny):
     for name, group in (("a", "Big"), ("a+noise", "Big"), ("b", "Big"), ("c", "A small one")):
         write_run(shipped / name, tiny(), result=result(name, group=group))
-    assert lineup.first_choice(lineup.entries()) == ["seeds/a", "seeds/b"]
+    assert lineup.first_choice(lineup.entries()) == ["baselines/a", "baselines/b"]
     for i in range(8):
         write_run(runs_root() / f"{i:05d}-own", tiny())
     assert lineup.first_choice(lineup.entries()) == [f"{i:05d}-own" for i in (7, 6, 5, 4, 3, 2)]
@@ -430,7 +431,7 @@ def test_the_csv_holds_the_table_in_full_and_no_formula(shipped, tiny):
     write_run(shipped / "a", tiny(), d_loss=lambda n: 1 / 3, result=made)
     (row,) = parsed(lineup.table_csv([lineup.read(e) for e in lineup.entries().values()]))
     assert float(row["D loss"]) == 1 / 3
-    assert (row["key"], row["setting: g_lr"]) == ("seeds/a", "0.0002")
+    assert (row["key"], row["setting: g_lr"]) == ("baselines/a", "0.0002")
     assert [row[k][0] for k in ("Run", "Quality, reported", "remarks")] == ["'"] * 3
 
 
@@ -473,7 +474,7 @@ def test_the_verb_gives_json_takes_shipped_runs_and_runs_anywhere(call, shipped,
     words = ("compare-runs", f"{PREFIX}a", tmp_path / "one" / "run", tmp_path / "two" / "run", tmp_path / "two" / "run")
     code, out, _ = call(*words, "--json")
     found = json.loads(out)
-    assert (code, [r["key"] for r in found["runs"]]) == (0, ["seeds/a", *map(str, words[2:4])])
+    assert (code, [r["key"] for r in found["runs"]]) == (0, ["baselines/a", *map(str, words[2:4])])
     assert found["runs"][0]["remarks"] == ["Look."]
     assert found["comparable"] is False
     assert found["settings"]["resolution"] == dict(
@@ -483,7 +484,7 @@ def test_the_verb_gives_json_takes_shipped_runs_and_runs_anywhere(call, shipped,
     assert (code, "[red]A[/b]: Look." in out) == (0, True)
 
 
-@pytest.mark.parametrize("words", [("nowhere",), ("seeds/nowhere",), ("seeds/../seeds",)])
+@pytest.mark.parametrize("words", [("nowhere",), ("baselines/nowhere",), ("seeds/nowhere",), ("baselines/../seeds",)])
 def test_the_verb_says_which_run_there_is_not(call, words):
     code, _, err = call("compare-runs", *words)
     assert code == 1

@@ -153,7 +153,7 @@ def test_the_curves_have_a_panel_for_what_there_is(run):
 
 def test_no_figures_is_said_in_words(run):
     for make in (media.curves_png, media.curves_csv):
-        with pytest.raises(UserError, match="no figures yet"):
+        with pytest.raises(UserError, match="no curves yet"):
             make(run)
 
 
@@ -240,7 +240,7 @@ def test_the_verb_writes_what_there_is_and_says_what_is_missing(run, tmp_path):
     assert (out / "animation.gif").read_bytes().startswith(b"GIF8")
     assert (out / "architecture.png").read_bytes().startswith(PNG)
     assert not (out / "curves.png").exists()
-    assert "no figures yet" in result.stderr
+    assert "no curves yet" in result.stderr
     run.stats_path.write_text(json.dumps(TICKS[0]) + "\n")
     CliRunner().invoke(app, ["media", str(run.path), "--out", str(out)])
     assert (out / "curves.png").read_bytes().startswith(PNG)

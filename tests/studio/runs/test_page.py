@@ -74,8 +74,8 @@ def test_with_nothing_to_compare_the_page_says_what_to_do():
 def test_the_first_start_shows_the_largest_shipped_group(systems):
     at = page()
     assert not at.exception
-    assert chosen(at) == ["seeds/b", "seeds/c"]
-    assert at.query_params["runs"] == "seeds/b,seeds/c"
+    assert chosen(at) == ["baselines/b", "baselines/c"]
+    assert at.query_params["runs"] == "baselines/b,baselines/c"
     assert "System b" in html(at)
     assert "Said of b." in told(at)
     assert "train?run" not in html(at)  # a shipped run was trained elsewhere
@@ -89,9 +89,9 @@ def test_ones_own_runs_come_first_and_link_to_their_training(systems, two):
     assert "Finished" in html(at)
 
 
-@pytest.mark.parametrize("query", ["seeds/a,00001-plain", ["seeds/a", "00001-plain"]])
+@pytest.mark.parametrize("query", ["baselines/a,00001-plain", ["baselines/a", "00001-plain"], "seeds/a,00001-plain"])
 def test_the_link_brings_back_the_choice(systems, two, query):
-    assert chosen(page(runs=query)) == ["seeds/a", "00001-plain"]
+    assert chosen(page(runs=query)) == ["baselines/a", "00001-plain"]
 
 
 def test_a_link_to_a_run_that_is_gone_says_so_and_shows_the_others(two):
@@ -132,7 +132,7 @@ def test_more_runs_than_stand_side_by_side_are_cut_with_a_word(tiny):
 def test_all_of_a_kind_are_shown_at_once(systems, two):
     at = page()
     next(b for b in at.button if b.label == "Large (2)").click().run()
-    assert chosen(at) == ["seeds/b", "seeds/c"]
+    assert chosen(at) == ["baselines/b", "baselines/c"]
     next(b for b in at.button if b.label == "My runs (2)").click().run()
     assert chosen(at) == ["00002-smooth", "00001-plain"]
 
@@ -149,7 +149,7 @@ def test_with_nothing_chosen_the_page_says_what_to_do(two):
     at = page()
     at.multiselect(key="runs").set_value([]).run()
     assert not at.exception
-    assert "Choose two runs" in told(at)
+    assert "Choose two or more runs" in told(at)
 
 
 def test_a_mark_stays_with_its_run_when_another_is_taken_away():
@@ -202,7 +202,7 @@ def test_curves_are_asked_for_where_the_route_has_them(two, client):
 
 def test_no_figures_yet_is_said(tiny):
     write_run(runs_root() / "00001-new", tiny(), seen=0, samples=[])
-    assert "no figures yet" in told(page())
+    assert "no curves yet" in told(page())
     assert "no samples yet" in told(page(view="Samples"))
 
 
@@ -316,7 +316,7 @@ def client():
 
 
 def test_the_route_gives_pictures_of_shipped_runs_and_ones_own(client, systems, two):
-    for key in ("seeds/a", "00001-plain"):
+    for key in ("baselines/a", "seeds/a", "00001-plain"):
         answer = client.get("/api/runs/samples", params={"run": key, "at": 4000})
         assert answer.headers["content-type"] == "image/png"
         assert np.array_equal(np.asarray(Image.open(io.BytesIO(answer.content))), sheet(40))
@@ -352,7 +352,7 @@ def test_the_route_follows_no_path(client, two):
         ({}, 404),
         ({"run": "nowhere"}, 404),
         ({"run": "../runs/00001-plain"}, 404),
-        ({"run": "seeds/../00001-plain"}, 404),
+        ({"run": "baselines/../00001-plain"}, 404),
         ({"run": "00001-plain", "along": "miles"}, 400),
         ({"run": "00001-plain", "since": "-1"}, 400),
         ({"run": "00001-plain", "width": "1e3"}, 400),
@@ -385,7 +385,7 @@ def test_the_route_gives_what_is_new_and_says_whether_more_may_come(client, two,
     assert [n for n, _, _ in second["curves"]["d_loss"]] == [n for n in (4000, 6200) if n >= begin]
     assert second["alive"]
     write_run(shipped / "a", tiny(), d_loss=lambda n: 0.5)
-    assert client.get("/api/runs/curves", params={"run": "seeds/a", "column": "d_loss"}).json()["curves"]["d_loss"]
+    assert client.get("/api/runs/curves", params={"run": "baselines/a", "column": "d_loss"}).json()["curves"]["d_loss"]
 
 
 def test_figures_near_the_largest_number_are_no_error_when_smoothed(client, tiny):

@@ -48,7 +48,7 @@ def test_one_button_starts_a_study_of_twenty_images(runs):
     assert (about.size, about.kind, about.model) == (20, "single", shipped_generators()[0].name)
     (study,) = store.studies_of(about.id)
     assert at.query_params["study"] in (study.id, [study.id])
-    assert "A rehearsal" in texts(at)
+    assert "Rehearsal" in texts(at)
 
 
 def test_the_room_is_told_no_truth_and_no_image(runs):
@@ -68,7 +68,7 @@ def test_a_finished_study_shows_its_figures_beside_published_ones(runs):
     store.end(study)
     at = page(study=study)
     assert "16 of 20 right" in texts(at)
-    assert "more than guessing" in texts(at)
+    assert "better than guessing" in texts(at)
     assert "PMC13067489" in texts(at)
     assert "36% to 88%" in texts(at)
     figures = at.table[0].value
@@ -90,11 +90,11 @@ def test_a_study_ended_early_gets_words_for_figures(runs):
     store.end(study)
     at = page(study=study)
     assert "3 of 3 right" in texts(at)
-    assert "too few for figures" in texts(at)
-    assert "ended at 3 of 20" in texts(at)
+    assert "too few for statistics" in texts(at)
+    assert "ended after 3 of 20" in texts(at)
     nothing = store.begin(bare())
     store.end(nothing)
-    assert "Nothing was answered" in texts(page(study=nothing))
+    assert "No answers were given" in texts(page(study=nothing))
 
 
 def test_pairs_are_not_given_a_sensitivity(runs):
@@ -132,7 +132,7 @@ def test_another_reader_takes_the_same_images_and_both_are_compared(runs):
     assert second.reader == "<b>Bo</b>"
     store.end(read(second.id, right=lambda position: position % 4 > 0))
     at = page(study=second.id)
-    assert "Cohen's kappa 0.50" in texts(at)
+    assert "Cohen's kappa of 0.50" in texts(at)
     at = page(results=set_id)
     assert list(at.dataframe[0].value["Reader"]) == ["Anna", "<b>Bo</b>"]
     assert "<b>Bo</b>" not in drawn(at)
@@ -143,7 +143,7 @@ def test_results_of_a_set_nobody_has_finished_show_no_truth(runs):
     set_id = bare()
     read(store.begin(set_id), until=5)
     at = page(results=set_id)
-    assert "Nobody has come to the end yet" in texts(at)
+    assert "Nobody has finished yet" in texts(at)
     assert drawn(at) == ""
 
 

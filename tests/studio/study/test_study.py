@@ -337,7 +337,7 @@ def test_figures_are_those_of_the_textbook():
     # With one threshold the area is the mean of the two.
     assert s.auc.value == pytest.approx(0.8)
     assert s.auc.low < 0.8 < s.auc.high
-    assert "more than guessing" in verdict(s)
+    assert "better than guessing" in verdict(s)
 
 
 def test_confidence_counts_in_the_area():
@@ -349,7 +349,7 @@ def test_confidence_counts_in_the_area():
 
 def test_less_than_guessing_is_told_from_guessing():
     wrong = [said("real", "synthetic", i) for i in range(10)] + [said("synthetic", "real", 10 + i) for i in range(10)]
-    assert "less than guessing" in verdict(score(wrong))
+    assert "worse than guessing" in verdict(score(wrong))
     assert "may be guessing" in verdict(score([*wrong[:10], *(said("real", "real", i) for i in range(10, 20))]))
 
 

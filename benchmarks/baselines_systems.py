@@ -1,6 +1,6 @@
 """The systems that the five seeds describe: what each is here, how long it trains, and what its authors report.
 
-A figure under `reported` is quoted from the seed; every other figure of the comparison is measured by seeds.py.
+A figure under `reported` is quoted from the seed; every other figure of the comparison is measured by baselines.py.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _knees() -> list[System]:
         "wgan-gp+augment+noise+smooth": ("WGAN-GP, augmented, noise, smoothing", "001", {}),
         "wgan-clip-gp": ("WGAN, clipping and penalty at once", "001", {}),
         "knee-64": ("knee-64 in the same time", "-", {}),
-        "knee-64+features": ("knee-64 with a critic of features as well", "-", {}),
+        "knee-64+features": ("knee-64 with a feature discriminator as well", "-", {}),
     }
     unstable = {
         "Claim": "rather unstable, undoes what it has learnt sporadically; mode collapse; to a human eye the "
@@ -65,7 +65,7 @@ def _knees() -> list[System]:
         "dcgan-126+smooth": ("the same, smoothing", {}),
         "dcgan-126+noise": ("the same, noise", {}),
         "dcgan-126+augment": ("the same, augmented", {}),
-        "dcgan-126+penalty": ("the same, a penalty on the critic's slope", {}),
+        "dcgan-126+penalty": ("the same, a gradient penalty", {}),
     }
     common: dict[str, Any] = {"data": "knees", "minutes": MINUTES}
     return [

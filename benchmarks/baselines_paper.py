@@ -1,4 +1,4 @@
-"""What seeds.py writes down: the folders for the Runs page, pictures of each group, and the tables of SEEDS.md."""
+"""What baselines.py writes down: the folders for the Runs page, pictures of each group, the tables of BASELINES.md."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from baselines_systems import RESULT, System, figure
 from matplotlib.figure import Figure
 from PIL import Image
-from seeds_systems import RESULT, System, figure
 
 from gan_core.files import write_text
 from gan_core.images import ungrid
@@ -27,10 +27,10 @@ from gan_core.train.run import Run, Status
 from studio.runs.media.style import CRITIC, GENERATOR, GRID, INK, MUTED
 
 SHIPPED = Path(__file__).with_name("seeds")
-PAPER = Path(__file__).with_name("SEEDS.md")
+PAPER = Path(__file__).with_name("BASELINES.md")
 BASELINES = Path(__file__).resolve().parent.parent / "docs/baselines.md"
-MARKS = "<!-- the tables: written by seeds.py --write -->", "<!-- the end of the tables -->"
-SHORT = "<!-- the table: written by benchmarks/seeds.py --write -->", "<!-- the end of the table -->"
+MARKS = "<!-- the tables: written by baselines.py --write -->", "<!-- the end of the tables -->"
+SHORT = "<!-- the table: written by benchmarks/baselines.py --write -->", "<!-- the end of the table -->"
 MOST_BYTES = 1_000_000  # of the sheets of one system
 TILE = 56  # pixels of an image in a strip, at least
 WIDE = 1500  # pixels of a strip, about
@@ -465,7 +465,7 @@ def write_all(out: Path, systems: Sequence[System]) -> None:
             which = "; minutes tell which" if len(shares) > 1 else ""
             parts.append(f"These have had {told} of the time that is meant for them (`--scale`){which}.")
         if all(r.told.get("precision") == "bfloat16" for r in of_group):
-            parts.append("Trained in bfloat16, on a processor that has it.")
+            parts.append("Trained in bfloat16, on a CPU that has it.")
         new = [r for r in of_group if SHIPPED not in r.run.path.parents]
         slug = "".join(ch if ch.isalnum() else "-" for ch in of_group[0].system.name.split("-")[0])
         slug += f"-{of_group[0].run.config().resolution}"
