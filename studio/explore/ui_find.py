@@ -53,8 +53,9 @@ class _Search:
 def find(entry: Entry, model: Model) -> None:
     """Draws the whole view."""
     st.markdown(
-        "Give a radiograph of a knee, or a whole film: its knees are found, and the model is searched for the synthetic "
-        "knee most like the one you choose. You can edit what is found like any other: change its grade, for instance."
+        "Give a radiograph of a knee, or a whole film: its knees are found, and the model is searched for the "
+        "synthetic knee most like the one you choose. You can edit what is found like any other: change its grade, for "
+        "instance."
     )
     left, right = st.columns([3, 2], gap="large")
     with right:
