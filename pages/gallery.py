@@ -39,13 +39,13 @@ shown = asked("show", 0, MAX_SEED) if st.query_params.get("model") in (None, "",
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     entry = models.choose(offered, key="model", bind="query-params", width=260)
-    model = models.loaded(entry)
-    label = model.config.label_name
+    config = models.configured(entry)
+    label = config.label_name
     knees = label == KL_GRADE
     heading.title("Synthetic knees" if knees else "Synthetic images")
     chosen = None
-    if model.class_names:
-        chosen = models.one_class(label, model.class_names, "None chosen: as they occur in the training data.")
+    if config.class_names:
+        chosen = models.one_class(label, config.class_names, "None chosen: as they occur in the training data.")
     with st.popover("More", icon=":material/tune:"):
         seed = st.number_input("First seed", 0, MAX_SEED - MOST * models.PAGE, key="seed", bind="query-params")
         truncation = models.variety()
@@ -61,10 +61,10 @@ sheet(films, shown=shown, key="sheet")
 with st.container(horizontal=True, horizontal_alignment="center"):
     if pages < MOST:
         st.button(f"Show {models.PAGE} more", icon=":material/expand_more:", on_click=show_more)
-side = model.config.net.resolution
+side = config.net.resolution
 lasting = "brings back just these images" if entry.lasting else "brings these back until the run goes on or is deleted"
 st.caption(
     f"{len(films)} synthetic images by **{plain(entry.name)}**: {side} × {side} pixels, learnt from "
-    f"{plain(model.config.data or 'unnamed data')} in {model.config.images_seen:,} looks. "
+    f"{plain(config.data or 'unnamed data')} in {config.images_seen:,} looks. "
     f"The address of this page {lasting}."
 )
