@@ -38,7 +38,7 @@ class Ready(Settings):
     format: int = Field(1, ge=1, le=1)
     digest: str = Field("", pattern=r"^([0-9a-f]{64})?$")  # of the model; "" where there is nothing
     findings: dict[str, Any] = Field({}, max_length=1000)
-    first_page: str = ""  # of the Gallery: lossless WebP of a `grid`, in base64
+    first_page: str = ""  # of the Gallery: lossless WebP of a `grid`, in base 85
 
 
 def ready(folder: Path, model_digest: str) -> Ready:
@@ -63,7 +63,7 @@ def first_page(folder: Path, model_digest: str, resolution: int) -> NDArray[np.u
     """Images uint8 [24, 1, R, R] of seeds 0 to 23, each of its own class; None where they are not there."""
     sheet = ready(folder, model_digest).first_page
     try:
-        with Image.open(BytesIO(base64.b64decode(sheet, validate=True)), formats=("WEBP",)) as picture:
+        with Image.open(BytesIO(base64.b85decode(sheet)), formats=("WEBP",)) as picture:
             if picture.size == (COLUMNS * resolution, FIRST_PAGE // COLUMNS * resolution):
                 return ungrid(np.asarray(picture.convert("L")), resolution)
     except (OSError, ValueError, Image.DecompressionBombError):
@@ -86,7 +86,7 @@ def prepare(model: Model, progress: Progress = lambda what, done, total: None) -
     buffer = BytesIO()
     sheet = grid(generate(model, range(FIRST_PAGE)), COLUMNS)
     Image.fromarray(sheet, "L").save(buffer, "WEBP", lossless=True, quality=100, method=6)
-    page = base64.b64encode(buffer.getvalue()).decode()
+    page = base64.b85encode(buffer.getvalue()).decode()
     found = Ready(digest=model.digest, findings=findings(model), first_page=page)
     if digest(model.path) == model.digest:  # a training may have gone on meanwhile, or the model be gone
         write_text(model.path / READY, json.dumps(found.model_dump(), separators=(",", ":")))

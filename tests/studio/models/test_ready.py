@@ -99,10 +99,8 @@ def test_what_is_prepared_is_used_and_nothing_computed_again(prepared, monkeypat
     monkeypatch.setattr(ways, "find", refuse)
     monkeypatch.setattr(pool, "generate", refuse)
     assert ways.kept(prepared)
-    before = json.loads(
-        next((tmp_path / "cache of before" / "directions").glob("*.note")).read_text().split("\n", 1)[1]
-    )
-    assert [d.name for d in ways.directions(prepared)] == [d["name"] for d in before["directions"]]
+    (note,) = (first / "cache" / "directions").glob("*.note")
+    assert [d.model_dump(mode="json") for d in ways.directions(prepared)] == read_note(note)["directions"]
     assert len(pool.pool(prepared, None, choose.REFERENCE)["brightness"]) == choose.REFERENCE
     assert np.array_equal(first_page(prepared.path, prepared.digest, 32), generate(prepared, range(FIRST_PAGE)))
 
