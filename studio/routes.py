@@ -1,5 +1,7 @@
 """What the server answers beside the pages: pictures and figures that a component asks for without a rerun."""
 
+from typing import cast
+
 import anyio
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,7 +23,7 @@ _LATER = {
 
 def _later(path: str, entry: str) -> Route:
     async def answer(request: Request) -> Response:
-        route = await anyio.to_thread.run_sync(registry.resolve, entry)
+        route = cast(Route, await anyio.to_thread.run_sync(registry.resolve, entry))
         return await route.endpoint(request)
 
     return Route(path, answer, methods=["GET"])
