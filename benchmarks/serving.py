@@ -35,16 +35,24 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(runs: Path, log: Path | None = None, base: str = "") -> Iterator[Server]:
-    """The app on a free port below the path `base`, with the runs in `runs`; what it says goes to `log`."""
+def serving(
+    runs: Path,
+    log: Path | None = None,
+    base: str = "",
+    root: Path = ROOT,
+    python: Path = Path(sys.executable),
+    cache: Path | None = None,
+) -> Iterator[Server]:
+    """The app in `root` on a free port below the path `base`, with the runs in `runs`; what it says goes to `log`."""
     port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
+    command = [str(python), "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
     command += ["--server.address=127.0.0.1", "--server.headless=true", "--browser.gatherUsageStats=false"]
     command += [f"--server.baseUrlPath={base}"] if base else []
     with Path(log or os.devnull).open("wb") as out:
         environment = os.environ | {"KNEE_GAN_RUNS": str(runs)}
         environment.pop("KNEE_GAN_PREPARED", None)  # whoever opens the app has not set it
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
+        environment |= {"KNEE_GAN_CACHE": str(cache)} if cache else {}
+        process = subprocess.Popen(command, cwd=root, env=environment, stdout=out, stderr=out)
     url = f"http://127.0.0.1:{port}/{base}".rstrip("/")
     try:
         for _ in range(480):
@@ -58,6 +66,22 @@ def serving(runs: Path, log: Path | None = None, base: str = "") -> Iterator[Ser
     finally:
         process.terminate()
         process.wait(20)
+
+
+def checkout(rev: str, folder: Path, python: Path | None = None) -> tuple[Path, Path]:
+    """The code of `rev`, written into `folder`, and the Python to run it with: `python`, else this one where both
+    revisions require the same, else that of an environment of its own."""
+    root = folder / "there"
+    root.mkdir()
+    archive = subprocess.run(["git", "archive", rev], cwd=ROOT, capture_output=True, check=True).stdout
+    subprocess.run(["tar", "x", "-C", str(root)], input=archive, check=True)
+    lists = ("requirements.txt", "requirements-words.txt")
+    if python is None and all((root / name).read_bytes() == (ROOT / name).read_bytes() for name in lists):
+        python = Path(sys.executable)
+    if python is None:
+        subprocess.run(["make", ".venv/installed"], cwd=root, check=True)
+        python = root / ".venv/bin/python"
+    return root, python
 
 
 @contextlib.contextmanager

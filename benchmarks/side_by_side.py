@@ -1,53 +1,26 @@
 """Every page as it was and as it is, side by side: `python benchmarks/side_by_side.py --rev COMMIT --out FOLDER`.
 
-The other revision gets an environment of its own, from its own requirements. Both servers show the same runs.
+The other revision gets an environment of its own where its requirements differ. Both servers show the same runs.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
+import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+from serving import ROOT, browsing, checkout, serving
 
-ROOT = Path(__file__).resolve().parent.parent
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 PAGES = ("gallery", "explore", "compare", "study", "train", "runs", "evaluate", "models", "export", "learn")
 WIDTHS = {1280: 900, 390: 844}
 GAP = 24
-
-
-@contextmanager
-def serving(root: Path, python: Path, runs: Path, work: Path) -> Iterator[str]:
-    """The address of a server of the app in `root`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    env = os.environ | {"KNEE_GAN_RUNS": str(runs), "KNEE_GAN_CACHE": str(work / "cache")}
-    command = [str(python), "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
-    server = subprocess.Popen(command, cwd=root, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def photograph(browser: Browser, address: str, wait: float) -> dict[tuple[str, int], Image.Image]:
@@ -83,19 +56,11 @@ def main(
 ) -> None:
     """Photograph every page of `rev` and of this checkout at two widths, and join them."""
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
-        old = Path(folder) / "old"
-        old.mkdir()
-        archive = subprocess.run(["git", "archive", rev], cwd=ROOT, capture_output=True, check=True).stdout
-        subprocess.run(["tar", "x", "-C", str(old)], input=archive, check=True)
-        subprocess.run(["make", ".venv/installed"], cwd=old, check=True)
-        flags = ["--no-sandbox", "--disable-dev-shm-usage"]
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
-        sides = []
-        for root in (old, ROOT):
-            with serving(root, root / ".venv/bin/python", runs, Path(folder)) as address:
-                sides.append(photograph(browser, address, wait))
-        browser.close()
+    sides = []
+    with tempfile.TemporaryDirectory() as folder, browsing() as browser:
+        for root, python in (checkout(rev, Path(folder)), (ROOT, Path(sys.executable))):
+            with serving(runs, root=root, python=python, cache=Path(folder) / "cache") as server:
+                sides.append(photograph(browser, server.url, wait))
     for (page, width), left in sides[0].items():
         beside(left, sides[1][page, width]).save(out / f"{page}-{width}.png")
         typer.echo(out / f"{page}-{width}.png")

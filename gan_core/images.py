@@ -4,28 +4,36 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
-from torch.nn import functional as F
 
 from gan_core.files import write_bytes
+
+if TYPE_CHECKING:  # it takes seconds to load: files and grids do without
+    import torch
+    from torch import Tensor
 
 
 def to_uint8(x: Tensor) -> np.ndarray:
     """Images in [-1, 1], any shape, as uint8."""
+    import torch
+
     return x.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).cpu().contiguous().numpy()
 
 
 def to_float(images: np.ndarray, device: torch.device | None = None) -> Tensor:
     """uint8 images, any shape, as float in [-1, 1] on `device`, which gets them as bytes."""
+    import torch
+
     return torch.from_numpy(images).to(device).float().div_(127.5).sub_(1)
 
 
 def resize(x: Tensor, resolution: int) -> Tensor:
     """Images [N, 1, H, W] at another side: averaged down, or interpolated up (bicubic)."""
+    from torch.nn import functional as F
+
     if x.shape[-1] == resolution == x.shape[-2]:
         return x
     if x.shape[-1] < resolution:

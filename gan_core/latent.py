@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from gan_core.seeds import seed_of
+from gan_core.seeds import own_classes
 
 Path = Literal["spherical", "straight"]
 PATHS: tuple[Path, ...] = ("spherical", "straight")
@@ -25,10 +24,8 @@ def latents(seeds: Sequence[int], z_dim: int) -> Tensor:
 
 
 def own_labels(seeds: Sequence[int], shares: Sequence[float]) -> Tensor:
-    """c [len(seeds)]: each seed's own class, in the shares given; for when nobody asks for one."""
-    cumulative = np.cumsum(shares) / np.sum(shares)
-    draws = [np.random.default_rng(seed_of("class", s)).random() for s in seeds]
-    return torch.from_numpy(np.minimum(np.searchsorted(cumulative, draws, side="right"), len(shares) - 1))
+    """c [len(seeds)]: `seeds.own_classes`."""
+    return torch.from_numpy(own_classes(seeds, shares))
 
 
 def mixtures(places: Sequence[float], num_classes: int) -> Tensor | None:

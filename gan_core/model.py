@@ -11,19 +11,20 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
-import torch
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import nn
 
-from gan_core import networks, registry
+from gan_core import registry
 from gan_core.config import MAX_CLASSES, NetConfig, Settings
 from gan_core.errors import UserError
 from gan_core.files import check_own, read_own, replacing, write_text
 from gan_core.grades import KL_GRADE, grades
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 SHIPPED = Path(__file__).resolve().parent.parent / "weights"
 CONFIG, TENSORS, CARD = "config.json", "model.safetensors", "README.md"
@@ -78,6 +79,8 @@ class Model:
 
 def save_model(folder: Path, net: nn.Module, config: ModelConfig, card: str) -> None:
     """Writes the three files of a model folder, each whole or not at all."""
+    from safetensors.torch import save
+
     tensors = {name: t.detach().cpu().contiguous() for name, t in net.state_dict().items()}
     write_text(folder / CARD, card)
     write_text(folder / CONFIG, json.dumps(config.model_dump(), indent=2, ensure_ascii=False))
@@ -139,6 +142,10 @@ def read_tensors(path: Path, expected: dict[str, torch.Tensor]) -> dict[str, tor
 
 def load_model(folder: Path, role: str = "generator") -> Model:
     """The network in a model folder. Raises `UserError` where anything about it is wrong."""
+    import torch  # takes seconds: whoever only asks what a folder holds does without
+
+    from gan_core import networks
+
     folder = Path(folder)
     config = read_config(folder)
     if config.net.role != role:

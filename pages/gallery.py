@@ -39,13 +39,13 @@ shown = asked("show", 0, MAX_SEED) if st.query_params.get("model") in (None, "",
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     entry = models.choose(offered, key="model", bind="query-params", width=260)
-    model = models.loaded(entry)
-    label = model.config.label_name
+    config = models.configured(entry)
+    label = config.label_name
     knees = label == KL_GRADE
     heading.title("Synthetic knees" if knees else "Synthetic images")
     chosen = None
-    if model.class_names:
-        chosen = models.one_class(label, model.class_names, "With none chosen, as frequent as in the training data.")
+    if config.class_names:
+        chosen = models.one_class(label, config.class_names, "With none chosen, as frequent as in the training data.")
     with st.popover("More", icon=":material/tune:"):
         seed = st.number_input("First seed", 0, MAX_SEED - MOST * models.PAGE, key="seed", bind="query-params")
         truncation = models.variety()
@@ -61,12 +61,12 @@ sheet(films, shown=shown, key="sheet")
 with st.container(horizontal=True, horizontal_alignment="center"):
     if pages < MOST:
         st.button(f"Show {models.PAGE} more", icon=":material/expand_more:", on_click=show_more)
-side = model.config.net.resolution
+side = config.net.resolution
 lasting = (
-    "always shows the same images" if entry.lasting else ("shows the same images until the run continues or is deleted")
+    "always shows the same images" if entry.lasting else "shows the same images until the run continues or is deleted"
 )
 st.caption(
     f"{len(films)} synthetic images by **{plain(entry.name)}**: {side} × {side} pixels, trained on "
-    f"{plain(model.config.data or 'unnamed data')}, {model.config.images_seen:,} images seen. The address of this "
+    f"{plain(config.data or 'unnamed data')}, {config.images_seen:,} images seen. The address of this "
     f"page {lasting}."
 )

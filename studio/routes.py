@@ -1,20 +1,35 @@
 """What the server answers beside the pages: pictures and figures that a component asks for without a rerun."""
 
+from typing import cast
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from studio.explore import routes as explore_routes
-from studio.export import routes as export_routes
-from studio.learn import games as learn_games
-from studio.runs import routes as runs_routes
+from gan_core import registry
 from studio.study.routes import study_routes
 
-routes: list[Route] = [
-    explore_routes.route,
-    export_routes.route,
-    learn_games.route,
-    *runs_routes.routes,
-    *study_routes(),
-]
+# Those that need PyTorch, which takes seconds to load: the app opens before it is here.
+_LATER = {
+    "/api/explore/{what}": "studio.explore.routes:route",
+    "/api/export/{name}.zip": "studio.export.routes:route",
+    "/api/toy": "studio.learn.games:route",
+    "/api/runs/samples": "studio.runs.routes:samples",
+    "/api/runs/curves": "studio.runs.routes:curves",
+    "/api/plotly.js": "studio.runs.routes:script",
+}
+
+
+def _later(path: str, entry: str) -> Route:
+    async def answer(request: Request) -> Response:
+        route = cast(Route, await anyio.to_thread.run_sync(registry.resolve, entry))
+        return await route.endpoint(request)
+
+    return Route(path, answer, methods=["GET"])
+
+
+routes: list[Route] = [*(_later(path, entry) for path, entry in _LATER.items()), *study_routes()]
 
 
 def under(base: str) -> list[BaseRoute]:

@@ -8,6 +8,7 @@ import importlib
 import logging
 import pkgutil
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,15 +18,23 @@ import streamlit as st
 from studio import hosting, uploads
 
 SWEEP_SECONDS = 3600.0
+HEAD_START = 1.0  # seconds that whoever opens the app has the processor for
 
 
-def _warm_up() -> None:
-    """Loads PyTorch and makes the first page of the default model, so that the first visitor does not wait for them."""
+def _load_the_rest() -> None:
+    """PyTorch, the default model and the other pages: after the first page, which needs none of them."""
+    time.sleep(HEAD_START)
+    _load_model()
+    _import_pages()
+
+
+def _load_model() -> None:
     from studio.models import ui_models as models
 
     try:
         for entry in models.entries()[:1]:
             models.pngs(entry, 0, 1, None, 1.0)
+            models.loaded(entry)
     except Exception:
         logging.getLogger(__name__).exception("The default model cannot be loaded")
 
@@ -68,8 +77,7 @@ async def _sweep() -> None:
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     if hosting.first_model():
         threading.Thread(target=_fetch_first, daemon=True).start()
-    await asyncio.to_thread(_warm_up)
-    threading.Thread(target=_import_pages, daemon=True).start()
+    threading.Thread(target=_load_the_rest, daemon=True).start()
     sweeping = asyncio.create_task(_sweep())
     yield
     sweeping.cancel()

@@ -49,10 +49,7 @@ def compare(
     if pairs and not out:
         raise cli.bad_call("--pairs needs a folder to write to: give --out")
     loaded = cli.open_model(model)
-    side, fit = loaded.config.net.resolution, loaded.config.fit
-    dataset = data_module.load(
-        cli.read_as(data, labels, read, crop), side, fit=fit, progress=Bar("reading the real images")
-    )
+    dataset = beside.read(cli.read_as(data, labels, read, crop), loaded.config, Bar("reading the real images"))
     sides = cli.good_call(lambda: beside.sides(loaded, dataset, class_name, n, first_seed, truncation))
     eye = open_extractor(extractor)
     found = figures(look(sides, eye, Bar("looking at the images")), method)

@@ -55,6 +55,20 @@ def directions(
 
 
 @cli.app.command()
+def prepare(
+    models: Annotated[list[str], typer.Argument(help="Model folders, shipped models, or runs.")],
+) -> None:
+    """Compute once what people would wait for, and keep it in the model's folder: directions, knees to choose from."""
+    from studio.cli.console import Stages
+    from studio.models.ready import prepare as make_ready
+
+    for name in models:
+        with Stages() as stages:
+            path = make_ready(cli.open_model(name), stages)
+        print(path)
+
+
+@cli.app.command()
 def draw(
     out: Annotated[Path, typer.Option(help="The picture, a PNG.")],
     model: cli.ModelName,

@@ -117,6 +117,7 @@ def _place(config: Any, out: Path | None, new: bool) -> Any:
 
 def _train(run: Any, config: Any, queue: bool, minutes: float | None) -> None:
     from gan_core.train.distributed import world
+    from studio.models.ready import prepare_run
     from studio.train.session import train as train_run
 
     if queue and int(os.environ.get("WORLD_SIZE", "1")) > 1:
@@ -129,6 +130,8 @@ def _train(run: Any, config: Any, queue: bool, minutes: float | None) -> None:
             return
         with TrainingReport() as report:
             status = train_run(run, config, processes, queue=queue, minutes=minutes, on_status=report)
+    if queue and status.state == "finished":  # started by the application: who trains by hand has the prompt back
+        prepare_run(run)
     print(f"{status.state} at {status.images_seen:,} images", file=sys.stderr)
     print(run.path)
 

@@ -6,12 +6,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gan_core import data
+from gan_core.data.cache import Progress, cache_folder_of
 from gan_core.data.dataset import Dataset
+from gan_core.data.source import open_source
 from gan_core.errors import UserError
 from gan_core.metrics.sample import Sample
-from gan_core.model import Model
+from gan_core.model import Model, ModelConfig
 from gan_core.seeds import MAX_SEED
 from studio import samples
+from studio.knee.phantom.source import PhantomSource
 
 MOST = 400  # images a side: so many a map can show and a person wait for
 
@@ -44,6 +48,18 @@ def shared_classes(model: Model, dataset: Dataset) -> tuple[str, ...]:
     its classes then are of something else."""
     of_reals = set(dataset.named_as(model.class_names).class_names)
     return tuple(name for name in model.class_names if name in of_reals) if of_reals <= set(model.class_names) else ()
+
+
+def read(source: str, model: ModelConfig, progress: Progress | None = None) -> Dataset:
+    """The data, made squares as the model's own were. Of phantoms those are drawn that are looked at.
+
+    Raises `UserError` as `data.load` does.
+    """
+    resolution, fit = model.net.resolution, model.fit
+    opened = open_source(source, cache_folder_of(source))
+    if isinstance(opened, PhantomSource):
+        return opened.on_demand(resolution, fit)
+    return data.load(source, resolution, fit=fit, progress=progress)
 
 
 def sides(

@@ -12,11 +12,12 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from gan_core import data, grades, images
+from gan_core import grades, images
 from gan_core.data import Dataset, short_source
 from gan_core.metrics.features import Extractor
 from gan_core.metrics.sample import Sample
 from gan_core.model import Model, ModelConfig
+from studio.compare import sides as beside
 from studio.compare.sides import Sides, sides
 from studio.compare.space import Layout, Nearness, layout, look, nearness
 from studio.evaluate.classifier import shrink
@@ -90,7 +91,7 @@ def read(source: str, model: ModelConfig) -> Dataset:
     what = (source, model.net.resolution, model.fit)
     if st.session_state.get("compare_data_of") != what:
         with progress("Reading the real images") as show:
-            st.session_state.compare_data = data.load(source, model.net.resolution, fit=model.fit, progress=show)
+            st.session_state.compare_data = beside.read(source, model, show)
         st.session_state.compare_data_of = what
     return st.session_state.compare_data
 

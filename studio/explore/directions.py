@@ -66,11 +66,19 @@ class _Found(Settings):
     directions: tuple[Direction, ...] = Field(max_length=MOST_DIRECTIONS)
 
 
-_memo: Memo[_Found] = Memo("directions", _Found, KEPT, HELD)
+def _fits(model: Model, found: _Found) -> bool:
+    """Whether they are this model's, and named by nothing but what they change."""
+    return all(
+        len(d.vector) == model.config.net.z_dim
+        and len(d.effects) > 1
+        and d.effects.keys() <= WORDS.keys()
+        and (d.name, d.low, d.high) == _words(d.effects)
+        for d in found.directions
+    )
 
 
-def _key(model: Model) -> str:
-    return f"{model.digest}-{VERSION}"
+_memo: Memo[_Found] = Memo("directions", _Found, KEPT, HELD, _fits)
+_KEY = f"{VERSION}"
 
 
 def directions(model: Model, progress: Progress = lambda done, total: None) -> list[Direction]:
@@ -78,12 +86,12 @@ def directions(model: Model, progress: Progress = lambda done, total: None) -> l
 
     Always the same for the same model. `progress` gets (done, of how many).
     """
-    return list(_memo.get(_key(model), lambda: _Found(directions=tuple(find(model, progress)))).directions)
+    return list(_memo.get(model, _KEY, lambda: _Found(directions=tuple(find(model, progress)))).directions)
 
 
 def kept(model: Model) -> bool:
     """Whether `directions` answers at once."""
-    return _memo.find(_key(model)) is not None
+    return _memo.find(model, _KEY) is not None
 
 
 def find(model: Model, progress: Progress = lambda done, total: None) -> list[Direction]:
@@ -183,13 +191,15 @@ def _named(vector: Tensor, effects: dict[str, float]) -> Direction:
     ordered = sorted(effects, key=lambda name: -abs(effects[name]))
     if effects[ordered[0]] < 0:
         vector, effects = -vector, {name: -e for name, e in effects.items()}
-    first, second = ordered[:2]
+    rounded = {name: round(effects[name], 3) for name in ordered}
+    name, low, high = _words(rounded)
+    return Direction(name=name, low=low, high=high, effects=rounded, vector=tuple(float(np.float32(v)) for v in vector))
+
+
+def _words(effects: dict[str, float]) -> tuple[str, str, str]:
+    """What a direction with these effects, the strongest first, and its two ends are called."""
+    first, second = list(effects)[:2]
     words = WORDS[first]
-    clear = abs(effects[first]) >= _CLEAR and abs(effects[first]) >= _AHEAD * abs(effects[second])
-    return Direction(
-        name=words.name if clear else f"Mixed: {words.name.lower()}, {WORDS[second].name.lower()}",
-        low=words.low if clear else "−",
-        high=words.high if clear else "+",
-        effects={name: round(effects[name], 3) for name in ordered},
-        vector=tuple(float(np.float32(v)) for v in vector),
-    )
+    if abs(effects[first]) >= _CLEAR and abs(effects[first]) >= _AHEAD * abs(effects[second]):
+        return words.name, words.low, words.high
+    return f"Mixed: {words.name.lower()}, {WORDS[second].name.lower()}", "−", "+"

@@ -101,7 +101,7 @@ def own_error(model: Model, steps: int = STEPS, progress: Callable[[int, int], N
             errors.append(project(image[0], model, steps, show).error)
         return {"error": float(np.mean(errors))}
 
-    return _memo.get(f"{model.digest}-own{steps}", find)["error"]
+    return _memo.get(model, f"own{steps}", find)["error"]
 
 
 def likeness(found: Found, own: float) -> str:

@@ -1,5 +1,7 @@
 """Films of toy games for whoever asks: each is computed once, by another process, and streamed while it grows.
 
+What the page opens with is recorded, in `films/`, and moves at once.
+
 GET api/toy?game=dcgan&game=knee-64&target=grid&seed=0    a line of JSON a frame, as of `gan_core toy --out -`
 
 A class of thirty that watches the same games costs one computation. There is never more than one at a time: a game in
@@ -11,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import lzma
 import os
 import subprocess
 import sys
@@ -28,6 +31,7 @@ from gan_core.errors import UserError
 from studio.learn.toy.record import FRAMES, check
 
 ROOT = Path(__file__).resolve().parents[2]
+FILMS = Path(__file__).parent / "films"
 MAX_GAMES = 2  # side by side
 SECONDS = 900  # a computation that takes longer is ended
 POLL = 0.1  # seconds
@@ -68,12 +72,25 @@ def compute(keys: Sequence[Key]) -> Iterable[str]:
             process.kill()
 
 
+def recorded(key: Key) -> list[str]:
+    """The lines of a film that comes with the program, as `compute` gives them; none of another."""
+    try:
+        with lzma.open(FILMS / f"{key.game}-{key.target}-{key.seed}.jsonl.xz", "rt", encoding="utf-8") as film:
+            return list(film)
+    except (OSError, lzma.LZMAError):
+        return []
+
+
 class Library:
     """All films asked for. What can be asked for is a short list (`check`), and so nothing is ever thrown away: 0.5 MB
     a film, 36 MB if somebody watches everything."""
 
-    def __init__(self, compute: Callable[[Sequence[Key]], Iterable[str]] = compute) -> None:
-        self._compute = compute
+    def __init__(
+        self,
+        compute: Callable[[Sequence[Key]], Iterable[str]] = compute,
+        recorded: Callable[[Key], list[str]] = recorded,
+    ) -> None:
+        self._compute, self._recorded = compute, recorded
         self._films: dict[Key, Film] = {}
         self._lock = threading.Lock()
         self._one_at_a_time = threading.Lock()
@@ -82,7 +99,8 @@ class Library:
         """Their films; those not begun are begun, together."""
         with self._lock:
             missing = [key for key in keys if key not in self._films or self._films[key].failed]
-            self._films |= {key: Film() for key in missing}
+            self._films |= {key: Film(self._recorded(key)) for key in missing}
+            missing = [key for key in missing if not self._films[key].over]
             if missing:
                 threading.Thread(target=self._make, args=(missing,), daemon=True, name="toy games").start()
             return [self._films[key] for key in keys]

@@ -10,14 +10,15 @@ from typing import Any
 import streamlit as st
 
 from gan_core import images
-from gan_core.generate import class_index, generate, own_classes
 from gan_core.grades import caption
-from gan_core.model import SHIPPED, TENSORS, Model, load_model, shipped_generators
+from gan_core.model import SHIPPED, TENSORS, Model, ModelConfig, digest, load_model, read_config, shipped_generators
+from gan_core.seeds import own_classes
 from studio.models.inventory import places
+from studio.models.ready import FIRST_PAGE, first_page
 from studio.models.store import models_root
 from studio.text import plain
 
-PAGE = 24  # images made, and kept, at a time
+PAGE = FIRST_PAGE  # images made, and kept, at a time
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,24 @@ def loaded(entry: Entry) -> Model:
     return _load(entry.folder, entry.stamp)
 
 
+@st.cache_data(max_entries=40, show_spinner=False)
+def _config(folder: Path, stamp: int) -> ModelConfig:
+    return read_config(folder)
+
+
+def configured(entry: Entry) -> ModelConfig:
+    """What the model is, without loading it."""
+    return _config(entry.folder, entry.stamp)
+
+
 @st.cache_data(max_entries=400, show_spinner=False)
 def _page(folder: Path, stamp: int, first_seed: int, class_name: str | None, truncation: float) -> list[bytes]:
+    if (first_seed, class_name, truncation) == (0, None, 1.0):
+        ready = first_page(folder, digest(folder), _config(folder, stamp).net.resolution)
+        if ready is not None:
+            return [images.png(image[0]) for image in ready]
+    from gan_core.generate import class_index, generate
+
     seeds = range(first_seed, first_seed + PAGE)
     model = _load(folder, stamp)
     labels = None if class_name is None else [class_index(model, class_name)] * PAGE
@@ -87,9 +104,12 @@ def pngs(entry: Entry, first_seed: int, pages: int, class_name: str | None, trun
 
 def captions(entry: Entry, seeds: range, class_name: str | None) -> list[str]:
     """What is written under each image: its class, where the model has classes, and its seed."""
-    model = loaded(entry)
-    names = own_classes(model, seeds) if class_name is None else [class_name] * len(seeds)
-    return [caption(model.config.label_name, asked, f"seed {s}") for s, asked in zip(seeds, names, strict=True)]
+    config = configured(entry)
+    if class_name is not None or not config.class_names:
+        names = [class_name or ""] * len(seeds)
+    else:
+        names = [config.class_names[c] for c in own_classes(seeds, config.class_shares)]
+    return [caption(config.label_name, asked, f"seed {s}") for s, asked in zip(seeds, names, strict=True)]
 
 
 def choose(offered: dict[str, Entry], **how: Any) -> Entry:

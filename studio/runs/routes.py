@@ -87,8 +87,7 @@ async def _plotly(request: Request) -> Response:
     return FileResponse(_PLOTLY, media_type="text/javascript", headers=headers)
 
 
-routes = [
-    _route("/api/runs/samples", _samples),
-    _route("/api/runs/curves", _curves),
-    Route("/api/plotly.js", _plotly, methods=["GET"]),
-]
+samples = _route("/api/runs/samples", _samples)
+curves = _route("/api/runs/curves", _curves)
+script = Route("/api/plotly.js", _plotly, methods=["GET"])
+routes = [samples, curves, script]

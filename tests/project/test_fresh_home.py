@@ -91,6 +91,7 @@ VERBS = {
     "onnx": [*MODEL, "--out", "knee.onnx"],
     "compare": [*MODEL, "--data", "phantom:20", "--out", "compare"],
     "directions": [*MODEL, "--out", "directions.png"],
+    "prepare": ["run"],
     "draw": [*MODEL, "--seed", "1", "--out", "draw.png"],
     "interpolate": [*MODEL, "--seeds", "1,2", "--out", "loop.png"],
     "project": ["out/seed0000.png", *MODEL, "--steps", "2", "--out", "project"],

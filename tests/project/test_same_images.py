@@ -27,6 +27,7 @@ from studio.explore.sheets import direction_sheet, loop_sheet, plane_sheet
 from studio.export.plan import ExportRequest
 from studio.export.write import MANIFEST, Export
 from studio.knee.words import pool
+from studio.models.ready import Ready
 
 RECORD = Path(__file__).with_name("same_images.json")
 EXPLORED = "knee-64"
@@ -74,6 +75,7 @@ def of_a_description(model, patch):
     look, seen = pool.look, []
     patch.setattr(pool, "look", lambda images: seen.append(images) or look(images))
     patch.setattr(pool._memo, "held", {})
+    patch.setattr("studio.explore.memo.ready", lambda *of: Ready())  # or nothing would be drawn
     for name, grade in {"own classes": None, "class 2": 2.0, "between classes": 2.5}.items():
         pool.pool(model, grade, pool.BLOCK)
         yield name, seen.pop()

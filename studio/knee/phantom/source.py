@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_core.data.dataset import Skipped
+from gan_core.data.cache import cache_folder, content_digest, fingerprint, in_class_order
+from gan_core.data.dataset import Dataset, Skipped, about_patients
 from gan_core.data.decode import Fit
 from gan_core.data.source import File, Item, Layout
 from gan_core.errors import UserError
 from gan_core.grades import KL_GRADE
 from studio.data.options import Options
-from studio.knee.phantom import PhantomParams, phantom, sample_params
+from studio.knee.phantom import PhantomParams, phantom, render, sample_params
 
 PHANTOMS = 2000  # where no number is given
 _CHUNK = 64  # phantoms made at a time
@@ -56,9 +58,43 @@ class PhantomSource:
             for image, knee in zip(images, params, strict=True):
                 yield self._item(knee, [image[0]], (resolution, resolution))
 
+    def on_demand(self, resolution: int, fit: Fit) -> Dataset:
+        """What `data.load` gives, its images drawn when they are taken: who shows a few does not wait for all."""
+        knees = [self._item(sample_params(seed), (), (0, 0)).file for seed in range(self.count)]
+        labels = [knee.label or "" for knee in knees]
+        names = in_class_order(labels, self.layout.class_order)
+        patients = tuple(knee.patient for knee in knees)
+        return Dataset(
+            images=cast(NDArray[np.uint8], _OnDemand(self.count, resolution)),
+            labels=np.array([names.index(label) for label in labels], np.int64),
+            class_names=tuple(names),
+            files=tuple(knee.name for knee in knees),
+            skipped=(),
+            name=self.name,
+            fingerprint=fingerprint(content_digest(self, cache_folder()), resolution, fit),
+            patients=patients,
+            label_name=self.layout.label_name,
+            said=(about_patients(patients, {"the program"}),),
+        )
+
     def _item(self, knee: PhantomParams, images: Sequence[NDArray[np.uint8]], size: tuple[int, int]) -> Item:
         name, whose = f"phantom{knee.seed:06d}{knee.side}", f"patient phantom{knee.seed:06d}"
         return Item(File(name, label=str(knee.kl_grade), patient=whose, patient_from="the program"), images, [size])
+
+
+class _OnDemand:
+    """Phantoms as an array [N, 1, R, R] of which parts can be taken."""
+
+    base = None
+
+    def __init__(self, count: int, resolution: int) -> None:
+        self.shape = (count, 1, resolution, resolution)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: NDArray[np.integer]) -> NDArray[np.uint8]:
+        return render([sample_params(int(seed)) for seed in index], self.shape[-1])
 
 
 def phantom_source(count: str, folder: Path, options: Options) -> PhantomSource:

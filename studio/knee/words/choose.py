@@ -107,7 +107,7 @@ def choose(
     if not 1 <= n <= MOST:
         raise UserError(f"Ask for 1 to {MOST} knees.")
     places = _places(request, model)
-    each = max(1, CANDIDATES // BLOCK // max(1, len(places))) * BLOCK
+    each = _each(len(places))
     total = REFERENCE + each * len(places)
     usual = Ordinary(pool(model, None, REFERENCE, _after(progress, 0, total)))
     asked, cannot = askable(request, model, usual)
@@ -129,6 +129,19 @@ def choose(
     shortlist = search.graded(search.best_first(everything)[: SHORTLIST * n])
     knees = tuple(map(search.knee, search.best_first(shortlist)[:n].to_dict("records")))
     return Chosen(request, model, asked, cannot, knees, usual, len(everything))
+
+
+def fill(model: Model, progress: Progress = lambda done, total: None) -> None:
+    """Draws and measures all that `choose` may ask the model's pool for, but grades between two."""
+    pool(model, None, REFERENCE)
+    places = range(len(kl_values(model) or ()))
+    for place in places:
+        pool(model, place, _each(1), _after(progress, place * _each(1), len(places) * _each(1)))
+
+
+def _each(grades: int) -> int:
+    """Candidates of each of so many grades."""
+    return max(1, CANDIDATES // BLOCK // max(1, grades)) * BLOCK
 
 
 def _after(progress: Progress, before: int, total: int) -> Progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Annotated
 
 import numpy as np
@@ -26,7 +27,6 @@ Array = NDArray[np.float64]
 Measures = dict[str, Array]  # by quantity, [N] each; NaN where it cannot be read
 Progress = Callable[[int, int], None]  # images done, of how many
 _Values = Annotated[list[float], Field(min_length=BLOCK, max_length=BLOCK)]
-_memo: Memo[dict[str, list[float]]] = Memo("describe", dict[str, _Values], KEPT, HELD)
 
 
 def look(images: NDArray[np.uint8]) -> Measures:
@@ -55,6 +55,20 @@ def look(images: NDArray[np.uint8]) -> Measures:
     return out
 
 
+@cache
+def _quantities(resolution: int) -> frozenset[str]:
+    return frozenset(look(np.zeros((1, 1, resolution, resolution), np.uint8)))
+
+
+_memo: Memo[dict[str, list[float]]] = Memo(
+    "describe",
+    dict[str, _Values],
+    KEPT,
+    HELD,
+    lambda model, measures: measures.keys() == _quantities(model.config.net.resolution),
+)
+
+
 def pool(model: Model, grade: float | None, count: int, progress: Progress = lambda done, total: None) -> Measures:
     """Measures of seeds 0 to `count` or a few more, at a grade: a class's index or between two; None: each seed's own.
 
@@ -74,4 +88,4 @@ def _block(model: Model, grade: float | None, start: int) -> dict[str, list[floa
         measures = look(generate(model, range(start, start + BLOCK), labels))
         return {name: values.tolist() for name, values in measures.items()}
 
-    return _memo.get(f"{model.digest}-{VERSION}-{'own' if grade is None else f'{grade:g}'}-{start}", measured)
+    return _memo.get(model, f"{VERSION}-{'own' if grade is None else f'{grade:g}'}-{start}", measured)

@@ -294,3 +294,26 @@ def test_the_verb_refuses_a_class_that_is_not_there(model):
 
     with pytest.raises(typer.BadParameter, match="not a class"):
         run("compare", "--model", str(model("acgan").path), "--data", "digits", "--class", "seventeen")
+
+
+def test_phantoms_that_are_drawn_as_they_are_needed_are_those_that_are_decoded(monkeypatch):
+    from dataclasses import fields
+
+    from gan_core import data
+    from gan_core.data.cache import cache_folder
+    from gan_core.data.dataset import take
+    from gan_core.data.source import open_source
+    from studio.knee.phantom import source
+
+    whole = data.load("phantom:40", 32)
+    drawn = []
+    render = source.render
+    monkeypatch.setattr(source, "render", lambda knees, *how: drawn.extend(knees) or render(knees, *how))
+    found = open_source("phantom:40", cache_folder()).on_demand(32, "crop")
+    for field in (f.name for f in fields(data.Dataset)):
+        if field == "images":
+            some = np.array([3, 39, 0])
+            assert np.array_equal(take(found.images, some), whole.images[some])
+        elif field != "checksum":  # of pixels that nobody has drawn
+            assert np.array_equal(getattr(found, field), getattr(whole, field)), field
+    assert len(drawn) == 3

@@ -337,3 +337,22 @@ def test_the_process_that_computes_answers_line_by_line():
     first = json.loads(next(iter(lines)))
     lines.close()
     assert (first["game"], first["step"]) == ("dcgan", 0)
+
+
+@pytest.mark.parametrize("game", ["dcgan", "knee-64"])
+def test_what_the_page_opens_with_is_recorded_and_is_the_very_game(game):
+    lines = [json.loads(line) for line in learn_games.recorded(learn_games.Key(game, "grid", 0))]
+    assert [line["step"] for line in lines] == [film.EACH * i for i in range(film.FRAMES + 1)]
+    for kept, frame in zip(lines[:3], film.record(game, "grid", 0), strict=False):
+        fresh = film.encode(frame)
+        assert kept.keys() == fresh.keys() | {"game"}
+        for name, span in (("fake", None), ("slope", "steepest"), ("field", "height")):
+            mine, its = (film.unpacked(line[name], line[span] if span else EXTENT) for line in (kept, fresh))
+            assert np.allclose(mine, its, atol=0.02 * np.abs(its).max())
+
+
+def test_a_recorded_game_moves_without_being_computed(served):
+    compute = Counted()
+    films = served(compute) and learn_games.library.films([learn_games.Key("dcgan", "grid", 0)])
+    assert films[0].over
+    assert not compute.calls
