@@ -115,7 +115,7 @@ def read_back(run: Run) -> Left:
             attempt(role, lambda folder=folder, role=role: load_model(folder, role))
     for path in run.samples().values():
         attempt(path.name, lambda path=path: Image.open(path).load())
-    for path in run.path.rglob("*.json"):
+    for path in (p for p in run.path.rglob("*.json") if not p.name.startswith(HALF)):
         attempt(path.name, lambda path=path: json.loads(path.read_bytes()))
     left.problems += [f"{p.name} lies there" for p in run.path.rglob(".*") if not p.name.startswith(HALF)]
     return left

@@ -71,7 +71,7 @@ def loaded(entry: Entry) -> Model:
     return _load(entry.folder, entry.stamp)
 
 
-@st.cache_data(max_entries=40, show_spinner=False)
+@st.cache_resource(max_entries=40, show_spinner=False)
 def _config(folder: Path, stamp: int) -> ModelConfig:
     return read_config(folder)
 

@@ -76,10 +76,10 @@ def test_a_folder_named_in_latin1_is_read_or_refused_in_one_line(call, tmp_path,
     assert out == ""
     said = [line for line in err.splitlines() if line.startswith("error: ")]
     assert "Müller" in said[0]
-    assert "no UTF-8" in said[0]
+    assert "not UTF-8" in said[0]
     assert "Traceback" not in err
     for run in list_runs():
-        assert "no UTF-8" in run.status().message
+        assert "not UTF-8" in run.status().message
 
 
 def test_what_is_written_and_said_is_always_utf8(tmp_path):

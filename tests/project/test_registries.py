@@ -62,7 +62,7 @@ def test_a_loss_is_explained_and_played_on_the_page_learn(least_squares, monkeyp
     assert least_squares.sentence in text
     assert least_squares.g_formula in text
     assert all(line in text for line in least_squares.d_formula)
-    assert "The discriminator lowers" in text
+    assert "The discriminator minimises" in text
     assert "least-squares" in page("learn").selectbox(key="game").options
     monkeypatch.setattr(toy, "FRAMES", 1)
     monkeypatch.setattr(toy, "EACH", 2)

@@ -78,7 +78,7 @@ def test_a_wrong_answer_can_be_taken_back(films):
 def test_a_recipe_that_ignores_classes_says_so(films):
     at = opened("train", films([f"{g}/{i}.png" for g in "ab" for i in range(3)]))
     at = at.selectbox(key="recipe").set_value("dcgan").run()
-    assert "dcgan learns without classes: the 2 of this data are left out of account." in texts(at)
+    assert "dcgan learns without classes: the 2 of this data are ignored." in texts(at)
 
 
 def test_what_is_odd_is_shown(films, tmp_path):

@@ -91,7 +91,7 @@ def test_train_beside_classes_is_asked(tmp_path):
     source = folder(tmp_path, ["train/a.png", "0/b.png", "1/c.png"])
     with pytest.raises(Question) as asked:
         load(source, 16)
-    assert "called as splits" in asked.value.ask
+    assert "named like splits" in asked.value.ask
     assert "folders=classes" in str(asked.value)
     (answer, *_) = asked.value.choices.values()
     assert load(with_options(source, **answer), 16).class_names == ("0", "1", "train")
@@ -733,7 +733,7 @@ def test_an_end_of_a_path_tells_files_of_one_name_apart(tmp_path):
 
 def test_tables_that_are_not_used_are_named(tmp_path):
     both = folder(tmp_path / "a", TEN, train__csv=PLAIN, test__csv=PLAIN)
-    assert "Tables lie beside the images: test.csv, train.csv" in said(both)
+    assert "There are tables beside the images: test.csv, train.csv" in said(both)
     vectors = json.dumps({"labels": [[n, [0, 1]] for n in TEN]})
     assert "The labels are not read: dataset.json" in said(folder(tmp_path / "b", TEN, dataset__json=vectors))
     assert "names none" in said(folder(tmp_path / "c", TEN, labels__csv="image,grade\nx.png,1\n"))

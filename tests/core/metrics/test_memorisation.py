@@ -149,7 +149,7 @@ def test_too_few_images_are_refused_in_words(phantoms, seen, unseen, counts, wor
 def test_features_that_are_no_numbers_are_refused(phantoms, seen, unseen):
     broken = phantoms.take(np.arange(700, 800))
     broken.features[3, 2] = np.nan
-    with pytest.raises(UserError, match="no numbers"):
+    with pytest.raises(UserError, match="not numbers"):
         copying(broken, seen, unseen)
 
 

@@ -315,5 +315,5 @@ def test_phantoms_that_are_drawn_as_they_are_needed_are_those_that_are_decoded(m
             some = np.array([3, 39, 0])
             assert np.array_equal(take(found.images, some), whole.images[some])
         elif field != "checksum":  # of pixels that nobody has drawn
-            assert np.array_equal(getattr(found, field), getattr(whole, field)), field
+            np.testing.assert_array_equal(getattr(found, field), getattr(whole, field), err_msg=field)
     assert len(drawn) == 3

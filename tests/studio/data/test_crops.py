@@ -382,7 +382,7 @@ def test_a_host_shows_no_table_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setenv(hosting.FOLDERS_ENV, str(tmp_path / "shown"))
     hosting.visitor_source(with_options(str(source), crop="knees"))
     hosting.visitor_source(with_options(str(source), crop=str(source / "crops.csv")))
-    with pytest.raises(UserError, match="only reads folders below"):
+    with pytest.raises(UserError, match="only use folders below"):
         hosting.visitor_source(with_options(str(source), crop=str(tmp_path / "secret.csv")))
 
 

@@ -94,7 +94,7 @@ def test_a_folder_named_once_is_there_on_the_other_pages_and_the_next_time(films
         assert images_of(at).value != "Remembered"
         at = choose(at, "Remembered")
         assert brought(at) == ["knees/films · 2 images"]
-        assert f"Folder, brought {datetime.now(UTC).day} " in texts(at)
+        assert f"Folder, added {datetime.now(UTC).day} " in texts(at)
         assert films in texts(at)
 
 
@@ -114,7 +114,7 @@ def test_an_upload_is_there_the_next_time_and_goes_when_it_is_removed(runs, untr
     at.file_uploader[0].upload("knee one.png", png(), "image/png").run()
     at = choose(session(), "Remembered")
     assert brought(at) == ["knee one.png · 1 image"]
-    assert "Upload, brought" in texts(at)
+    assert "Upload, added" in texts(at)
     assert "1 image" in texts(at)
     assert len(list((runs / "uploads").iterdir())) == 1
     at = next(b for b in at.button if b.label == "Remove").click().run()

@@ -164,7 +164,7 @@ def test_progress_is_told(train, fake):
 
 
 def test_detect_refuses_in_words(train, fake):
-    with pytest.raises(UserError, match="at least 40 images of each; there are 400 real and 10 synthetic"):
+    with pytest.raises(UserError, match="at least 40 images of each kind; there are 400 real and 10 synthetic"):
         detect(train, fake.take(np.arange(10)))
     with pytest.raises(UserError, match="size"):
         detect(train, phantoms(50, 0, resolution=16))

@@ -639,7 +639,7 @@ def test_what_is_near_is_marked_or_left_out(made, tmp_path):
 
 
 def test_to_leave_out_takes_the_training_images(made, tmp_path):
-    with pytest.raises(UserError, match="takes the training images"):
+    with pytest.raises(UserError, match="needs the training images"):
         Export(asked(made(), drop_near=True), tmp_path / "out")
 
 
