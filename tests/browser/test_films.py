@@ -46,7 +46,7 @@ def test_a_bilateral_film_gives_two_knees_of_which_one_is_looked_for(visitor, wi
     tab.get_by_test_id("stButtonGroup").get_by_text("2. Left").click()
     see(tab, "Your image, as the model sees it · Left")
     tab.get_by_role("button", name="Find this knee").click()
-    see(tab, "On the whole a pixel differs by")
+    see(tab, "Overall, a pixel differs by")
     assert fits(tab)
 
 

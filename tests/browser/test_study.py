@@ -49,7 +49,7 @@ def test_a_study_by_keyboard_alone_with_a_pause_a_reload_and_a_second_tab(visito
     tab.keyboard.press("5")
     at(tab, "2 of 20")
     tab.keyboard.press("Escape")
-    see(tab, "1 of 20 are answered and kept")
+    see(tab, "1 of 20 are answered and saved")
 
     tab.reload()
     enter(tab)
@@ -74,7 +74,7 @@ def test_a_study_by_keyboard_alone_with_a_pause_a_reload_and_a_second_tab(visito
     lengths = {r.headers["content-length"] for r in seen if "study-image" in r.url}
     assert len(lengths) == 1, "the length of an image tells what it is"
     tab.reload()  # what is over leads to the result, here too
-    see(tab, "All 20 are answered and kept")
+    see(tab, "All 20 are answered and saved")
     tab.get_by_role("button", name="See the result").filter(visible=True).click()
     see(tab, re.compile(r"^\d+ of 20 right$"))
 
