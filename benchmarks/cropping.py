@@ -22,6 +22,8 @@ from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from gan_core.data.source import cores
 from studio.knee.localizer import FRAME_MM
 from studio.knee.phantom import render, sample_params

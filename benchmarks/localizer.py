@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from studio.knee.localizer import DOUBTFUL, Knee, cut, find
 from studio.knee.localizer.boxes import overlap

@@ -26,7 +26,7 @@ def crop(
     boxes: Crop = "",
     as_json: AsJson = False,
 ) -> None:
-    """Cut the knees out of whole films: a PNG for each, and crops.csv with box, side, mm a pixel and confidence. The
+    """Cut the knees out of whole films: a PNG for each, and crops.csv with box, side, mm per pixel and confidence. The
     same command again does only what is new, and takes the boxes as crops.csv then has them."""
     from dataclasses import asdict
 

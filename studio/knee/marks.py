@@ -43,7 +43,7 @@ def address(pixels: NDArray[np.uint8], side: str = "", mm: float | None = None) 
 
 def told(side: str, mm: float | None) -> str:
     """The same in words, for who does not see the picture and for the line below it."""
-    return f"{SIDES.get(side, SIDES[''])}, {f'{mm:.3g} mm a pixel' if mm and mm == mm else 'scale not known'}"
+    return f"{SIDES.get(side, SIDES[''])}, {f'{mm:.3g} mm per pixel' if mm and mm == mm else 'scale not known'}"
 
 
 def _bar(across: float) -> tuple[int, float] | None:

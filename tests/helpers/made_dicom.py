@@ -37,7 +37,7 @@ def dicom(pixels=RAMP, syntax=ExplicitVRLittleEndian, **attributes):
     return ds
 
 
-SPACING = 98 / 270  # mm a pixel of `bilateral`, whose knees fill a box of 98 mm
+SPACING = 98 / 270  # mm per pixel of `bilateral`, whose knees fill a box of 98 mm
 
 
 def bilateral():

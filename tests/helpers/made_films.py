@@ -8,7 +8,7 @@ from studio.knee.localizer import FRAME_MM, Knee
 from studio.knee.phantom import render, sample_params
 
 BOX = 270  # pixels of a knee's box on such a film
-SPACING = FRAME_MM / BOX  # mm a pixel
+SPACING = FRAME_MM / BOX  # mm per pixel
 
 
 def whole_film(sides="RL", seed=10):

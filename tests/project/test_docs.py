@@ -1,5 +1,6 @@
 """What the documents name is there: files, tests and commands."""
 
+import ast
 import re
 import shlex
 
@@ -50,3 +51,13 @@ def test_a_command_that_is_shown_is_understood(words):
     while rest and hasattr(command, "commands"):
         command, rest = command.commands[rest[0]], rest[1:]
     command.make_context("gan_core", rest)
+
+
+PROGRAMS = [p for p in (ROOT / "benchmarks").glob("*.py") if '__name__ == "__main__"' in p.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.name)
+def test_a_benchmark_finds_the_project_from_any_folder(program):
+    lines = [ast.unparse(node) for node in ast.parse(program.read_text(encoding="utf-8")).body]
+    first = next((i for i, line in enumerate(lines) if re.match(r"(from|import) (gan_core|studio)\b", line)), 0)
+    assert not first or any(line.startswith("sys.path") for line in lines[:first])

@@ -38,7 +38,7 @@ def choose(film: Film, key: str) -> Knee | None:
     crop = is_crop(pixels.shape, film.knees)
     with st.expander("The box", icon=":material/crop:") if crop else st.container():
         if not crop:
-            st.markdown("**1. Is this the right knee, is the box right?**")
+            st.markdown("**1. Is this the knee you mean, and does the box fit?**")
         left, right = st.columns([3, 2], gap="medium")
         with left:
             knees = boxes(pixels, found, film.name, key)
@@ -54,7 +54,9 @@ def choose(film: Film, key: str) -> Knee | None:
 def _scale(film: Film, knees: list[Knee]) -> None:
     mm = next((knee.mm for knee in knees if knee.mm), None)
     st.caption(
-        f"Scale: {mm:.3g} mm a pixel ({plain(film.spacing_from)})." if mm else "Scale: not known, so no lengths in mm."
+        f"Scale: {mm:.3g} mm per pixel ({plain(film.spacing_from)})."
+        if mm
+        else "Scale: not known, so no lengths in mm."
     )
     if film.remark:
         st.warning(plain(film.remark))
