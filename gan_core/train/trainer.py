@@ -14,7 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from gan_core import images, networks
 from gan_core.config import TrainConfig, check_data, remarks
-from gan_core.data.dataset import Dataset, take
+from gan_core.data.dataset import Dataset, split_by_patient, take
 from gan_core.errors import UserError
 from gan_core.files import replacing
 from gan_core.latent import latents, own_labels
@@ -66,8 +66,12 @@ class Trainer:
             torch.set_num_threads(config.threads)
         self.num_classes = len(dataset.class_names)
         self.remarks = [*dataset.said, *remarks(config, dataset.class_names, dataset.label_name)]
-        batches = Batches(dataset.images, dataset.labels, config.seed, config.class_balance)
-        self.game = Game(config, batches, self.num_classes, self.world)
+        shown, unseen = np.arange(len(dataset.images)), None
+        if config.held_out:
+            shown, held = split_by_patient(dataset.patients, config.held_out)
+            unseen = Batches(dataset.images, dataset.labels, config.seed, chosen=held)
+        batches = Batches(dataset.images, dataset.labels, config.seed, config.class_balance, shown)
+        self.game = Game(config, batches, self.num_classes, self.world, unseen)
         self.shares = tuple(np.bincount(dataset.labels, minlength=self.num_classes) / len(dataset.labels))
         self.total = round(config.kimg * 1000)
         self.seconds = 0.0  # of training in earlier sessions
@@ -122,6 +126,7 @@ class Trainer:
     def _tick(self) -> None:
         self._check_finite()
         stats = self.game.take_stats()
+        stats |= self.game.watch(stats)
         self.speed = self._speed_of_late()
         self.speed_from = (time.monotonic(), self.game.nimg)
         if not self.writes:
