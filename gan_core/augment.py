@@ -16,7 +16,7 @@ TRANSLATION = 1 / 8  # of the side, at most
 CUTOUT = 1 / 2  # of the side
 CROP = 7 / 8  # of the side
 SHIFT, ZOOM, TURN = 0.05, 0.1, 6.0  # standard deviations: of the side, of the scale in powers of two, in degrees
-EXPOSURE, CONTRAST, GAMMA, GRAIN = 0.2, 0.25, 0.3, 0.05  # of [-1, 1], powers of two twice, of [-1, 1]
+EXPOSURE, CONTRAST, GAMMA, GRAIN = 0.2, 0.25, 0.3, 0.02  # of [-1, 1], powers of two twice, of [-1, 1]
 
 
 def _per_image(x: Tensor) -> Tensor:
