@@ -18,6 +18,7 @@ from PIL import Image
 from gan_core import data, losses
 from gan_core.errors import UserError
 from gan_core.model import load_model
+from gan_core.networks import Scores
 from gan_core.presets import PRESETS, configure, fitting
 from gan_core.seeds import seed_of
 from gan_core.train import health
@@ -309,6 +310,58 @@ def test_balancing_shows_every_image_of_a_class_about_as_often():
     assert set(times[:90].tolist()) == {0, 1}
 
 
+def test_only_what_is_chosen_is_shown():
+    stream = batches(n=20)
+    stream.images = np.arange(20, dtype=np.uint8)[:, None, None, None] + np.zeros((1, 1, 4, 4), np.uint8)
+    for balance in (0.0, 0.5):
+        some = Batches(stream.images, stream.labels, 0, balance, np.array([1, 4, 5, 9]))
+        assert set(some(3, 40)[0][:, 0, 0, 0]) <= {1, 4, 5, 9}
+    assert set(Batches(stream.images, stream.labels, 0, chosen=np.array([7, 8]))(0, 2)[0][:, 0, 0, 0]) == {7, 8}
+
+
+class Scorer(torch.nn.Module):
+    """A discriminator that scores images by their mean."""
+
+    def forward(self, x, c):
+        return Scores(x.mean((1, 2, 3)), None)
+
+
+@pytest.mark.parametrize(("level", "overfitting"), [(1.0, 0.0), (0.0, 0.5), (-1.0, 1.0)])
+def test_overfitting_is_how_far_unseen_images_score_from_seen_ones_towards_synthetic_ones(tiny, level, overfitting):
+    """And augmentation follows it, from none to all and no further."""
+    gray = round((level + 1) * 127.5)
+    unseen = Batches(np.full((6, 1, 16, 16), gray, np.uint8), np.zeros(6, int), 0)
+    config = tiny("dcgan+ada", augment=("grain",), ada_target=0.3, ada_kimg=1)
+    game = Game(config, batches(), 3, unseen=unseen)
+    game.D = Scorer()
+    shares = []
+    for _ in range(3):
+        game.nimg += 400
+        found = game.watch({"score_real": 1.0, "score_fake": -1.0})
+        shares.append(found["augment_share"])
+    assert found["overfitting"] == pytest.approx(overfitting, abs=0.01)
+    assert shares == pytest.approx([0.4, 0.8, 1.0] if overfitting > 0.3 else [0, 0, 0])
+
+
+def test_who_is_held_out_is_not_learnt_from(tiny, tmp_path):
+    """All images of a patient are on one side, and ticks tell how far D overfits."""
+    config = tiny("acgan", held_out=0.3)
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (40, 1, 16, 16), dtype=np.uint8)
+    files = tuple(f"{9000000 + i // 2}{'LR'[i % 2]}.png" for i in range(40))
+    made = data.Dataset(pixels, np.arange(40) % 2, ("a", "b"), files, (), "made", "f")
+    run = run_of(tmp_path / "run", config)
+    trainer = Trainer(run, config, made)
+    shown, held = (set(b.chosen) for b in (trainer.game.batches, trainer.game.unseen))
+    assert len(held) == 12
+    assert not {made.patients[i] for i in shown} & {made.patients[i] for i in held}
+    trainer.train(lambda: "", lambda status: None)
+    tick = run.stats()[-1]
+    assert np.isfinite(tick["overfitting"])
+    assert 0 <= tick["class_accuracy_unseen"] <= 1
+    assert "augment_share" not in tick
+
+
 def test_a_seed_depends_on_each_of_its_parts():
     assert seed_of("a", 1) != seed_of("a", 2) != seed_of("a1")
 
@@ -450,6 +503,7 @@ def test_the_penalty_falls_along_a_cosine(tiny, monkeypatch):
         ("acgan", {}),
         ("knee-64", {"lr_decay_from": 0.1}),
         ("knee-64", {"precision": "bfloat16"}),
+        ("dcgan+ada", {"ada_kimg": 0.5}),
         ("knee-128", {"init": "", "feature_weight": 0.1, "lr_decay_from": 0.1, "kimg": 0.16, "tick_kimg": 0.04}),
     ],
 )
@@ -697,6 +751,12 @@ def test_warnings():
     assert "discriminator is nearly always right" in saturated
     assert health.warnings(sure, "wasserstein") == []  # a critic does not saturate
     assert health.warnings([*sure, tick()], "non-saturating") == []  # it recovered
+
+
+def test_a_discriminator_that_knows_its_images_by_heart_is_told_of():
+    learnt = [tick(overfitting=0.7)] * health.PATIENCE
+    assert "+ada" in health.warnings(learnt, "non-saturating")[0]
+    assert health.warnings([*learnt, tick(overfitting=0.5)], "non-saturating") == []
 
 
 def judged(*distances, se=0.01):
