@@ -7,6 +7,7 @@ import math
 import shutil
 import sysconfig
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -159,20 +160,32 @@ class Game:
         # For what asks for no gradient of a gradient
         self.fast_G, self.fast_D = (fused(n, self.device) if config.compile else n for n in (self.G, self.D))
         self.G_ema = copy.deepcopy(self.G).eval().requires_grad_(False)
-        self.g_opt, self.d_opt = self._optimizer(self.G, config.g_lr), self._optimizer(self.D, config.d_lr)
-        self.rates = [(self.g_opt, config.g_lr), (self.d_opt, config.d_lr)]
         self.F: FeatureCritic | None = None
         if config.feature_weight:
             self.F = FeatureCritic(self.num_classes).to(self.device)
             self.F.to(memory_format=torch.channels_last)
-            self.f_opt = self._optimizer(self.F, config.feature_lr)
-            self.rates.append((self.f_opt, config.feature_lr))
         self.nimg = 0
         self.d_steps = 0
         self.share, self.watched = config.augment_share, 0  # of augmented images; how many had been shown then
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
         self.rng = torch.Generator(self.device)
+
+    # Made when they are first asked for: the first optimizer of a process takes PyTorch seconds to import what compiles
+    # it, and pictures of the untrained generator need not wait for that.
+
+    @cached_property
+    def g_opt(self) -> torch.optim.Optimizer:
+        return self._optimizer(self.G, self.config.g_lr)
+
+    @cached_property
+    def d_opt(self) -> torch.optim.Optimizer:
+        return self._optimizer(self.D, self.config.d_lr)
+
+    @cached_property
+    def f_opt(self) -> torch.optim.Optimizer:
+        assert self.F
+        return self._optimizer(self.F, self.config.feature_lr)
 
     def _optimizer(self, net: nn.Module, lr: float) -> torch.optim.Optimizer:
         if self.config.optimizer == "rmsprop":
@@ -244,8 +257,10 @@ class Game:
         return min(1.0, self.nimg / (self.config.kimg * 1000))
 
     def _set_rates(self) -> None:
-        scale = schedules.rate(self.config, self._progress())
-        for opt, lr in self.rates:
+        cfg = self.config
+        scale = schedules.rate(cfg, self._progress())
+        rates = [(self.g_opt, cfg.g_lr), (self.d_opt, cfg.d_lr), *([(self.f_opt, cfg.feature_lr)] if self.F else [])]
+        for opt, lr in rates:
             for group in opt.param_groups:
                 group["lr"] = lr * scale
 
