@@ -15,6 +15,8 @@ from torch.nn import functional as F
 TRANSLATION = 1 / 8  # of the side, at most
 CUTOUT = 1 / 2  # of the side
 CROP = 7 / 8  # of the side
+SHIFT, ZOOM, TURN = 0.05, 0.1, 6.0  # standard deviations: of the side, of the scale in powers of two, in degrees
+EXPOSURE, CONTRAST, GAMMA, GRAIN = 0.2, 0.25, 0.3, 0.02  # of [-1, 1], powers of two twice, of [-1, 1]
 
 
 def _per_image(x: Tensor) -> Tensor:
@@ -53,6 +55,33 @@ def cutout(x: Tensor) -> Tensor:
     return x.masked_fill(hidden.unsqueeze(1), 0.0)
 
 
+def _normal(x: Tensor, spread: float, size: int = 1) -> Tensor:
+    """[N, size], normal of deviation `spread`."""
+    return spread * torch.randn(len(x), size, device=x.device)
+
+
+def pose(x: Tensor) -> Tensor:
+    """Shifts, scales and turns each image a little, as films differ; its edge goes on outwards."""
+    n = len(x)
+    shift, zoom, turn = _normal(x, 2 * SHIFT, 2), _normal(x, ZOOM).exp2(), _normal(x, TURN).deg2rad()
+    sine, cosine = zoom * turn.sin(), zoom * turn.cos()
+    matrix = torch.stack([torch.cat([cosine, -sine, shift[:, :1]], 1), torch.cat([sine, cosine, shift[:, 1:]], 1)], 1)
+    grid = F.affine_grid(matrix, [n, 1, *x.shape[2:]], align_corners=False)
+    return F.grid_sample(x.float(), grid, padding_mode="border", align_corners=False).to(x.dtype)
+
+
+def exposure(x: Tensor) -> Tensor:
+    """Another exposure, contrast and film: gray levels by a line and a power, kept in range."""
+    level, slope, bend = (_normal(x, s).view(-1, 1, 1, 1) for s in (EXPOSURE, CONTRAST, GAMMA))
+    gray = ((x * slope.exp2() + level) / 2 + 0.5).clamp(1e-3, 1)  # 0 has no gradient of a power
+    return (gray ** bend.exp2() * 2 - 1).to(x.dtype)
+
+
+def grain(x: Tensor) -> Tensor:
+    """Noise, of another strength in each image."""
+    return x + (_normal(x, GRAIN).view(-1, 1, 1, 1) * torch.randn_like(x)).to(x.dtype)
+
+
 def crop(x: Tensor, down: Tensor, right: Tensor) -> Tensor:
     """A square of seven eighths of the side from each image; `down` and `right` [N] in [0, 1) say from where."""
     n, _, side, _ = x.shape
@@ -65,16 +94,15 @@ def crop(x: Tensor, down: Tensor, right: Tensor) -> Tensor:
     return x[:, 0][image, rows, cols].unsqueeze(1)
 
 
-_OPERATIONS = {"brightness": brightness, "contrast": contrast, "translation": translation, "cutout": cutout}
+_OPERATIONS = {f.__name__: f for f in (brightness, contrast, translation, cutout, pose, exposure, grain)}
 
 
 def augment(x: Tensor, operations: Sequence[str], noise: float = 0.0, share: float = 1.0) -> Tensor:
     """`operations` in their order, each on a random `share` of the images; then normal noise of deviation `noise`.
 
-    Where D also meets images as they are, G cannot take an operation for a trait of the data (ADA, Karras et al. 2020,
-    here with a fixed share).
+    Where D also meets images as they are, G cannot take an operation for a trait of the data (ADA, Karras et al. 2020).
     """
-    for name in operations:
+    for name in operations if share else ():
         changed = _OPERATIONS[name](x)
         x = changed if share == 1 else torch.where(_per_image(x) < share, changed, x)
     return x + noise * torch.randn_like(x) if noise else x

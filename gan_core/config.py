@@ -122,8 +122,13 @@ class TrainConfig(Settings):
     smooth_fakes: bool = False  # two-sided: fakes are asked for s in place of 0
     label_flip: float = Field(0.0, ge=0, le=0.5)  # share of D's targets swapped
     input_noise: float = Field(0.0, ge=0, le=1)  # standard deviation of noise on all that D sees, fading to 0
-    augment: tuple[Literal["brightness", "contrast", "translation", "cutout"], ...] = ()  # DiffAugment, reals and fakes
+    augment: tuple[  # reals and fakes alike: four of DiffAugment, three as films differ
+        Literal["brightness", "contrast", "translation", "cutout", "pose", "exposure", "grain"], ...
+    ] = ()
     augment_share: float = Field(1.0, ge=0, le=1)  # of the images that each augmentation meets; the rest stays as it is
+    ada_target: float = Field(0.0, ge=0, le=1)  # the share rises where D overfits more, and falls; 0: it stays
+    ada_kimg: float = Field(100.0, gt=0, le=1e6)  # in which the share could go from 0 to 1
+    held_out: float = Field(0.0, ge=0, le=0.5)  # of the patients: kept from training, to see how far D overfits
 
     # Optimisation
     batch: int = Field(64, ge=2, le=4096)  # over all processes
@@ -172,6 +177,8 @@ class TrainConfig(Settings):
             )
         if self.architecture == "style" and self.g_norm != "none":
             raise ValueError("a style-based generator has its own normalisation: set g_norm=none")
+        if self.ada_target and not (self.held_out and self.augment):
+            raise ValueError("ada_target needs augment, and held_out to see how far the discriminator overfits")
         if self.clip and not loss.critic:
             raise ValueError("weight clipping belongs to a critic, as the wasserstein loss has one")
         return self

@@ -197,6 +197,16 @@ ADDITIONS: dict[str, Preset] = {
         "small data sets",
         {"augment": ("brightness", "contrast", "translation", "cutout")},
     ),
+    "ada": Preset(
+        "the same, but only as much as the discriminator learns its films by heart, watched on patients held out: "
+        "for films of a few hundred to some thousand patients",
+        {
+            "augment": ("pose", "exposure", "grain"),
+            "augment_share": 0.0,
+            "ada_target": 0.3,
+            "held_out": 0.05,
+        },
+    ),
     "features": Preset(
         "a second discriminator looks through a network trained on photographs: slower steps, images closer to "
         "real ones",
@@ -209,7 +219,7 @@ def fitting(base: str) -> list[str]:
     """The additions that go with the preset `base` and change something there."""
     settings = PRESETS[base].settings
     loss = loss_named(settings.get("loss", "non-saturating"))
-    names = ADDITIONS if loss.targets else ("augment", "features")  # else there is nothing to smooth or swap
+    names = ADDITIONS if loss.targets else ("augment", "ada", "features")  # else there is nothing to smooth or swap
     return [name for name in names if not ADDITIONS[name].settings.keys() <= settings.keys()]
 
 

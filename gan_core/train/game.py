@@ -7,6 +7,7 @@ import math
 import shutil
 import sysconfig
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from gan_core.images import to_float, to_uint8
 from gan_core.seeds import seed_of
 from gan_core.train.distributed import World
 from gan_core.train.feature_critic import FeatureCritic
+
+UNSEEN = 128  # films held out that D is asked about at a time
 
 
 def pick_device(name: str) -> torch.device:
@@ -73,19 +76,28 @@ class Batches:
     """The endless stream of shuffled epochs: position i of it depends on (seed, i) alone.
 
     With `balance` above 0 an epoch shows images of rare classes more than once and leaves out some of common ones:
-    a class of share p gets a share proportional to p^(1 - balance).
+    a class of share p gets a share proportional to p^(1 - balance). Of all images those at `chosen` are shown.
     """
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray, seed: int, balance: float = 0.0) -> None:
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        seed: int,
+        balance: float = 0.0,
+        chosen: np.ndarray | None = None,
+    ) -> None:
         self.images, self.labels, self.seed, self.balance = images, labels, seed, balance
+        self.chosen = np.arange(len(images)) if chosen is None else chosen
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
     def _shuffled(self, epoch: int) -> np.ndarray:
         rng = np.random.default_rng(seed_of(self.seed, "epoch", epoch))
-        n = len(self.images)
+        n = len(self.chosen)
         if not self.balance:
-            return rng.permutation(n)
-        members = [np.flatnonzero(self.labels == c) for c in np.unique(self.labels)]
+            return self.chosen[rng.permutation(n)]
+        labels = self.labels[self.chosen]
+        members = [self.chosen[labels == c] for c in np.unique(labels)]
         weights = np.array([len(m) for m in members], float) ** (1 - self.balance)
         ends = np.round(np.cumsum(weights / weights.sum()) * n).astype(int)
         out = []
@@ -95,7 +107,7 @@ class Batches:
         return rng.permutation(np.concatenate(out))
 
     def _indices(self, start: int, count: int) -> np.ndarray:
-        n = len(self.images)
+        n = len(self.chosen)
         out: list[np.ndarray] = []
         while count:
             epoch, offset = divmod(start, n)
@@ -118,8 +130,15 @@ class Game:
     `nimg` counts the images shown to D. Raises `UserError` where the batch does not divide by the processes.
     """
 
-    def __init__(self, config: TrainConfig, batches: Batches, num_classes: int, world: World | None = None) -> None:
-        self.config, self.batches, self.world = config, batches, world or World()
+    def __init__(
+        self,
+        config: TrainConfig,
+        batches: Batches,
+        num_classes: int,
+        world: World | None = None,
+        unseen: Batches | None = None,
+    ) -> None:
+        self.config, self.batches, self.world, self.unseen = config, batches, world or World(), unseen
         self.loss = losses.LOSSES[config.loss]
         if config.batch % self.world.size:
             raise UserError(
@@ -141,19 +160,32 @@ class Game:
         # For what asks for no gradient of a gradient
         self.fast_G, self.fast_D = (fused(n, self.device) if config.compile else n for n in (self.G, self.D))
         self.G_ema = copy.deepcopy(self.G).eval().requires_grad_(False)
-        self.g_opt, self.d_opt = self._optimizer(self.G, config.g_lr), self._optimizer(self.D, config.d_lr)
-        self.rates = [(self.g_opt, config.g_lr), (self.d_opt, config.d_lr)]
         self.F: FeatureCritic | None = None
         if config.feature_weight:
             self.F = FeatureCritic(self.num_classes).to(self.device)
             self.F.to(memory_format=torch.channels_last)
-            self.f_opt = self._optimizer(self.F, config.feature_lr)
-            self.rates.append((self.f_opt, config.feature_lr))
         self.nimg = 0
         self.d_steps = 0
+        self.share, self.watched = config.augment_share, 0  # of augmented images; how many had been shown then
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
         self.rng = torch.Generator(self.device)
+
+    # Made when they are first asked for: the first optimizer of a process takes PyTorch seconds to import what compiles
+    # it, and pictures of the untrained generator need not wait for that.
+
+    @cached_property
+    def g_opt(self) -> torch.optim.Optimizer:
+        return self._optimizer(self.G, self.config.g_lr)
+
+    @cached_property
+    def d_opt(self) -> torch.optim.Optimizer:
+        return self._optimizer(self.D, self.config.d_lr)
+
+    @cached_property
+    def f_opt(self) -> torch.optim.Optimizer:
+        assert self.F
+        return self._optimizer(self.F, self.config.feature_lr)
 
     def _optimizer(self, net: nn.Module, lr: float) -> torch.optim.Optimizer:
         if self.config.optimizer == "rmsprop":
@@ -192,7 +224,7 @@ class Game:
     def _seen(self, x: Tensor) -> Tensor:
         """x as D sees it: noise fades to nothing over the run."""
         cfg = self.config
-        return augment(x, cfg.augment, cfg.input_noise * (1 - self._progress()), cfg.augment_share)
+        return augment(x, cfg.augment, cfg.input_noise * (1 - self._progress()), self.share)
 
     def _crop(self, x: Tensor) -> Tensor:
         """x as the discriminator of features sees it."""
@@ -225,8 +257,10 @@ class Game:
         return min(1.0, self.nimg / (self.config.kimg * 1000))
 
     def _set_rates(self) -> None:
-        scale = schedules.rate(self.config, self._progress())
-        for opt, lr in self.rates:
+        cfg = self.config
+        scale = schedules.rate(cfg, self._progress())
+        rates = [(self.g_opt, cfg.g_lr), (self.d_opt, cfg.d_lr), *([(self.f_opt, cfg.feature_lr)] if self.F else [])]
+        for opt, lr in rates:
             for group in opt.param_groups:
                 group["lr"] = lr * scale
 
@@ -344,10 +378,37 @@ class Game:
         real, fake = real.detach(), fake.detach()
         threshold = self.loss.middle(real, fake)
         out = {"wasserstein": real.mean() - fake.mean()} if self.loss.critic else {}
+        if self.unseen:
+            out |= {"score_real": real.mean(), "score_fake": fake.mean()}
         return out | {
             "d_accuracy_real": (real > threshold).float().mean(),
             "d_accuracy_fake": (fake < threshold).float().mean(),
         }
+
+    def watch(self, seen: Mapping[str, float]) -> dict[str, float]:
+        """How far D overfits, from what `take_stats` has given since the last call and its scores of unseen films.
+
+        0: these score as its own do, 1: as fakes do (r_v of ADA, Karras et al. 2020). With `ada_target` the share of
+        augmented images follows it. {} without films held out.
+        """
+        cfg = self.config
+        if not self.unseen:
+            return {}
+        torch.manual_seed(seed_of(cfg.seed, "unseen", self.nimg))
+        images_unseen, labels = self.unseen(self.nimg, UNSEEN)
+        c = torch.from_numpy(labels).to(self.device) if self.num_classes else None
+        with torch.no_grad(), self._autocast():
+            scores = self.D(self._seen(to_float(images_unseen, self.device)), c)
+        real, fake = seen["score_real"], seen["score_fake"]
+        out = {"overfitting": (real - float(scores.score.float().mean())) / max(real - fake, 1e-3)}
+        if scores.classes is not None:
+            out["class_accuracy_unseen"] = float((scores.classes.argmax(1) == c).float().mean())
+        if cfg.ada_target:
+            step = (self.nimg - self.watched) / (1000 * cfg.ada_kimg)
+            self.share += math.copysign(step, out["overfitting"] - cfg.ada_target)
+            self.share, self.watched = min(1.0, max(0.0, self.share)), self.nimg
+            out["augment_share"] = self.share
+        return out
 
     def _note(self, **values: Tensor) -> None:
         for name, value in values.items():
@@ -385,7 +446,7 @@ class Game:
 
     def state_dict(self) -> dict[str, Any]:
         state: dict[str, Any] = {name: part.state_dict() for name, part in self._parts().items()}
-        counters = {"nimg": self.nimg, "d_steps": self.d_steps}
+        counters = {"nimg": self.nimg, "d_steps": self.d_steps, "share": self.share, "watched": self.watched}
         return state | counters | {"sums": dict(self.sums), "counts": dict(self.counts)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -393,5 +454,6 @@ class Game:
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.nimg, self.d_steps = state["nimg"], state["d_steps"]
+        self.share, self.watched = state.get("share", self.share), state.get("watched", 0)
         self.sums = {k: v.to(self.device) for k, v in state["sums"].items()}
         self.counts = dict(state["counts"])

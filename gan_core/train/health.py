@@ -16,6 +16,7 @@ COLLAPSED = 0.35  # diversity below this share of the reals'
 SATURATED = 0.98  # D right this often on both reals and fakes
 PATIENCE = 3  # ticks in a row
 UNDONE = 1.25  # times the best distance so far: what had been learnt is being lost
+BY_HEART = 0.6  # overfitting past this
 ERRORS = 3  # standard errors that this must be past
 
 
@@ -78,6 +79,11 @@ def warnings(ticks: Sequence[dict], loss: str) -> list[str]:
         out.append(
             "The discriminator is nearly always right, so the generator learns little from it. Try +smooth or "
             "+noise, a lower d_lr, or more r1_gamma."
+        )
+    if all(t.get("overfitting", 0.0) > BY_HEART for t in recent):
+        out.append(
+            "The discriminator learns its images by heart: unseen real ones score nearly as synthetic ones do. Try "
+            "+ada, more r1_gamma, or more images."
         )
     back = setbacks(ticks)
     if back and back.down:

@@ -43,6 +43,7 @@ STATS: dict[str, Stat] = {
     "d_accuracy_real": Stat("D accuracy, reals", _RIGHT, "on real", "share", level=0.5, of="D", digits=0),
     "d_accuracy_fake": Stat("D accuracy, fakes", _RIGHT, "on synthetic", "share", level=0.5, of="G", digits=0),
     "class_accuracy": Stat("Class accuracy", _RIGHT, "on the class of real ones", "share", digits=0),
+    "class_accuracy_unseen": Stat("Class accuracy, unseen", _RIGHT, "on the class of unseen ones", "share", digits=0),
     "f_accuracy_real": Stat("Feature D accuracy, reals", _FEATURES, "on real", "share", level=0.5, of="D", digits=0),
     "f_accuracy_fake": Stat(
         "Feature D accuracy, fakes", _FEATURES, "on synthetic", "share", level=0.5, of="G", digits=0
@@ -55,6 +56,15 @@ STATS: dict[str, Stat] = {
     "kd_knee": Stat(
         "Kernel distance", "Kernel distance to the real images (knee features)", better="lower", level=0.0, of="G"
     ),
+    "overfitting": Stat(
+        "Overfitting",
+        "Overfitting of the discriminator (unseen real images score as seen ones: 0, as synthetic ones: 1)",
+        better="lower",
+        level=0.0,
+        of="D",
+        digits=2,
+    ),
+    "augment_share": Stat("Augmented", "Share of images that are augmented", unit="share", of="D", digits=0),
     "images_per_second": Stat("Images a second", "", "shown to the discriminator in training", "images/s", "higher"),
 }
 

@@ -14,7 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from gan_core import images, networks
 from gan_core.config import TrainConfig, check_data, remarks
-from gan_core.data.dataset import Dataset, take
+from gan_core.data.dataset import Dataset, split_by_patient, take
 from gan_core.errors import UserError
 from gan_core.files import replacing
 from gan_core.latent import latents, own_labels
@@ -27,6 +27,8 @@ from gan_core.train.run import Run, Status
 
 PROBE = 64  # images whose variety is watched
 STATUS_SECONDS = 1.0
+GROWTH = 1.08  # of the images seen, after which there is something new on the curves
+EARLY_PICTURES = (0.1, 0.3, 1.0, 2.0, 5.0)  # thousands of images: whoever has just begun has something to look at
 STOPPED = "Stopped on request. It can be resumed."
 COMPILING = "Compiling the steps: some minutes, once on this machine"
 # How near a training comes to the reals, as far as its images of given seeds, uint8 [N, 1, R, R], show it: the kernel
@@ -66,8 +68,12 @@ class Trainer:
             torch.set_num_threads(config.threads)
         self.num_classes = len(dataset.class_names)
         self.remarks = [*dataset.said, *remarks(config, dataset.class_names, dataset.label_name)]
-        batches = Batches(dataset.images, dataset.labels, config.seed, config.class_balance)
-        self.game = Game(config, batches, self.num_classes, self.world)
+        shown, unseen = np.arange(len(dataset.images)), None
+        if config.held_out:
+            shown, held = split_by_patient(dataset.patients, config.held_out)
+            unseen = Batches(dataset.images, dataset.labels, config.seed, chosen=held)
+        batches = Batches(dataset.images, dataset.labels, config.seed, config.class_balance, shown)
+        self.game = Game(config, batches, self.num_classes, self.world, unseen)
         self.shares = tuple(np.bincount(dataset.labels, minlength=self.num_classes) / len(dataset.labels))
         self.total = round(config.kimg * 1000)
         self.seconds = 0.0  # of training in earlier sessions
@@ -109,32 +115,35 @@ class Trainer:
     def _after_step(self, before: int) -> None:
         now = self.game.nimg
         end = now >= self.total
-        ticks = _crossed(before, now, self.config.tick_kimg) or end
+        whole = _crossed(before, now, self.config.tick_kimg) or end
+        ticks = whole or _grown(before, now)
         if ticks:
-            self._tick()
+            self._tick(whole)
         if _crossed(before, now, self.config.sample_kimg) or end:
             self._picture()
+        elif any(before < 1000 * kimg <= now for kimg in EARLY_PICTURES):
+            self._picture(export=False)
         if self.world.any(time.monotonic() - self.last_save > self.config.save_seconds):
             self._save_state()
         if ticks or time.monotonic() - self.last_status > STATUS_SECONDS:
             self._status("running")
 
-    def _tick(self) -> None:
+    def _tick(self, whole: bool) -> None:
+        """A line of statistics; one that is not `whole` leaves out what takes time."""
         self._check_finite()
         stats = self.game.take_stats()
+        if whole:
+            stats |= self.game.watch(stats)
         self.speed = self._speed_of_late()
         self.speed_from = (time.monotonic(), self.game.nimg)
         if not self.writes:
             return
-        z, c = self._fixed(range(PROBE))
-        varied = health.diversity(self.game.sample(z, c)) / max(self.real_diversity, 1e-9)
         tick = {
             "nimg": self.game.nimg,
             "epoch": self.game.nimg / len(self.dataset.images),
             "seconds": self._seconds(),
             "images_per_second": self.speed,
-            "diversity": varied,
-            **self._judgement(),
+            **(self._looks() if whole else {}),
             **stats,
         }
         self.ticks.append(tick)
@@ -142,6 +151,11 @@ class Trainer:
         assert self.board is not None
         for name, value in tick.items():
             self.board.add_scalar(name, value, self.game.nimg)
+
+    def _looks(self) -> dict[str, float]:
+        """What G_ema's images look like."""
+        varied = health.diversity(self.game.sample(*self._fixed(range(PROBE))))
+        return {"diversity": varied / max(self.real_diversity, 1e-9), **self._judgement()}
 
     def _judgement(self) -> dict[str, float]:
         """The distance of G_ema to the reals, where one is due; the nearest generator so far is kept."""
@@ -183,7 +197,7 @@ class Trainer:
         status = Status(
             state=state,
             message=message,
-            warnings=health.warnings(self.ticks, self.config.loss),
+            warnings=health.warnings([t for t in self.ticks if "diversity" in t], self.config.loss),
             remarks=self.remarks,
             images_seen=self.game.nimg,
             images_total=self.total,
@@ -212,8 +226,8 @@ class Trainer:
         c = own_labels(seeds, self.shares) if self.game.num_classes else None
         return latents(seeds, self.config.z_dim), c
 
-    def _picture(self) -> None:
-        """The fixed samples, and the model folders. Conditional: a row is a seed, a column is a class."""
+    def _picture(self, export: bool = True) -> None:
+        """The fixed samples and, for `export`, the model folders. Conditional: a row is a seed, a column is a class."""
         self._check_finite()
         if not self.writes:
             return
@@ -224,7 +238,8 @@ class Trainer:
         else:
             z, c = self._fixed(range(rows * self.columns))
         images.save_png(self.run.sample_path(self.game.nimg), images.grid(self.game.sample(z, c), self.columns))
-        self._export_both()
+        if export:
+            self._export_both()
 
     def _export_both(self) -> None:
         if self.writes:
@@ -314,6 +329,11 @@ def _crossed(before: int, now: int, kimg: float) -> bool:
     """Whether a multiple of `kimg` thousand images lies in (before, now]."""
     each = max(1, round(kimg * 1000))
     return now // each > before // each
+
+
+def _grown(before: int, now: int) -> bool:
+    """Whether the images seen have grown past another step of `GROWTH`: often at first, hardly ever later."""
+    return before < 1 or math.floor(math.log(now, GROWTH)) > math.floor(math.log(before, GROWTH))
 
 
 def model_card(model: ModelConfig, train: TrainConfig, seconds: float, parameters: int, command: str) -> str:

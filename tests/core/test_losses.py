@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from gan_core import losses
-from gan_core.augment import augment, crop
+from gan_core.augment import SHIFT, augment, crop
 from gan_core.errors import UserError
 from gan_core.presets import configure
 
@@ -186,6 +186,7 @@ def test_gradient_penalty_sends_nothing_back_to_the_generator():
 # What D sees
 
 OPERATIONS = ["brightness", "contrast", "translation", "cutout"]
+OF_FILMS = ["pose", "exposure", "grain"]
 
 
 def apply(x, operations, noise=0.0, seed=0):
@@ -204,7 +205,7 @@ def test_augmentations_act_alike_on_reals_and_fakes(operations, side):
     assert not torch.equal(middle, apply((a + b) / 2, operations, seed=1))
 
 
-@pytest.mark.parametrize("operations", [[o] for o in OPERATIONS], ids="+".join)
+@pytest.mark.parametrize("operations", [[o] for o in [*OPERATIONS, *OF_FILMS]], ids="+".join)
 def test_a_share_of_the_images_meets_each_augmentation_and_the_rest_stays_as_it_is(operations):
     x = images(400, side=16)
     torch.manual_seed(0)
@@ -219,6 +220,35 @@ def test_augmentations_are_differentiable(operations):
     x = images(2, side=8, dtype=torch.float64).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: apply(x, operations), (x,))
     assert torch.autograd.grad(apply(x, operations).sum(), x)[0].abs().sum() > 0
+
+
+def test_films_are_posed_and_exposed_as_other_films_are():
+    """Another exposure keeps the order of gray levels and their range; another pose only moves what is there."""
+    ramp = torch.linspace(-1, 1, 32).expand(200, 1, 32, 32)
+    exposed = apply(ramp, ["exposure"])
+    assert exposed.diff(dim=3).min() >= 0
+    assert exposed.min() >= -1
+    assert exposed.max() <= 1
+    assert exposed.std(0).max() > 0.1
+    flat = torch.full((20, 1, 16, 16), 0.3)
+    torch.testing.assert_close(apply(flat, ["pose"]), flat)
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 33), torch.linspace(-1, 1, 33), indexing="ij")
+    disc = (x**2 + y**2 < 0.2).float().expand(400, 1, 33, 33)
+    posed = apply(disc, ["pose"])
+    area = posed.mean((1, 2, 3)) / disc.mean((1, 2, 3))
+    assert area.mean() == pytest.approx(1, abs=0.05)
+    assert 0.6 < area.min() < 0.95
+    right = (posed * x).sum((2, 3)) / posed.sum((2, 3))  # where the disc went, in half sides
+    assert right.mean() == pytest.approx(0, abs=0.02)
+    assert right.std() == pytest.approx(2 * SHIFT, rel=0.15)
+
+
+@pytest.mark.parametrize("operations", [[o] for o in OF_FILMS], ids="+".join)
+def test_augmentations_of_films_hand_gradients_on(operations):
+    x = images(4, side=16).clamp(-1, 1).requires_grad_()
+    (gradient,) = torch.autograd.grad(apply(x, operations).square().sum(), x)
+    assert gradient.isfinite().all()
+    assert (gradient.flatten(1).norm(dim=1) > 0).all()
 
 
 def test_brightness_adds_a_constant_to_each_image_and_contrast_keeps_the_mean():

@@ -18,6 +18,7 @@ from PIL import Image
 from gan_core import data, losses
 from gan_core.errors import UserError
 from gan_core.model import load_model
+from gan_core.networks import Scores
 from gan_core.presets import PRESETS, configure, fitting
 from gan_core.seeds import seed_of
 from gan_core.train import health
@@ -49,6 +50,11 @@ def result(run):
     assert all(f.is_file() for f in files)
     ticks = [{k: v for k, v in t.items() if k not in CLOCK} for t in run.stats()]
     return {str(f.relative_to(run.path)): f.read_bytes() for f in files} | {"ticks": ticks}
+
+
+def whole(run):
+    """The lines of statistics that hold all there is to measure; between them, early on, are others."""
+    return [t for t in run.stats() if "diversity" in t]
 
 
 def state(run):
@@ -309,6 +315,58 @@ def test_balancing_shows_every_image_of_a_class_about_as_often():
     assert set(times[:90].tolist()) == {0, 1}
 
 
+def test_only_what_is_chosen_is_shown():
+    stream = batches(n=20)
+    stream.images = np.arange(20, dtype=np.uint8)[:, None, None, None] + np.zeros((1, 1, 4, 4), np.uint8)
+    for balance in (0.0, 0.5):
+        some = Batches(stream.images, stream.labels, 0, balance, np.array([1, 4, 5, 9]))
+        assert set(some(3, 40)[0][:, 0, 0, 0]) <= {1, 4, 5, 9}
+    assert set(Batches(stream.images, stream.labels, 0, chosen=np.array([7, 8]))(0, 2)[0][:, 0, 0, 0]) == {7, 8}
+
+
+class Scorer(torch.nn.Module):
+    """A discriminator that scores images by their mean."""
+
+    def forward(self, x, c):
+        return Scores(x.mean((1, 2, 3)), None)
+
+
+@pytest.mark.parametrize(("level", "overfitting"), [(1.0, 0.0), (0.0, 0.5), (-1.0, 1.0)])
+def test_overfitting_is_how_far_unseen_images_score_from_seen_ones_towards_synthetic_ones(tiny, level, overfitting):
+    """And augmentation follows it, from none to all and no further."""
+    gray = round((level + 1) * 127.5)
+    unseen = Batches(np.full((6, 1, 16, 16), gray, np.uint8), np.zeros(6, int), 0)
+    config = tiny("dcgan+ada", augment=("grain",), ada_target=0.3, ada_kimg=1)
+    game = Game(config, batches(), 3, unseen=unseen)
+    game.D = Scorer()
+    shares = []
+    for _ in range(3):
+        game.nimg += 400
+        found = game.watch({"score_real": 1.0, "score_fake": -1.0})
+        shares.append(found["augment_share"])
+    assert found["overfitting"] == pytest.approx(overfitting, abs=0.01)
+    assert shares == pytest.approx([0.4, 0.8, 1.0] if overfitting > 0.3 else [0, 0, 0])
+
+
+def test_who_is_held_out_is_not_learnt_from(tiny, tmp_path):
+    """All images of a patient are on one side, and ticks tell how far D overfits."""
+    config = tiny("acgan", held_out=0.3)
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (40, 1, 16, 16), dtype=np.uint8)
+    files = tuple(f"{9000000 + i // 2}{'LR'[i % 2]}.png" for i in range(40))
+    made = data.Dataset(pixels, np.arange(40) % 2, ("a", "b"), files, (), "made", "f")
+    run = run_of(tmp_path / "run", config)
+    trainer = Trainer(run, config, made)
+    shown, held = (set(b.chosen) for b in (trainer.game.batches, trainer.game.unseen))
+    assert len(held) == 12
+    assert not {made.patients[i] for i in shown} & {made.patients[i] for i in held}
+    trainer.train(lambda: "", lambda status: None)
+    tick = run.stats()[-1]
+    assert np.isfinite(tick["overfitting"])
+    assert 0 <= tick["class_accuracy_unseen"] <= 1
+    assert "augment_share" not in tick
+
+
 def test_a_seed_depends_on_each_of_its_parts():
     assert seed_of("a", 1) != seed_of("a", 2) != seed_of("a1")
 
@@ -335,9 +393,9 @@ def test_a_training_writes_all_that_is_promised(finished):
     assert status.images_seen == status.images_total == 400
     assert status.dataset_size == 1797
     assert run.config().preset == "acgan+smooth+noise+augment"
-    ticks = run.stats()
+    ticks = whole(run)
     assert [t["nimg"] for t in ticks] == [104, 200, 304, 400]
-    for t in ticks:
+    for t in run.stats():
         assert {
             "d_loss",
             "g_loss",
@@ -347,10 +405,10 @@ def test_a_training_writes_all_that_is_promised(finished):
             "g_grad",
             "d_grad",
         } <= t.keys()
-        assert {"images_per_second", "diversity", "epoch", "seconds"} <= t.keys()
+        assert {"images_per_second", "epoch", "seconds"} <= t.keys()
         assert t["images_per_second"] > 0
         assert t["epoch"] == pytest.approx(t["nimg"] / 1797)
-    assert list(run.samples()) == [0, 200, 400]
+    assert list(run.samples()) == [0, 104, 200, 304, 400]
     with Image.open(run.samples()[400]) as sheet:
         assert sheet.mode == "L"
         assert sheet.size == (10 * 16, 2 * 16)  # a column a class, a row a seed
@@ -381,8 +439,8 @@ def test_the_loop_takes_any_images_and_any_judge(tiny, tmp_path):
     trainer = Trainer(run, config, films, judge=judge, command="make noise")
     assert trainer.train(lambda: "", lambda status: None).state == "finished"
     assert seen == [(3, 1, 16, 16)] * 4
-    assert [t.get("kd_knee") for t in run.stats()] == [None, 0.5, None, 0.7]
-    assert load_model(run.best_path).config.images_seen == run.stats()[1]["nimg"]
+    assert [t.get("kd_knee") for t in whole(run)] == [None, 0.5, None, 0.7]
+    assert load_model(run.best_path).config.images_seen == whole(run)[1]["nimg"]
     assert "`make noise`" in (run.generator_path / "README.md").read_text()
 
 
@@ -401,7 +459,20 @@ def test_a_finished_run_goes_on_when_it_is_made_longer(tiny, tmp_path):
     status = train(run, config.model_copy(update={"kimg": 0.3}), World())
     assert (status.state, status.images_seen) == ("finished", 304)
     assert run.config().kimg == 0.3
-    assert [t["nimg"] for t in run.stats()] == [104, 200, 304]
+    assert [t["nimg"] for t in whole(run)] == [104, 200, 304]
+
+
+def test_there_is_much_to_see_at_first_and_less_later(tiny, tmp_path):
+    """A point and a picture before a hundred images, and never a tenth more images without another point."""
+    config = tiny(kimg=1.2, tick_kimg=1.0, sample_kimg=10.0)
+    run = run_of(tmp_path / "run", config)
+    train(run, config, World())
+    seen = [t["nimg"] for t in run.stats()]
+    assert seen[0] == config.batch
+    assert all(b - a <= max(config.batch, 0.09 * a + config.batch) for a, b in itertools.pairwise(seen))
+    assert len(seen) < 50
+    assert list(run.samples()) == [0, 104, 304, 1000, 1200]
+    assert [t["nimg"] for t in whole(run)] == [1000, 1200]  # what takes time is not measured more often
 
 
 def test_a_training_can_start_from_anothers_weights(finished, tiny, tmp_path):
@@ -450,6 +521,7 @@ def test_the_penalty_falls_along_a_cosine(tiny, monkeypatch):
         ("acgan", {}),
         ("knee-64", {"lr_decay_from": 0.1}),
         ("knee-64", {"precision": "bfloat16"}),
+        ("dcgan+ada", {"ada_kimg": 0.5}),
         ("knee-128", {"init": "", "feature_weight": 0.1, "lr_decay_from": 0.1, "kimg": 0.16, "tick_kimg": 0.04}),
     ],
 )
@@ -697,6 +769,12 @@ def test_warnings():
     assert "discriminator is nearly always right" in saturated
     assert health.warnings(sure, "wasserstein") == []  # a critic does not saturate
     assert health.warnings([*sure, tick()], "non-saturating") == []  # it recovered
+
+
+def test_a_discriminator_that_knows_its_images_by_heart_is_told_of():
+    learnt = [tick(overfitting=0.7)] * health.PATIENCE
+    assert "+ada" in health.warnings(learnt, "non-saturating")[0]
+    assert health.warnings([*learnt, tick(overfitting=0.5)], "non-saturating") == []
 
 
 def judged(*distances, se=0.01):
