@@ -15,7 +15,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from studio import hosting, uploads
+from studio import hosting
 
 SWEEP_SECONDS = 3600.0
 HEAD_START = 1.0  # seconds that whoever opens the app has the processor for
@@ -65,15 +65,14 @@ def _fetch_first() -> None:
 
 
 async def _sweep() -> None:
-    """Uploads that nothing uses, and how downloads ended, go when their day is over, whether anybody comes or not."""
-    from studio.models import downloads
+    """What is no longer kept goes when its time is over, whether anybody comes or not."""
+    from studio import retention
 
     while True:
         try:
-            await asyncio.to_thread(uploads.sweep)
-            await asyncio.to_thread(downloads.forget, older=downloads.KEPT_SECONDS)
+            await asyncio.to_thread(retention.sweep)
         except Exception:
-            logging.getLogger(__name__).exception("Old uploads and downloads cannot be removed")
+            logging.getLogger(__name__).exception("What is no longer kept cannot be removed")
         await asyncio.sleep(SWEEP_SECONDS)
 
 

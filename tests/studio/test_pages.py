@@ -275,7 +275,7 @@ def test_an_upload_goes_with_the_last_run_that_uses_it_and_what_was_decoded_of_i
 def test_an_upload_that_nothing_uses_goes_after_a_day(runs, tiny):
     unused, used = (uploads.keep([(name, png(np.zeros((32, 32), np.uint8)))]) for name in ("a.png", "b.png"))
     create_run(tiny(data=used), "upload")
-    uploads.sweep()
+    uploads.sweep(7 * 86_400)
     assert Path(unused).exists()
     for source in (unused, used):
         os.utime(Path(source).parent, (time.time() - 86_500,) * 2)
