@@ -37,13 +37,14 @@ SLIDERS = {name: quantity for name, quantity in QUANTITIES.items() if name != "g
         "The lateral joint space less the medial one.",
     )
 }
+AROUND, SMOOTH = 8, 0.5
 ROUNDS = 3  # of correction
 REACH = 2.0  # a slider's ends, in standard deviations among the model's own knees
 _POINTS, _KNEES = 4096, 192  # of w, and of those that are drawn
 _TRIED = 12  # knees that each slider is tried on
 FELT = 0.15  # standard deviations by which another quantity may change before a slider says so
 _LEAST = 1e-3  # of the largest variance: what varies less is left alone
-_RIDGE = 0.002  # beside the quantities' squared gradients: what hardly moves is not forced
+_RIDGE = 0.02  # beside the quantities' squared gradients: what hardly moves is not forced
 _STRIDE = 5.0  # of a point, in its standard deviations: the farthest that a correction may go
 
 Progress = Callable[[int, int], None]
@@ -173,10 +174,14 @@ class Knee:
     def _jacobian(self) -> Tensor:
         """How each quantity, in its spread, changes with each of the point's own units: [quantities, K]."""
         n = len(QUANTITIES)
-        u = torch.zeros(n, len(self.basis), requires_grad=True)
-        x = self._draw(self.w + u @ self.basis)
-        found = read(x, self.reader, self.sign.expand(n)) / self.spread
-        (gradient,) = torch.autograd.grad(found.diagonal().sum(), u)  # copy i answers for quantity i
+        around = SMOOTH * torch.randn(AROUND, len(self.basis), generator=torch.Generator().manual_seed(0))
+        total = torch.zeros(n, len(self.basis))
+        for v in around:
+            u = v.repeat(n, 1).requires_grad_()
+            x = self._draw(self.w + u @ self.basis)
+            found = read(x, self.reader, self.sign.expand(n)) / self.spread
+            total += torch.autograd.grad(found.diagonal().sum(), u)[0] / AROUND
+        gradient = total
         return gradient
 
     @torch.no_grad()
