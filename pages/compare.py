@@ -4,6 +4,7 @@ The link holds the view, but not a folder of real images: a link from elsewhere 
 """
 
 import re
+from dataclasses import replace
 
 import streamlit as st
 
@@ -60,12 +61,20 @@ with choosing, st.container(horizontal=True, vertical_alignment="bottom"):
 if model.class_names and not shared:
     st.caption("The real images do not have the model's classes, so no class can be chosen.")
 
-choice = compare.Choice(model.digest, dataset.fingerprint, chosen, n, seed, truncation)
+follow("compare_view", "view", SIDE)
+if state.compare_view not in VIEWS:
+    state.compare_view = SIDE
+keep("view", state.compare_view, SIDE)
+pages = int(from_link("pages", r"\d{1,2}") or 1)
+# Side by side, no more is made than is shown: who opens the page need not wait for the rest.
+made = min(n, max(pages, 1) * SHOWN) if state.compare_view == SIDE else n
+choice = compare.Choice(model.digest, dataset.fingerprint, chosen, made, seed, truncation)
 found = compare.both(choice, model, dataset)
+total = min(n, found.matching)
 if found.real.kind == "phantom":
     st.caption(f":material/info: Rehearsal. {STAND_INS}")
-if len(found.real) < n:
-    st.caption(f"Matching real images: {len(found.real):,}. As many synthetic ones are shown.")
+if total < n:
+    st.caption(f"Matching real images: {total:,}. As many synthetic ones are shown.")
 
 # -- one window for all -----------------------------------------------------------------------------------------------
 
@@ -88,20 +97,15 @@ def show_nearest(fake: int) -> None:
 
 
 def show_more() -> None:
-    link["pages"] = str(pages + 1)
+    link["pages"] = str(len(found.real) // SHOWN + 1)
 
 
-follow("compare_view", "view", SIDE)
-if state.compare_view not in VIEWS:
-    state.compare_view = SIDE
-keep("view", state.compare_view, SIDE)
 tabs = dict(zip(VIEWS, st.tabs(VIEWS, key="compare_view", on_change="rerun"), strict=True))
 
 if tabs[SIDE].open:
     with tabs[SIDE]:
-        pages = min(int(from_link("pages", r"\d{1,2}") or 1), -(-len(found.real) // SHOWN)) or 1
-        compare.sheet(found, pages * SHOWN, lambda: show_nearest(int(state.films.picked)))
-        if pages * SHOWN < len(found.real):
+        compare.sheet(found, total, lambda: show_nearest(int(state.films.picked)))
+        if len(found.real) < total:
             with st.container(horizontal=True, horizontal_alignment="center"):
                 st.button(f"Show {SHOWN} more", icon=":material/expand_more:", on_click=show_more)
 
@@ -142,9 +146,9 @@ if tabs[MAP].open:
             st.button("Find the nearest real image", icon=":material/search:", on_click=show_nearest, args=[int(i)])
 
 st.caption(
-    f"{len(found.fake):,} synthetic images by **{plain(entry.name)}** beside {len(found.real):,} real ones from "
+    f"{total:,} synthetic images by **{plain(entry.name)}** beside {total:,} real ones from "
     f"**{plain(dataset.about)}**, {resolution} × {resolution} pixels, all shown with the same window; no image is "
     "stretched on its own."
 )
 with st.expander("The same from the command line", icon=":material/terminal:"):
-    st.code(compare.command_line(entry.name, source, choice), language="bash", wrap_lines=True)
+    st.code(compare.command_line(entry.name, source, replace(choice, n=n)), language="bash", wrap_lines=True)

@@ -40,10 +40,14 @@ def _load_model() -> None:
 
 
 def _import_pages() -> None:
-    """All that the other pages import: who opened one first would wait for seconds, and all others with them."""
+    """All that the other pages import, and the knee encoder, whose torchvision takes seconds too: who opened one first
+    would wait for them, and all others with them."""
     for module in pkgutil.walk_packages([str(Path(__file__).parent)], "studio."):
         if ".ui_" in module.name and module.name != "studio.ui_main":  # a script
             importlib.import_module(module.name)
+    from studio.explore.measures import grader
+
+    grader()
     # Streamlit collects garbage after each page, while everybody waits: what is loaded by now is none, and is left out.
     gc.collect()
     gc.freeze()

@@ -27,6 +27,7 @@ class Sides:
     fake: Sample
     real: Sample
     first_seed: int  # fake i is of seed first_seed + i
+    matching: int  # as many reals as could have been taken
     learnt: bool  # the reals are drawn from what the model says that it has learnt from
 
     @property
@@ -100,5 +101,6 @@ def sides(
         fake=samples.synthetic(model, seeds, reals.classes if shared else None, truncation),
         real=reals,
         first_seed=first_seed,
+        matching=len(index),
         learnt=bool(model.config.data) and dataset.about == model.config.data,
     )

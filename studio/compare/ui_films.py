@@ -172,14 +172,14 @@ def light(start: dict[str, Any], on_change: Callable[[], None]) -> None:
     _LIGHT(key="light", data=start, on_light_change=on_change)
 
 
-def sheet(found: Sides, shown: int, on_picked: Callable[[], None]) -> None:
-    """The first `shown` reals and fakes in two panels; a pair opens large, and a fake in it can be picked."""
+def sheet(found: Sides, total: int, on_picked: Callable[[], None]) -> None:
+    """Reals and fakes, the first of `total`, in two panels; a pair opens large, and a fake in it can be picked."""
     panels = [
         {
             "look": f"cmp-{kind}",
             "mark": MARKS[kind],
-            "title": f"{MARKS[kind]} ({len(side):,})",
-            "films": [film(side, i) for i in range(min(shown, len(side)))],
+            "title": f"{MARKS[kind]} ({total:,})",
+            "films": [film(side, i) for i in range(len(side))],
         }
         for kind, side in _by_kind(found).items()
     ]

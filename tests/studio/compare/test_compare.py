@@ -66,7 +66,7 @@ def beside(fake, real, names=None):
         Sample(x, np.zeros(len(x), np.int64), np.empty((len(x), 0), np.float32), tuple(n), kind=kind)
         for x, n, kind in ((fake, seeds, "synthetic"), (real, names, "real"))
     )
-    return Sides(made, given, first_seed=0, learnt=False)
+    return Sides(made, given, first_seed=0, matching=len(given), learnt=False)
 
 
 # -- who is compared --------------------------------------------------------------------------------------------------

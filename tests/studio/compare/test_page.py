@@ -15,6 +15,7 @@ from gan_core.model import SHIPPED
 from gan_core.train.distributed import World
 from gan_core.train.run import create_run
 from studio import ui_sources as sources
+from studio.compare import ui_films as compare
 from studio.compare import ui_views as compare_view
 from studio.train.session import train
 
@@ -254,3 +255,19 @@ def test_a_damaged_model_is_said_in_words(graded, runs):
 
 def test_without_any_model_it_says_what_to_do(runs):
     assert "Train one" in texts(page())
+
+
+def test_side_by_side_makes_no_more_than_it_shows_and_another_view_all(graded, monkeypatch):
+    made = []
+    whole = compare.sides
+
+    def counted(model, dataset, class_name, n, *rest):
+        made.append(n)
+        return whole(model, dataset, class_name, n, *rest)
+
+    monkeypatch.setattr(compare, "sides", counted)
+    at = page(n="40", seed="77")  # that no other test has had made
+    assert made == [12]
+    assert "40 synthetic images" in texts(at)
+    page(n="40", seed="77", view=TONES)
+    assert made == [12, 40]
