@@ -28,8 +28,8 @@ from studio.knee.readings import QUANTITIES, Quantity, outwards, read
 from studio.knee.readings.net import Reader, load_reader
 
 TILT = "tilt"  # the lateral joint space less the medial one, their mean held
-# The grade has a slider of its own.
-SLIDERS = {name: quantity for name, quantity in QUANTITIES.items() if name != "grade"} | {
+# The grade has a slider of its own, and a knee is of one side or of the other.
+SLIDERS = {name: quantity for name, quantity in QUANTITIES.items() if name not in ("grade", "side")} | {
     TILT: Quantity(
         "Varus and valgus",
         "valgus: lateral side narrower",
@@ -37,14 +37,13 @@ SLIDERS = {name: quantity for name, quantity in QUANTITIES.items() if name != "g
         "The lateral joint space less the medial one.",
     )
 }
-AROUND, SMOOTH = 8, 0.5
 ROUNDS = 3  # of correction
-REACH = 2.0  # a slider's ends, in standard deviations among the model's own knees
 _POINTS, _KNEES = 4096, 192  # of w, and of those that are drawn
 _TRIED = 12  # knees that each slider is tried on
 FELT = 0.15  # standard deviations by which another quantity may change before a slider says so
 _LEAST = 1e-3  # of the largest variance: what varies less is left alone
-_RIDGE = 0.02  # beside the quantities' squared gradients: what hardly moves is not forced
+_RIDGE = 0.002  # beside the quantities' squared gradients: what hardly moves is not forced
+_AROUND, _NEAR = 4, 0.3  # points at which gradients are taken, and how far from the knee, in standard deviations
 _STRIDE = 5.0  # of a point, in its standard deviations: the farthest that a correction may go
 
 Progress = Callable[[int, int], None]
@@ -172,17 +171,18 @@ class Knee:
 
     @torch.enable_grad()
     def _jacobian(self) -> Tensor:
-        """How each quantity, in its spread, changes with each of the point's own units: [quantities, K]."""
+        """How each quantity, in its spread, changes with each of the point's own units: [quantities, K].
+
+        The mean over a few points around: a gradient at one says little of the way that a slider goes.
+        """
         n = len(QUANTITIES)
-        around = SMOOTH * torch.randn(AROUND, len(self.basis), generator=torch.Generator().manual_seed(0))
+        around = _NEAR * torch.randn(_AROUND, len(self.basis), generator=torch.Generator().manual_seed(0))
         total = torch.zeros(n, len(self.basis))
-        for v in around:
-            u = v.repeat(n, 1).requires_grad_()
-            x = self._draw(self.w + u @ self.basis)
-            found = read(x, self.reader, self.sign.expand(n)) / self.spread
-            total += torch.autograd.grad(found.diagonal().sum(), u)[0] / AROUND
-        gradient = total
-        return gradient
+        for point in around:
+            u = point.repeat(n, 1).requires_grad_()
+            found = read(self._draw(self.w + u @ self.basis), self.reader, self.sign.expand(n)) / self.spread
+            total += torch.autograd.grad(found.diagonal().sum(), u)[0]  # copy i answers for quantity i
+        return total / _AROUND
 
     @torch.no_grad()
     def moved(self, asked: Sequence[Mapping[str, float]]) -> Tensor:

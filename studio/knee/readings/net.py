@@ -60,11 +60,14 @@ class Reader(nn.Module):
         self.register_buffer("mean", torch.zeros(len(OUTPUTS)))
         self.register_buffer("spread", torch.ones(len(OUTPUTS)))
 
+    @staticmethod
+    def evened(x: Tensor) -> Tensor:
+        """Images of mean 0 and deviation 1: exposure plays no part."""
+        return (x - x.mean((1, 2, 3), keepdim=True)) / (x.std((1, 2, 3), keepdim=True) + 0.02)
+
     def standard(self, x: Tensor) -> Tensor:
         """`forward` in standard deviations among the images that it has learnt from."""
-        x = resize(x, self.config.resolution)
-        x = (x - x.mean((1, 2, 3), keepdim=True)) / (x.std((1, 2, 3), keepdim=True) + 0.02)  # exposure plays no part
-        return self.head(self.body(x))
+        return self.head(self.body(self.evened(resize(x, self.config.resolution))))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.standard(x) * self.spread + self.mean
