@@ -166,6 +166,7 @@ class Game:
             self.F.to(memory_format=torch.channels_last)
         self.nimg = 0
         self.d_steps = 0
+        self.overfitting: float | None = None
         self.share, self.watched = config.augment_share, 0  # of augmented images; how many had been shown then
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
@@ -400,7 +401,10 @@ class Game:
         with torch.no_grad(), self._autocast():
             scores = self.D(self._seen(to_float(images_unseen, self.device)), c)
         real, fake = seen["score_real"], seen["score_fake"]
-        out = {"overfitting": (real - float(scores.score.float().mean())) / max(real - fake, 1e-3)}
+        now = (real - float(scores.score.float().mean())) / max(real - fake, 1e-3)
+        # Of so few films it jumps from one time to the next.
+        self.overfitting = now if self.overfitting is None else 0.8 * self.overfitting + 0.2 * now
+        out = {"overfitting": self.overfitting}
         if scores.classes is not None:
             out["class_accuracy_unseen"] = float((scores.classes.argmax(1) == c).float().mean())
         if cfg.ada_target:
@@ -446,7 +450,7 @@ class Game:
 
     def state_dict(self) -> dict[str, Any]:
         state: dict[str, Any] = {name: part.state_dict() for name, part in self._parts().items()}
-        counters = {"nimg": self.nimg, "d_steps": self.d_steps, "share": self.share, "watched": self.watched}
+        counters = {name: getattr(self, name) for name in ("nimg", "d_steps", "share", "watched", "overfitting")}
         return state | counters | {"sums": dict(self.sums), "counts": dict(self.counts)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -455,5 +459,6 @@ class Game:
             part.load_state_dict(state[name])
         self.nimg, self.d_steps = state["nimg"], state["d_steps"]
         self.share, self.watched = state.get("share", self.share), state.get("watched", 0)
+        self.overfitting = state.get("overfitting")
         self.sums = {k: v.to(self.device) for k, v in state["sums"].items()}
         self.counts = dict(state["counts"])

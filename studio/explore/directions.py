@@ -50,7 +50,7 @@ class Direction(Settings):
     """A step along it changes each measured quantity by so many of that quantity's standard deviations among the
     model's images."""
 
-    name: str  # of the quantity that it changes most; "Mixed: ..." where none stands out
+    name: str  # of the quantity that it changes most, or of two where none stands out
     low: str  # what becomes of the image towards the one end
     high: str
     effects: dict[str, float]  # by `WORDS`, the strongest first
@@ -202,4 +202,4 @@ def _words(effects: dict[str, float]) -> tuple[str, str, str]:
     words = WORDS[first]
     if abs(effects[first]) >= _CLEAR and abs(effects[first]) >= _AHEAD * abs(effects[second]):
         return words.name, words.low, words.high
-    return f"Mixed: {words.name.lower()}, {WORDS[second].name.lower()}", "−", "+"
+    return f"{words.name} and {WORDS[second].name.lower()}", "−", "+"

@@ -141,7 +141,7 @@ class Explorer {
     const { at, x, y, ...rest } = this.query
     if (this.data.mode === "between") return [["loop", { ...rest, at: "0" }]]
     if (this.data.mode === "plane") return [["plane", { ...rest, x: "0", y: "0" }]]
-    return this.data.directions.length ? [["directions", this.query]] : []
+    return this.data.directions.length ? [[this.data.sheet, this.query]] : []
   }
 
   async sheet(what, query) {
@@ -183,6 +183,16 @@ class Explorer {
     const moves = this.moves()
     moves[i] = value
     this.set("moves", moves.some(Boolean) ? moves.map((m) => short(m, 2)).join(",") : "", "")
+  }
+
+  // What is asked of each slider that moves one thing alone, by its key.
+  steers() {
+    return Object.fromEntries((this.query.steer ?? "").split(",").filter(Boolean).map((part) => part.split(":")))
+  }
+
+  steer(key, value) {
+    const all = Object.entries({ ...this.steers(), [key]: short(value, 2) }).filter(([, amount]) => Number(amount))
+    this.set("steer", all.map((pair) => pair.join(":")).join(","), "")
   }
 
   seeds() {
@@ -275,8 +285,9 @@ class Explorer {
       title: "Called truncation: towards 0 every image comes nearer to the average one of its grade.",
     }))
     directions.forEach((d, i) => controls.append(this.slider({
-      name: d.name, min: -this.data.range, max: this.data.range, step: 0.05, low: d.low, high: d.high, summary: d.summary,
-      get: () => this.moves()[i], put: (v) => this.move(i, v), text: (v) => (v > 0 ? "+" : "") + short(v, 2),
+      name: d.name, min: -this.data.range, max: this.data.range, step: 0.05, low: d.low, high: d.high, title: d.title, note: d.note,
+      get: () => (d.key ? Number(this.steers()[d.key] ?? 0) : this.moves()[i]),
+      put: (v) => (d.key ? this.steer(d.key, v) : this.move(i, v)), text: (v) => (v > 0 ? "+" : "") + short(v, 2),
       stops: mode === "one" ? this.data.stops : 0,
     })))
     this.root.replaceChildren(picture, controls)
@@ -286,9 +297,9 @@ class Explorer {
     for (const show of this.shows) show()
   }
 
-  slider({ name, min, max, step, get, put, text, low, high, summary, stops = 0, wide = false, title }) {
+  slider({ name, min, max, step, get, put, text, low, high, note, stops = 0, wide = false, title = "" }) {
     const input = element("input", { type: "range", min, max, step, oninput: () => put(Number(input.value)) })
-    input.setAttribute("aria-label", low && high && !summary ? name : `${name}: ${low} to ${high}`)
+    input.setAttribute("aria-label", note === undefined ? name : `${name}: ${low} to ${high}`)
     const output = element("output")
     this.shows.push(() => {
       const value = get()
@@ -297,7 +308,7 @@ class Explorer {
       input.setAttribute("aria-valuetext", text(value))
     })
     const label = element("span", { className: "name", textContent: name })
-    label.title = title ?? (summary ? `Measured, in standard deviations a step: ${summary}` : "")
+    label.title = title
     const parts = [element("div", { className: "head" }, label, output)]
     if (stops) {
       const cells = Array.from({ length: stops }, (_, i) => {
@@ -309,7 +320,7 @@ class Explorer {
     }
     parts.push(input)
     if (low || high) parts.push(element("div", { className: "ends" }, element("span", { textContent: low }), element("span", { textContent: high })))
-    if (summary && name.startsWith("Mixed")) parts.push(element("div", { className: "summary", textContent: summary }))
+    if (note) parts.push(element("div", { className: "summary", textContent: note }))
     return element("div", { className: "control" }, ...parts)
   }
 

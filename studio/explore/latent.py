@@ -23,18 +23,22 @@ from gan_core.errors import UserError
 from gan_core.generate import render
 from gan_core.model import Model
 from gan_core.seeds import MAX_SEED
-from studio.explore import single
+from studio.explore import single, steering
 from studio.explore.directions import MOST_DIRECTIONS, RANGE, Direction
+from studio.explore.steering import SLIDERS
 
 MAX_FILE_BYTES = 1_000_000
 MOST_SEEDS = 8
 Numbers = tuple[Annotated[float, Field(ge=-100, le=100)], ...]
 _Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+_KNEES = 32  # held, so that a slider that moves need not learn anew what moves its knee
+_knees: dict[str, steering.Knee] = {}
 _TOLD = {  # what is wrong, field by field
     "seed": f"A seed is a whole number from 0 to {MAX_SEED}.",
     "seeds": f"Between knees, give 2 to {MOST_SEEDS} seeds; on the plane, 4; each from 0 to {MAX_SEED}.",
     "truncation": "Variety (truncation) is a number from 0 to 1.",
     "moves": f"There can be at most {MOST_DIRECTIONS} moves, each a number from -{RANGE:g} to {RANGE:g}.",
+    "steer": f"A slider is one of {', '.join(SLIDERS)}, with a number from -{RANGE:g} to {RANGE:g} behind a colon.",
     "at": f"The place between seeds is a number from 0 to {MOST_SEEDS}.",
     "x": "The place on the plane is two numbers from 0 to 1.",
     "y": "The place on the plane is two numbers from 0 to 1.",
@@ -60,6 +64,15 @@ class Latent(Settings):
     grade: float | None = Field(None, ge=0, le=1000)  # index of a class, or between two; None: the seed's own
     truncation: float = Field(1.0, ge=0, le=1)
     moves: tuple[Annotated[float, Field(ge=-RANGE, le=RANGE)], ...] = Field((), max_length=MOST_DIRECTIONS)
+    # What is to differ from the knee so far, by `steering.SLIDERS`, all else held.
+    steer: dict[str, Annotated[float, Field(ge=-RANGE, le=RANGE)]] = Field({}, max_length=len(SLIDERS))
+
+    @field_validator("steer")
+    @classmethod
+    def _sliders(cls, value: dict[str, float]) -> dict[str, float]:
+        if not value.keys() <= SLIDERS.keys():
+            raise ValueError("no such slider")
+        return {name: float(f"{value[name]:g}") for name in SLIDERS if value.get(name)}
 
     @field_validator("z", "offset")
     @classmethod
@@ -75,6 +88,8 @@ class Latent(Settings):
 
     @model_validator(mode="after")
     def _one_start(self) -> Latent:
+        if self.steer and self.seeds is not None:
+            raise ValueError("a knee between others is not steered: edit it on its own first")
         if sum(start is not None for start in (self.seed, self.seeds, self.z)) != 1:
             raise ValueError("it needs exactly one of seed, seeds and z")
         if self.offset is not None and self.z is None:
@@ -99,7 +114,20 @@ class Latent(Settings):
         return {name: (_packed if name in _POINTS else _spelt)(said[name]) for name in QUERY if name in said}
 
 
-QUERY = ("seed", "at", "x", "y", "grade", "z", "offset", "seeds", "path", "truncation", "moves")  # of `to_query`
+QUERY = (
+    "seed",
+    "at",
+    "x",
+    "y",
+    "grade",
+    "z",
+    "offset",
+    "seeds",
+    "path",
+    "truncation",
+    "moves",
+    "steer",
+)  # of `to_query`
 _POINTS, _LISTS = ("z", "offset"), ("seeds", "moves")
 
 
@@ -108,6 +136,8 @@ def _packed(numbers: Numbers) -> str:
 
 
 def _spelt(value: Any) -> str:
+    if isinstance(value, dict):
+        return ",".join(f"{name}:{_spelt(amount)}" for name, amount in value.items())
     if isinstance(value, tuple):
         return ",".join(map(_spelt, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
@@ -121,10 +151,18 @@ def from_query(query: Mapping[str, str], model: Model) -> Latent:
     fields: dict[str, object] = {"model": model.digest}
     for name in QUERY:
         if text := query.get(name, ""):
-            fields[name] = _unpacked(text) if name in _POINTS else text.split(",") if name in _LISTS else text
+            fields[name] = _read(name, text)
     if not fields.keys() & {"seed", "seeds", "z"}:
         fields["seed"] = 0
     return fitting(_validated(lambda: Latent.model_validate(fields, strict=False)), model)
+
+
+def _read(name: str, text: str) -> object:
+    if name in _POINTS:
+        return _unpacked(text)
+    if name == "steer":
+        return {slider: amount for slider, _, amount in (part.partition(":") for part in text.split(","))}
+    return text.split(",") if name in _LISTS else text
 
 
 def _unpacked(text: str) -> list[float]:
@@ -229,7 +267,23 @@ def points(
         w = space.to_w(model.net, z, None if c is None else c.expand(len(z), -1), latent.truncation, offset)
         for amount, direction in zip(latent.moves, directions, strict=False):
             w = w + amount * torch.tensor(direction.vector)
+    if latent.steer:
+        w = knee(latent.model_copy(update={"steer": {}}), model, directions).moved([latent.steer])
     return w, c
+
+
+def knee(latent: Latent, model: Model, directions: Sequence[Direction] = ()) -> steering.Knee:
+    """The knee of a latent, for steering. Raises `UserError` where this model's cannot be steered."""
+    found = steering.frame(model)
+    if found is None:
+        raise UserError("This model's knees cannot be steered: nothing here reads their anatomy.")
+    key = latent.model_dump_json()
+    if (held := _knees.get(key)) is None:
+        w, c = points(latent, model, directions)
+        held = _knees[key] = steering.Knee(model, found, w.clone(), c)
+    for old in list(_knees)[:-_KNEES]:
+        _knees.pop(old, None)  # somebody else may have been quicker
+    return held
 
 
 def draw(

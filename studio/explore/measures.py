@@ -35,7 +35,7 @@ WORDS = {
     "joint_tilt": Words("Tilt of the joint space", "wider on the left", "wider on the right"),
     "joint_line": Words("Height of the joint line", "higher", "lower"),
     "side": Words("Side", "more like a right knee", "more like a left knee"),
-    "grade": Words("Grade as the encoder reads it", "lower", "higher"),
+    "grade": Words("Grade", "lower", "higher"),
 }
 
 

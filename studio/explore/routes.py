@@ -31,6 +31,7 @@ Draw = Callable[[Latent, Model, list[Direction]], NDArray[np.uint8]]
 PICTURES: dict[str, Draw] = {
     "image": lambda latent, model, found: draw(latent, model, found)[0, 0],
     "directions": sheets.direction_sheet,
+    "sliders": sheets.slider_sheet,
     "loop": partial(sheets.loop_sheet, steps=LOOP_STOPS),
     "plane": sheets.plane_sheet,
 }

@@ -14,7 +14,8 @@ from gan_core.generate import render_batches
 from gan_core.images import grid
 from gan_core.model import Model
 from studio.explore.directions import RANGE, Direction
-from studio.explore.latent import Latent, on_loop, on_plane, points
+from studio.explore.latent import Latent, knee, on_loop, on_plane, points
+from studio.explore.steering import SLIDERS
 
 THUMB = 64  # the largest side of a small picture
 STOPS = 7  # pictures along a direction
@@ -41,6 +42,18 @@ def direction_sheet(latent: Latent, model: Model, directions: Sequence[Direction
         stops = torch.linspace(-RANGE, RANGE, STOPS)[:, None]
         rows.append(w + stops * torch.tensor(directions[i].vector))
     return _sheet(model, torch.cat(rows), c, STOPS)
+
+
+def slider_sheet(latent: Latent, model: Model, directions: Sequence[Direction]) -> NDArray[np.uint8]:
+    """One row for each of `steering.SLIDERS`, from -RANGE to RANGE in `STOPS` steps, the other sliders as they stand.
+
+    Raises `UserError` where the model's knees cannot be steered.
+    """
+    stops = torch.linspace(-RANGE, RANGE, STOPS).tolist()
+    base = latent.model_copy(update={"steer": {}})
+    asked = [latent.steer | {slider: stop} for slider in SLIDERS for stop in stops]
+    w = knee(base, model, directions).moved(asked)
+    return _sheet(model, w, points(base, model, directions)[1], STOPS)
 
 
 def loop_sheet(latent: Latent, model: Model, directions: Sequence[Direction], steps: int) -> NDArray[np.uint8]:

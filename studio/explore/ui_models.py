@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from gan_core.train.run import runs_root
+from studio.explore import steering
 from studio.explore.directions import Direction, kept
 from studio.explore.directions import directions as find_directions
 from studio.models import ui_models as models
@@ -38,10 +39,11 @@ def directions(entry: Entry) -> list[Direction]:
 
 def measured(entry: Entry) -> bool:
     """Whether `directions` answers at once."""
-    return kept(loaded(entry))
+    return kept(loaded(entry)) and steering.kept(loaded(entry))
 
 
 def measure(entry: Entry) -> None:
     """Finds the directions, with a progress bar, then draws the page again."""
     find_directions(loaded(entry), progress("Measuring what each direction of this model changes (only once)"))
+    steering.frame(loaded(entry), progress("Trying what moves one thing alone in this model's knees (only once)"))
     st.rerun()

@@ -11,12 +11,14 @@ import streamlit as st
 from gan_core.errors import UserError
 from gan_core.model import Model
 from gan_core.seeds import MAX_SEED
+from studio.explore import steering
 from studio.explore import ui_film as explore_film
 from studio.explore.directions import RANGE, Direction
 from studio.explore.latent import MOST_SEEDS, QUERY, Latent, from_query, opened
 from studio.explore.measures import WORDS
 from studio.explore.routes import LOOP_STOPS
 from studio.explore.sheets import STOPS
+from studio.knee.readings import QUANTITIES
 from studio.models.ui_models import Entry
 from studio.text import plain
 from studio.ui_links import came_back, says_anew
@@ -96,6 +98,7 @@ def explorer(mode: Mode, entry: Entry, model: Model, directions: list[Direction]
     """Draws it, without directions while those are being measured; the latent as it stands once the hand is off the
     slider."""
     state = st.session_state
+    found = steering.frame(model) if mode == "one" and directions is not None else None
     result = _EXPLORER(
         key=f"{_key(mode, entry)}-component",
         data={
@@ -105,9 +108,8 @@ def explorer(mode: Mode, entry: Entry, model: Model, directions: list[Direction]
             "query": latent.to_query(),
             "grade": None if (grade := scale(model)) is None else asdict(grade),
             "pending": directions is None,
-            "directions": [
-                {"name": d.name, "low": d.low, "high": d.high, "summary": d.summary} for d in directions or []
-            ],
+            "sheet": "directions" if found is None else "sliders",
+            "directions": [] if directions is None else _sliders(directions, found),
             "range": RANGE,
             "stops": STOPS,
             "loopStops": LOOP_STOPS,
@@ -124,6 +126,20 @@ def explorer(mode: Mode, entry: Entry, model: Model, directions: list[Direction]
         except (UserError, KeyError, AttributeError):  # the browser has told the person already
             pass
     return latent
+
+
+def _sliders(directions: list[Direction], found: steering.Frame | None) -> list[dict[str, str]]:
+    """The sliders below the grade's: what can be steered alone or, of a model that cannot be, its directions."""
+    if found is None:
+        measured = "Measured, in standard deviations a step"
+        return [
+            {"name": d.name, "low": d.low, "high": d.high, "title": f"{measured}: {d.summary}", "note": ""}
+            for d in directions
+        ]
+    return [
+        {"key": key, "name": q.name, "low": q.low, "high": q.high, "title": q.what, "note": found.told(key)}
+        for key, q in steering.SLIDERS.items()
+    ]
 
 
 def watch(mode: Mode, view: str, entry: Entry, model: Model, directions: list[Direction] | None, linked: bool) -> None:
@@ -143,7 +159,7 @@ def watch(mode: Mode, view: str, entry: Entry, model: Model, directions: list[Di
             st.session_state.pop("explore_told", None)
             write_link(view, entry, latent)
             if mode == "one":
-                _about(entry, model, directions)
+                _about(entry, model, directions, steering.frame(model))
             elif mode == "between":
                 explore_film.offer(entry, model, directions, latent)
             if latent.seeds is not None and st.button(
@@ -160,17 +176,35 @@ def watch(mode: Mode, view: str, entry: Entry, model: Model, directions: list[Di
     live()
 
 
-def _about(entry: Entry, model: Model, directions: list[Direction]) -> None:
-    told = (
-        "Directions are the main ways in which this model's images differ, each named after what it was measured to "
-        "change; one called Mixed changes several things equally. A strip shows what its slider does to this knee."
-        if directions
-        else "No direction of this model was measured to change anything."
-    )
+def _about(entry: Entry, model: Model, directions: list[Direction], found: steering.Frame | None) -> None:
+    if found:
+        told = (
+            "Each slider moves one thing and holds the others, as far as this model can part them: for each knee, the "
+            "program measures its own pictures and corrects itself. A strip shows what its slider does to this knee."
+        )
+    elif directions:
+        told = (
+            "Directions are the main ways in which this model's images differ, each named after what it was measured "
+            "to change most. A strip shows what its slider does to this knee."
+        )
+    else:
+        told = "No direction of this model was measured to change anything."
     st.caption(f"Synthetic images by **{plain(entry.name)}**. {told}")
     if scale(model) is None:
         st.caption("This model was trained without classes: it has no grade to move.")
-    if directions:
+    if found:
+        with st.expander("What each slider was measured to change"):
+            rows = [
+                {"slider": q.name} | {o.name: found.effects.get(key, {}).get(name) for name, o in QUANTITIES.items()}
+                for key, q in steering.SLIDERS.items()
+            ]
+            st.dataframe(rows, hide_index=True)
+            st.caption(
+                "For one step, in standard deviations of each quantity among this model's images: what the slider is "
+                "about (the median of a few knees), and how far each other quantity goes along (the mean, whichever "
+                "way). `python benchmarks/sliders.py` measures it on 200 knees."
+            )
+    elif directions:
         with st.expander("What each direction was measured to change"):
             rows = [
                 {"direction": d.name} | {WORDS[name].name: d.effects.get(name) for name in WORDS if name in d.effects}

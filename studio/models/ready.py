@@ -79,9 +79,11 @@ def prepare(model: Model, progress: Progress = lambda what, done, total: None) -
     from gan_core.generate import generate
     from studio.explore.directions import directions
     from studio.explore.memo import findings
+    from studio.explore.steering import frame
     from studio.knee.words.choose import fill
 
     directions(model, partial(progress, "Measuring what directions change"))
+    frame(model, partial(progress, "Trying what moves one thing alone"))
     fill(model, partial(progress, "Measuring knees to choose from"))
     buffer = BytesIO()
     sheet = grid(generate(model, range(FIRST_PAGE)), COLUMNS)
