@@ -2,8 +2,8 @@
 
 The generator's points are taken in their own units (principal components of w, each over its standard deviation). For
 the knee at hand the quantities' gradients there give the smallest change of its point that moves one of them and none
-of the others; what that misses, since neither network is linear, is read off the picture and corrected (Gauss-Newton
-with one Jacobian). So a slider says what is measured, not along which vector somebody once looked.
+of the others; what that misses, since neither network is linear, is read off the picture and corrected, and the
+gradients with it (Broyden 1965). So a slider says what is measured, not along which vector somebody once looked.
 """
 
 from __future__ import annotations
@@ -99,13 +99,15 @@ def reader() -> Reader | None:
 
 def frame(model: Model, progress: Progress = lambda done, total: None) -> Frame | None:
     """Found once, then remembered; None where the model draws no knees or has no mapping network, or without reader."""
+    if reader() is None:
+        return None  # and not remembered: it may come
     found = _memo.get(model, _KEY, lambda: find(model, progress) or _NONE)
     return found if found.basis else None
 
 
 def kept(model: Model) -> bool:
     """Whether `frame` answers at once."""
-    return _memo.find(model, _KEY) is not None
+    return reader() is None or _memo.find(model, _KEY) is not None
 
 
 def find(model: Model, progress: Progress = lambda done, total: None) -> Frame | None:
@@ -196,7 +198,7 @@ class Knee:
             u = u + step
             if i < ROUNDS:
                 before, there = there, self.changed(self.w + u @ self.basis)
-                # What the step did, where the Jacobian had it otherwise (Broyden 1965).
+                # What the step did, where the Jacobian had it otherwise.
                 missed = there - before - (jacobian @ step[:, :, None])[:, :, 0]
                 square = step.square().sum(1).clamp(min=1e-9)[:, None, None]
                 jacobian = jacobian + missed[:, :, None] * step[:, None] / square
