@@ -1,4 +1,4 @@
-"""How well knees are found on whole films: python benchmarks/localizer.py CROPS OTHERS [--films N] [--kinds KIND ...]
+"""How well knees are found on whole films: python benchmarks/localizer.py CROPS OTHERS [--films N] [--longest PIXELS]
 
 Makes films of each kind from the crops under CROPS (of patients that the localiser has not learnt from) and from the
 part of OTHERS/chest, OTHERS/clothing and OTHERS/digits that it has not seen, and prints, for films with knees, how well
@@ -58,6 +58,7 @@ def main() -> None:
     parser.add_argument("crops", type=Path)
     parser.add_argument("others", type=Path)
     parser.add_argument("--films", type=int, default=200, help="of each kind")
+    parser.add_argument("--longest", type=int, default=1000, help="pixels of a film's longer side, at most")
     parser.add_argument("--pictures", type=Path, help=f"write a sheet of {SHOWN} films of each kind to this folder")
     parser.add_argument("--kinds", nargs="+", choices=KNEES + NONE, default=KNEES + NONE, help="all unless named")
     given = parser.parse_args()
@@ -72,7 +73,7 @@ def main() -> None:
         sheet = Image.new("L", (4 * 2 * SIDE, SHOWN // 4 * SIDE))
         for i in range(given.films):
             rng = np.random.default_rng((20_000, i, (KNEES + NONE).index(kind)))
-            film = made(rng, have, kind, rng.uniform(80, 200), 1000)
+            film = made(rng, have, kind, rng.uniform(80, 200) * given.longest / 1000, given.longest)
             found = find(film.pixels)
             highest.append(max((k.confidence for k in found), default=0.0))
             matched = set()

@@ -257,10 +257,10 @@ def _answers(source: str, key: str) -> dict[str, str]:
     """What has been said of how `source` is read, now or the last time; another source is read as it is found."""
     kept = st.session_state.setdefault("read_as", {})
     base, options = split_options(source)
-    named = options.model_dump(exclude={"crop"}, exclude_defaults=True)
+    named = options.model_dump(exclude={"crop", "width"}, exclude_defaults=True)
     if kept.get(key, {}).get("source") != (base, named):
         said = library.read_as(owner(), base)
-        said = {k: v for k, v in said.items() if k not in named and k != "crop"}  # crops have a step of their own
+        said = {k: v for k, v in said.items() if k not in named and k not in ("crop", "width")}  # a step of their own
         kept[key] = {"source": (base, named), "said": said}
     return kept[key]["said"]
 

@@ -5,6 +5,7 @@ An application opens more than that (`registry.OPEN`): archives, tables, what ha
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections import deque
@@ -203,14 +204,17 @@ class FileSource:
 
     def decode(self, file: File, resolution: int, fit: Fit) -> Item:
         """The images of a file. What it raises is why there are none."""
-        images, sizes, depth, owner = [], [], 0, ""
+        images, sizes, sides, mm, depth, owner = [], [], [], [], 0, ""
         with file.whole() as content:
             for frame in frames(content, file.name, resolution):
                 sizes.append(frame.size)
                 images.append(square(frame.image, resolution, fit))
+                sides.append(file.side or frame.taken.side)
+                across = file.across if fit == "crop" else None
+                if not across and frame.taken.spacing:
+                    across = frame.taken.spacing * (min if fit == "crop" else max)(frame.size)
+                mm.append(across / resolution if across else math.nan)
                 depth, owner = max(depth, frame.depth), owner or frame.patient
-        sides = [file.side] * len(images) if file.side else []
-        mm = [file.across / resolution] * len(images) if file.across and fit == "crop" else []
         return Item(self.owned_by(file, owner), images, sizes, depth, sides=sides, mm=mm)
 
     def owned_by(self, file: File, owner: str) -> File:

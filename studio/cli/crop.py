@@ -24,6 +24,9 @@ def crop(
     labels: Labels = "",
     read: Read = None,
     boxes: Crop = "",
+    dicom: Annotated[
+        Path | None, typer.Option(help="Another folder, for the knees as DICOM with side and scale.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Cut the knees out of whole films: a PNG for each, and crops.csv with box, side, mm per pixel and confidence. The
@@ -39,6 +42,10 @@ def crop(
     except KeyboardInterrupt:
         print("stopped: the same command goes on where it was", file=sys.stderr)
         raise typer.Exit(130) from None
+    if dicom:
+        from studio.export.crops import write_dicom
+
+        write_dicom(out, dicom)
     if as_json:
         print_json({"path": str(out), **asdict(tally)})
         return
@@ -55,3 +62,5 @@ def crop(
         file=sys.stderr,
     )
     print(printable(str(out)))
+    if dicom:
+        print(printable(str(dicom)))

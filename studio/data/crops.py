@@ -34,7 +34,7 @@ from gan_core.model import CONFIG, TENSORS
 from studio.data.films import TABLE, Film, read_table, write_table
 from studio.data.options import KNEES, split_options, with_options
 from studio.data.sources import UnderstoodFiles
-from studio.knee.localizer import Knee, cut, find, side_of
+from studio.knee.localizer import BOX_MM, FRAME_MM, Knee, cut, find, framed, side_of
 from studio.knee.localizer.net import FOLDER
 
 __all__ = ["NO_KNEE", "TABLE", "CroppedFiles", "Film", "cropped", "films_of", "look", "read_table", "write_table"]
@@ -43,6 +43,10 @@ NO_KNEE = "no knee was found"
 LEFT_OUT = "its knees are left out"
 _VERSION = 2  # to be raised when the same film gives other knees with the same localiser
 _NAMES = {"R": "right", "L": "left"}
+_WIDE = (
+    f"Knees of films whose scale is known are cut {BOX_MM:.0f} mm wide. The shipped models learnt from "
+    f"{FRAME_MM:.0f} mm: for comparing with theirs, read the films with width={FRAME_MM:.0f}."
+)
 _OTHER = {"R": "L", "L": "R", "": ""}
 _SAME = 0.02  # pixels or degrees that a table's rounding may take
 
@@ -99,8 +103,11 @@ class CroppedFiles(UnderstoodFiles):
 
     @cached_property
     def known(self) -> tuple[list[File], Layout]:
-        """As of the whole films, with a sentence where the film's class counts for each of its knees."""
+        """As of the whole films, with a sentence on how wide the knees are cut where that is another width than the
+        shipped models know, and one where the film's class counts for each of its knees."""
         files, layout = super().known
+        if self.options.crop == KNEES and not self.options.width:
+            layout = replace(layout, said=(*layout.said, _WIDE))
         if any(f.label for f in files):
             layout = replace(layout, said=(*layout.said, "Where a film shows two knees, both have the film's class."))
         return files, layout
@@ -169,9 +176,12 @@ class CroppedFiles(UnderstoodFiles):
     def _film(self, file: File, row: Mapping[str, Any], i: int, several: bool) -> Film:
         """A film as it was found, or as a person has put it right."""
         about = {k: v for k, v in row.items() if k not in ("patient", "knees", "size")}
+        knees = [Knee(*knee) for knee in row["knees"]]
+        if self.options.width:
+            knees = [framed(knee, float(self.options.width)) for knee in knees]
         film = Film(
             f"{file.name}#{i}" if several else file.name,
-            tuple(Knee(*knee) for knee in row["knees"]),
+            tuple(knees),
             tuple(row["size"]),
             file=self.owned_by(file, row["patient"]),
             decode=partial(_pixels, file, i),

@@ -38,6 +38,7 @@ class Options(BaseModel):
     folders: Folders = ""  # what the folders around the images are
     patients: str = Field("", max_length=200)  # "{patient}_*": where a file's name says whose it is; or none
     crop: str = Field("", max_length=4000)  # knees, or a table of crops: an image of each knee instead of each film
+    width: str = ""  # in mm, of the boxes that are found on films whose scale is known
 
     @property
     def recipe(self) -> str:
@@ -50,6 +51,17 @@ class Options(BaseModel):
     def _names_a_patient(cls, text: str) -> str:
         if text not in ("", NONE) and (text.count("{patient}") != 1 or text.count("*") > 4):
             raise ValueError("write {patient} once where the name says whose it is, and * for the rest")
+        return text
+
+    @field_validator("width")
+    @classmethod
+    def _fits_a_knee(cls, text: str) -> str:
+        try:
+            fits = not text or 60 <= float(text) <= 300
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ValueError("write the width of a knee's box in mm, from 60 to 300")
         return text
 
 

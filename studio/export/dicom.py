@@ -1,7 +1,9 @@
-"""A synthetic image as DICOM Secondary Capture, which says in the standard's own terms what it is.
+"""An image as DICOM Secondary Capture: a synthetic one, which says in the standard's own terms what it is, or a knee
+that was cut out of a radiograph.
 
 Conversion Type SYN ("synthetic image"), Synthetic Data YES, a Synthesizing Equipment (DICOM PS3.3 C.8.6.1, C.12.1;
-PS3.16 CID 7005). Nothing that was not measured is claimed: no date, no side, no pixel spacing, no patient.
+PS3.16 CID 7005). Nothing that was not measured is claimed of it: no date, no side, no pixel spacing, no patient. A real
+knee has its side and pixel spacing, where they are known, and no patient's name, number or date.
 """
 
 from __future__ import annotations
@@ -51,25 +53,18 @@ def instance_uid(image: NDArray[np.uint8], origin: Origin) -> UID:
 def encode(image: NDArray[np.uint8], origin: Origin) -> bytes:
     """uint8 [H, W] as a DICOM file, the same bytes every time."""
     asked = f"{origin.label_name} {origin.class_name} asked for" if origin.class_name else "no class asked for"
-    ds = Dataset()
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds = _capture()
     # SOP Common
-    ds.SpecificCharacterSet = "ISO_IR 192"
-    ds.SOPClassUID = SecondaryCaptureImageStorage
     ds.SOPInstanceUID = instance_uid(image, origin)
     ds.SyntheticData = "YES"
     ds.ContributingEquipmentSequence = [_equipment(origin)]
-    # Patient: none. What a file cannot be without is there, and empty where it may be.
+    # Patient: none
     ds.PatientName = "Synthetic^No patient"
     ds.PatientID = f"SYNTHETIC-{origin.digest[:12]}"
-    ds.PatientBirthDate = ds.PatientSex = ""
     # Study and series
     ds.StudyInstanceUID = uid("study", origin.digest, origin.truncation)
-    ds.StudyDate = ds.StudyTime = ds.ReferringPhysicianName = ds.AccessionNumber = ""
     ds.StudyID = origin.digest[:12]
     ds.StudyDescription = _short(f"Synthetic images by {origin.model}")
-    ds.Modality = "OT"
     ds.SeriesInstanceUID = uid("series", origin.digest, origin.truncation, origin.class_name)
     ds.SeriesNumber = max(0, origin.class_index) + 1
     ds.SeriesDescription = _short(f"Synthetic, {asked}")
@@ -77,20 +72,66 @@ def encode(image: NDArray[np.uint8], origin: Origin) -> bytes:
     if origin.label_name == KL_GRADE:
         ds.BodyPartExamined = "KNEE"
     # Equipment
-    ds.Manufacturer = MAKER
     ds.ManufacturerModelName = _short(origin.model)
-    ds.SoftwareVersions = __version__
     ds.ConversionType = "SYN"
     # Image
     ds.InstanceNumber = origin.seed
-    ds.PatientOrientation = ""
-    ds.ImageType = ["DERIVED", "SECONDARY"]
     ds.DerivationDescription = f"Drawn from random numbers by a neural network. {NOT_FOR_DIAGNOSIS}"
     ds.ImageComments = _plain(
         f"Synthetic, not for diagnosis. Model {origin.model}, sha256 {origin.digest}, seed {origin.seed}, "
         f"truncation {origin.truncation:g}, {asked}."
     )[:_LT]
     ds.BurnedInAnnotation = "NO"
+    return _file(ds, image)
+
+
+def encode_crop(image: NDArray[np.uint8], study: str, number: int, side: str, mm: float | None, mm_from: str) -> bytes:
+    """A knee that was cut out of a radiograph, uint8 [H, W], as a DICOM file, the same bytes every time.
+
+    Args:
+        study: what the knees of one patient have in common, and from which nobody learns who that is.
+        number: of the knee among those.
+        side: "R", "L", or "" where it is not known.
+        mm: the side of a pixel, or None where it is not known; `mm_from` says where that is from.
+    """
+    ds = _capture()
+    ds.SOPInstanceUID = uid("crop", study, number, image.shape, image.tobytes())
+    ds.PatientName = ds.PatientID = ""
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = uid("crops of", study), uid("crops", study)
+    ds.StudyID = ""
+    ds.SeriesNumber = 1
+    ds.SeriesDescription = "Knees cut out of radiographs"
+    ds.BodyPartExamined = "KNEE"
+    ds.ManufacturerModelName = "crop"
+    ds.ConversionType = "WSD"  # a workstation
+    ds.InstanceNumber = number
+    if side:
+        ds.ImageLaterality = side
+    ds.DerivationDescription = "A knee cut out of a radiograph, turned upright, resampled, stretched to 8 bits."
+    if mm:
+        ds.PixelSpacing = [f"{mm:.8g}"] * 2
+        ds.ImageComments = _plain(f"Scale from: {mm_from}")[:_LT]
+    return _file(ds, image)
+
+
+def _capture() -> Dataset:
+    """What all files have in common. What a file cannot be without is there, and empty where it may be."""
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.SpecificCharacterSet = "ISO_IR 192"
+    ds.SOPClassUID = SecondaryCaptureImageStorage
+    ds.PatientBirthDate = ds.PatientSex = ""
+    ds.StudyDate = ds.StudyTime = ds.ReferringPhysicianName = ds.AccessionNumber = ""
+    ds.Modality = "OT"
+    ds.Manufacturer = MAKER
+    ds.SoftwareVersions = __version__
+    ds.PatientOrientation = ""
+    ds.ImageType = ["DERIVED", "SECONDARY"]
+    return ds
+
+
+def _file(ds: Dataset, image: NDArray[np.uint8]) -> bytes:
     ds.set_pixel_data(image, "MONOCHROME2", 8, generate_instance_uid=False)
     ds.WindowCenter, ds.WindowWidth = 128, 256  # shown as it is: 0 is black, 255 is white
     file = BytesIO()

@@ -28,9 +28,10 @@ class Knee:
     mm: float | None = None  # a pixel's side in mm, or None where it is not known
 
 
-def framed(knee: Knee) -> Knee:
-    """The same knee in a box as the training crops have it, for what looks through models that were trained on them."""
-    return replace(knee, side_px=FRAME_MM / knee.mm) if knee.mm else knee
+def framed(knee: Knee, width: float = FRAME_MM) -> Knee:
+    """The same knee in a box of `width` mm, where its scale is known: as the training crops have it unless said
+    otherwise, for what looks through models that were trained on them."""
+    return replace(knee, side_px=width / knee.mm) if knee.mm else knee
 
 
 def side_of(seen: str, said: str) -> tuple[str, str]:

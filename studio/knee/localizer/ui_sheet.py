@@ -25,7 +25,7 @@ from studio.data.crops import NO_KNEE, Film, look, write_table
 from studio.data.options import KNEES, split_options, with_options
 from studio.data.sources import is_named
 from studio.knee import marks
-from studio.knee.localizer import DOUBTFUL, Knee, is_crop
+from studio.knee.localizer import DOUBTFUL, FRAME_MM, Knee, is_crop
 from studio.knee.localizer.ui_boxes import boxes
 from studio.knee.localizer.ui_choose import picture
 from studio.text import plain
@@ -89,6 +89,8 @@ def find_knees(source: str, read: str, key: str) -> str:
     if not whole:
         return source
     before = library.read_as(owner(), base).get("crop", "")
+    if not options.width:  # what is brought here is put beside images of models that learnt from this width
+        source, read = (with_options(text, width=f"{FRAME_MM:.0f}") for text in (source, read))
     with st.container(border=True):
         st.markdown(
             f"**Whole films.** Of {_n(seen, 'picture')} looked at, {whole:,} {'shows' if whole == 1 else 'show'} more "
@@ -104,7 +106,7 @@ def find_knees(source: str, read: str, key: str) -> str:
             persist_state="page",
         )
         if how == WHOLE:
-            return source
+            return with_options(source, width="")
         try:
             crop = _looked_through(read, before, key)
         except UserError as error:

@@ -241,6 +241,21 @@ def test_a_scale_goes_with_the_crop(tmp_path):
     assert (again.mm, again.sides) == (found.mm, found.sides)
 
 
+def test_knees_are_as_wide_as_asked_where_the_scale_is_known(tmp_path):
+    film_file(tmp_path / "films" / "a.dcm", BOTH, PixelSpacing=[SPACING, SPACING])
+    Image.fromarray(RIGHT).save(tmp_path / "films" / "b.png")
+    source = with_options(str(tmp_path / "films"), crop="knees")
+    wide, asked = load(source, 64), load(with_options(source, width="98"), 64)
+    assert "140 mm wide" in " ".join(wide.said)
+    assert "140 mm wide" not in " ".join(asked.said)
+    assert asked.mm[:2] == pytest.approx([98 / 64] * 2)
+    assert wide.mm[:2] == pytest.approx([BOX_MM / 64] * 2)
+    assert np.array_equal(asked.images[2], wide.images[2])  # without a scale it is cut as it always was
+    for wrong in ("30", "a mile", "nan"):
+        with pytest.raises(UserError, match="from 60 to 300"):
+            load(with_options(source, width=wrong), 64)
+
+
 def test_a_scale_that_no_knee_could_have_is_not_used(tmp_path):
     film_file(tmp_path / "a.dcm", RIGHT, PixelSpacing=[3.0, 3.0])
     (film,) = look(str(tmp_path / "a.dcm"))

@@ -19,6 +19,7 @@ import pydicom
 import pytest
 import torch
 import yaml
+from dicom_check import errors_of, needs_validator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -36,7 +37,6 @@ from studio.export.write import BATCH, COLUMNS, Export
 from studio.jobs.launch import delete
 
 STORESCU, STORESCP = shutil.which("storescu"), shutil.which("storescp")
-VALIDATOR = shutil.which("dciodvfy")
 needs_encoder = pytest.mark.skipif(
     not (SHIPPED / "knee-encoder" / "config.json").is_file(), reason="the knee encoder is not there"
 )
@@ -454,15 +454,7 @@ def test_any_name_of_a_model_or_class_makes_a_file_that_reads_back():
     assert "Kné" in ds.ImageComments
 
 
-def errors_of(path):
-    """What dciodvfy finds wrong, but for Synthetic Data, which came into the standard after Debian's dciodvfy."""
-    done = subprocess.run([VALIDATOR, "-new", str(path)], capture_output=True, text=True, timeout=60)
-    lines = (done.stdout + done.stderr).splitlines()
-    assert "SCImage" in lines  # it was held against Secondary Capture
-    return [line for line in lines if line.startswith("Error") and "(0008,001c)" not in line]
-
-
-@pytest.mark.skipif(not VALIDATOR, reason="dciodvfy (Debian: dicom3tools) is not installed")
+@needs_validator
 def test_dicom_passes_the_validator(files, made, tmp_path):
     for row, _ in files[:3]:
         assert errors_of(tmp_path / "out" / row["file"]) == []
