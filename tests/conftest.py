@@ -6,10 +6,14 @@ import shutil
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["KNEE_GAN_PREPARED"] = "1"  # else a training inside a test replaces pytest's own process by a faster one
 
+import hypothesis
 import psutil
 import pytest
 from paths import CHROMIUM
 from serving import serving
+
+hypothesis.settings.register_profile("ours", deadline=None)  # no test hangs on how busy the machine is
+hypothesis.settings.load_profile("ours")
 
 
 def pytest_collection_modifyitems(items):
