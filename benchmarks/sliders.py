@@ -66,7 +66,7 @@ def measure(name: str, knees: int) -> None:
         print(f"{name}: its knees cannot be steered")
         return
     sliders, found = list(steering.SLIDERS), directions(model)
-    steered, moved, graded, apart = [], [], [], []
+    steered, moved, graded, held, apart = [], [], [], [], []
     for seed in range(FIRST, FIRST + knees):
         place = own_labels([seed], model.config.class_shares) if model.class_names else None
         c = None if place is None else mixtures(place.tolist(), len(model.class_names))
@@ -88,6 +88,10 @@ def measure(name: str, knees: int) -> None:
             x = to_float(render(model, ends_w, grades))
             ends = read(x, knee.reader, knee.sign.expand(2)) / knee.spread
             graded.append((ends[1] - ends[0]).numpy())
+            held_w = torch.cat([knee.of_grade(ends_w[i : i + 1].clone(), grades[i : i + 1]) for i in (0, 1)])
+            x = to_float(render(model, held_w, grades))
+            ends = read(x, knee.reader, knee.sign.expand(2)) / knee.spread
+            held.append((ends[1] - ends[0]).numpy())
     change, before, widths = np.stack(steered), np.stack(moved), np.stack(apart)  # [knees, sliders, quantities]
     pixels = np.nanstd(widths[:, 0], 0)  # of medial and lateral width among these knees
     print(f"\n{name}, {knees} knees\n")
@@ -112,10 +116,11 @@ def measure(name: str, knees: int) -> None:
         own = before[:, i, strongest] * np.sign(np.median(before[:, i, strongest]))
         rest = [j for j in range(len(NAMES)) if j != strongest]
         print(row(f"before: {direction.name}", own, before[:, i, rest], [NAMES[j] for j in rest]))
-    if graded:
-        g = np.stack(graded)
-        rest = [j for j, n in enumerate(NAMES) if n != "grade"]
-        print(row("Grade, from end to end", g[:, NAMES.index("grade")], g[:, rest], [NAMES[j] for j in rest]))
+    rest = [j for j, n in enumerate(NAMES) if n not in steering.GRADED]
+    for title, ends in (("before: grade, from end to end", graded), ("Grade, from end to end", held)):
+        if ends:
+            g = np.stack(ends)
+            print(row(title, g[:, NAMES.index("grade")], g[:, rest], [NAMES[j] for j in rest]))
 
 
 if __name__ == "__main__":

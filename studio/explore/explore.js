@@ -274,7 +274,11 @@ class Explorer {
       const name = grade.label[0].toUpperCase() + grade.label.slice(1)
       controls.append(this.slider({
         name, min: 0, max: grade.names.length - 1, step: grade.step,
-        get: () => Number(this.query.grade ?? 0), put: (v) => this.set("grade", short(v, 2)),
+        get: () => Number(this.query.grade ?? 0),
+        put: (v) => {
+          if (this.data.held) this.query.like ??= this.query.grade ?? "0"
+          this.set("grade", short(v, 2))
+        },
         text: (v) => this.gradeName(v), low: grade.names[0], high: grade.names.at(-1),
       }))
     }

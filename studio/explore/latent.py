@@ -44,6 +44,7 @@ _TOLD = {  # what is wrong, field by field
     "y": "The place on the plane is two numbers from 0 to 1.",
     "path": f"The path is one of {', '.join(space.PATHS)}.",
     "grade": "The grade is a number.",
+    "like": "The grade to be like is a number.",
 }
 
 
@@ -62,6 +63,8 @@ class Latent(Settings):
     z: Numbers | None = Field(None, max_length=1024)
     offset: Numbers | None = Field(None, max_length=1024)  # added to z's point: what an image's projection needs
     grade: float | None = Field(None, ge=0, le=1000)  # index of a class, or between two; None: the seed's own
+    # The grade at which the knee looks otherwise as it is to look at `grade`: exposure, pose and size are held.
+    like: float | None = Field(None, ge=0, le=1000)
     truncation: float = Field(1.0, ge=0, le=1)
     moves: tuple[Annotated[float, Field(ge=-RANGE, le=RANGE)], ...] = Field((), max_length=MOST_DIRECTIONS)
     # What is to differ from the knee so far, by `steering.SLIDERS`, all else held.
@@ -79,7 +82,7 @@ class Latent(Settings):
     def _half(cls, value: Numbers | None) -> Numbers | None:
         return value if value is None else tuple(np.asarray(value, np.float16).astype(float).tolist())
 
-    @field_validator("at", "x", "y", "grade", "truncation", "moves")
+    @field_validator("at", "x", "y", "grade", "like", "truncation", "moves")
     @classmethod
     def _as_a_link_has_it(cls, value: Any) -> Any:
         if isinstance(value, tuple):
@@ -90,6 +93,8 @@ class Latent(Settings):
     def _one_start(self) -> Latent:
         if self.steer and self.seeds is not None:
             raise ValueError("a knee between others is not steered: edit it on its own first")
+        if self.like is not None and self.seeds is not None:
+            raise ValueError("a knee between others is like none of them: edit it on its own first")
         if sum(start is not None for start in (self.seed, self.seeds, self.z)) != 1:
             raise ValueError("it needs exactly one of seed, seeds and z")
         if self.offset is not None and self.z is None:
@@ -115,7 +120,7 @@ class Latent(Settings):
 
 
 # Of `to_query`.
-QUERY = ("seed", "at", "x", "y", "grade", "z", "offset", "seeds", "path", "truncation", "moves", "steer")
+QUERY = ("seed", "at", "x", "y", "grade", "like", "z", "offset", "seeds", "path", "truncation", "moves", "steer")
 _POINTS, _LISTS = ("z", "offset"), ("seeds", "moves")
 
 
@@ -194,11 +199,11 @@ def fitting(latent: Latent, model: Model) -> Latent:
         raise UserError(f"This latent does not fit: the model's latents have {z_dim} numbers.")
     names = model.class_names
     if not names:
-        return latent.model_copy(update={"grade": None})
+        return latent.model_copy(update={"grade": None, "like": None})
     if latent.grade is None:
         seed = latent.seed if latent.seed is not None else (latent.seeds or (0,))[0]
-        return latent.model_copy(update={"grade": float(space.own_labels([seed], model.config.class_shares)[0])})
-    if latent.grade > len(names) - 1:
+        latent = latent.model_copy(update={"grade": float(space.own_labels([seed], model.config.class_shares)[0])})
+    if max(latent.grade or 0, latent.like or 0) > len(names) - 1:
         label = model.config.label_name
         raise UserError(
             f"This model's {label} ranges from {names[0]} to {names[-1]}; the link or file asks for a value outside it."
@@ -255,6 +260,9 @@ def points(
         w = space.to_w(model.net, z, None if c is None else c.expand(len(z), -1), latent.truncation, offset)
         for amount, direction in zip(latent.moves, directions, strict=False):
             w = w + amount * torch.tensor(direction.vector)
+    if c is not None and latent.like not in (None, latent.grade):
+        alike = latent.model_copy(update={"grade": latent.like, "like": None, "steer": {}})
+        w = knee(alike, model, directions).of_grade(w, c)
     if latent.steer:
         w = knee(latent.model_copy(update={"steer": {}}), model, directions).moved([latent.steer])
     return w, c

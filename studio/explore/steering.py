@@ -37,6 +37,8 @@ SLIDERS = {name: quantity for name, quantity in QUANTITIES.items() if name not i
         "The lateral joint space less the medial one.",
     )
 }
+# What a higher grade changes, while all else of a knee stays.
+GRADED = ("grade", "medial_space", "lateral_space")
 ROUNDS = 3  # of drawing and reading
 _POINTS, _KNEES = 4096, 192  # of w, and of those that are drawn
 _TRIED = 12  # knees that each slider is tried on
@@ -154,8 +156,8 @@ def find(model: Model, progress: Progress = lambda done, total: None) -> Frame |
 class Knee:
     """One knee of a model, and what moves it."""
 
-    def __init__(self, model: Model, found: Frame, w: Tensor, c: Tensor | None) -> None:
-        """w [1, z_dim], c [1, num_classes] or None."""
+    def __init__(self, model: Model, found: Frame, w: Tensor, c: Tensor | None, jacobian: Tensor | None = None) -> None:
+        """w [1, z_dim], c [1, num_classes] or None; `jacobian` of a knee like it, where taking its own is too slow."""
         seeing = reader()
         assert seeing
         self.model, self.frame, self.reader, self.w, self.c = model, found, seeing, w, c
@@ -165,7 +167,7 @@ class Knee:
             x = self._draw(w)
             self.sign = outwards(x, seeing)
             self.start = read(x, seeing, self.sign) / self.spread
-        self.jacobian = self._jacobian()
+        self.jacobian = self._jacobian() if jacobian is None else jacobian
 
     def _draw(self, w: Tensor) -> Tensor:
         c = None if self.c is None else self.c.expand(len(w), *self.c.shape[1:])
@@ -191,7 +193,18 @@ class Knee:
     def moved(self, asked: Sequence[Mapping[str, float]]) -> Tensor:
         """w [N, z_dim] at which the quantities differ from this knee's by what is `asked` of `SLIDERS`, in standard
         deviations."""
-        goal = self.frame.goals(asked)
+        return self._reached(self.frame.goals(asked))
+
+    @torch.no_grad()
+    def of_grade(self, w: Tensor, c: Tensor) -> Tensor:
+        """w [1, z_dim] of this knee at another grade, whose mapping leads to `w` [1, z_dim]: but for what is `GRADED`,
+        its quantities are brought back to this knee's. c [1, num_classes]."""
+        other = Knee(self.model, self.frame, w, c, self.jacobian)
+        back = torch.tensor([name not in GRADED for name in QUANTITIES])
+        return other._reached(torch.where(back, self.start - other.start, 0.0))
+
+    def _reached(self, goal: Tensor) -> Tensor:
+        """w [N, z_dim] where the quantities have changed by `goal` [N, quantities], as nearly as it gets."""
         jacobian = self.jacobian.expand(len(goal), *self.jacobian.shape)
         u, there, pace = torch.zeros(len(goal), len(self.basis)), torch.zeros_like(goal), torch.ones(len(goal), 1)
         for _ in range(ROUNDS):

@@ -107,6 +107,7 @@ def explorer(mode: Mode, entry: Entry, model: Model, directions: list[Direction]
             "serial": state.get("explore_serial", 0),
             "query": latent.to_query(),
             "grade": None if (grade := scale(model)) is None else asdict(grade),
+            "held": found is not None,  # whether the grade alone changes as its slider moves
             "pending": directions is None,
             "sheet": "directions" if found is None else "sliders",
             "directions": [] if directions is None else _sliders(directions, found),

@@ -140,3 +140,27 @@ def test_readings_follow_the_side_and_do_not_see_exposure(model):
     for name in ("medial_space", "lateral_space", "size", "rotation"):
         i = NAMES.index(name)
         assert (brighter[same, i] - a[:, i]).abs().max() < 0.1 * spread[i], name
+
+
+def test_a_knee_of_another_grade_keeps_its_exposure_and_pose(model):
+    """`like` brings back what a grade does not change; at its own grade the picture is the knee's own."""
+    held = [i for i, name in enumerate(NAMES) if name not in steering.GRADED]
+    with_it, without = [], []
+    for seed in range(70, 76):
+        own = knee_of(model, seed, 1.0)
+        other = knee_of(model, seed, 4.0)
+        w = own.of_grade(other.w, other.c)
+        without.append((other.start - own.start)[0, held].norm())
+        with_it.append((steering.Knee(model, own.frame, w, other.c, own.jacobian).start - own.start)[0, held].norm())
+    assert np.mean(with_it) < 0.85 * np.mean(without)
+
+
+def test_a_link_says_which_grade_a_knee_is_like(model):
+    plain = Latent(model=model.digest, seed=3, grade=1.0)
+    assert np.array_equal(draw(plain.model_copy(update={"like": 1.0}), model), draw(plain, model))
+    latent = Latent(model=model.digest, seed=3, grade=4.0, like=1.0, steer={"size": 1.0})
+    again = from_query(latent.to_query(), model)
+    assert again == latent
+    assert np.array_equal(draw(again, model), draw(latent, model))
+    with pytest.raises(UserError, match="value outside"):
+        from_query({"seed": "3", "like": "7"}, model)
