@@ -26,7 +26,8 @@ Array = NDArray[np.float64]
 class Figure(Quantity):
     """A quantity with what it is counted in.
 
-    "length" is mm where the scale is known, else percent of the plateau's width; "side" is percent of the picture's.
+    "length" is mm where the scale is known, else percent of the plateau's width; "size" is mm, else percent of the
+    picture's side; "side" is percent of that always.
     """
 
     unit: str = ""
@@ -43,23 +44,6 @@ FIGURES = {
     "tilt": Figure("Varus and valgus", "valgus", "varus", "The lateral joint space less the medial one.", "length"),
     "osteophytes_medial": Figure("Medial osteophytes", "smaller", "larger", "Spurs on the inner margins.", "length"),
     "osteophytes_lateral": Figure("Lateral osteophytes", "smaller", "larger", "Spurs on the outer margins.", "length"),
-    "sclerosis_medial": Figure(
-        "Medial sclerosis",
-        "less",
-        "more",
-        "Density below the inner joint surface: 0 none, 1 marked, as phantoms have it.",
-        "",
-    ),
-    "sclerosis_lateral": Figure(
-        "Lateral sclerosis",
-        "less",
-        "more",
-        "How much brighter bone is below the outer plateau than farther down.",
-        "sd",
-    ),
-    "notch": Figure("Notch", "lower", "higher", "Height of the notch over the condyles.", "length"),
-    "spine_medial": Figure("Medial spine", "lower", "higher", "Height of the medial tibial spine.", "length"),
-    "spine_lateral": Figure("Lateral spine", "lower", "higher", "Height of the lateral tibial spine.", "length"),
     "rotation": _figure("rotation", "degrees"),
     "size": Figure(
         "Size", "smaller", "larger", "Width of the tibial plateau: in mm, or of the picture's side.", "size"
@@ -73,30 +57,32 @@ FIGURES = {
 
 MIN_RESOLUTION = 64
 _CHUNK = 32
-_ALONG = 49  # points of a joint surface, from one end of the plateau to the other
-_WINDOWS = ((0.12, 0.27), (0.73, 0.88))  # of the plateau from medial to lateral: where a compartment is measured
-_SPINES = ((0.30, 0.47), (0.50, 0.68))  # where each spine's tip is
-_NOTCH = (0.35, 0.65)
-# Lengths below are in widths of the plateau, about 80 mm.
+# Of the plateau, from medial to lateral: the compartments' surfaces, and where their width is measured. Between them,
+# at the notch and the spines, the curves do not hold.
+_COMPARTMENTS, _WINDOWS = ((0.0, 0.36), (0.64, 1.0)), ((0.12, 0.27), (0.73, 0.88))
+_ALONG = 19  # points of a compartment's surface
+# Lengths below are in widths of the plateau.
 _BELOW = (0.03, 0.12)  # below the tibia's surface: the rows whose margins are the plateau's ends
-_LIP, _SHAFT = (0.01, 0.07), (0.13, 0.20)  # below it: the margin where a spur is, and where none is
-_FEMUR_LIP, _FEMUR_SHAFT = (0.06, 0.10), (0.14, 0.19)  # above the femur's surface, likewise
+_BESIDE = ((-0.19, -0.06), (0.01, 0.2))  # the margins that are drawn: above the femur's surface and below the tibia's
+_ROWS = 17  # points of a margin
+_PHANTOM_MM = 80.0  # the plateau's width of the phantoms by which osteophytes are learnt
 _SURE, _BLURRED = 0.0, 0.035  # least logit of a knee; most that the surfaces may be unsure, in shares of the side
 
 
 @dataclass(frozen=True)
 class Outline:
-    """What to draw on N pictures, in their pixels (x, y); NaN where no knee is found. Medial comes before lateral."""
+    """What to draw on N pictures, in their pixels (x, y); NaN where no knee is found. Medial comes before lateral.
+
+    Of a margin, points where the network is not sure are NaN too.
+    """
 
     found: NDArray[np.bool_]  # [N]
     side: NDArray[np.str_]  # [N], "L", "R" or "" where no knee is found
-    femur: Array  # [N, P, 2], the condyles' lower edge from the plateau's medial end to its lateral one
-    tibia: Array  # [N, P, 2], the plateau's edge
+    femur: Array  # [N, 2, P, 2], the condyles' lower edges, each from medial to lateral
+    tibia: Array  # [N, 2, P, 2], the plateau's edge below them
     margins: Array  # [N, 2 bones (femur, tibia), 2, Q, 2], the margins beside the joint, from proximal to distal
     ends: Array  # [N, 2, 2], of the plateau
     calipers: Array  # [N, 2, 2, 2], of the medial and the lateral joint space: a point on the femur, one on the tibia
-    notch: Array  # [N, 2], its highest point
-    spines: Array  # [N, 2, 2], their tips
     unsure: Array  # [N, 2], of the calipers' lengths, in pixels, as the network has it
     mm: Array  # [N], mm in a pixel; NaN where it is not known
     figures: dict[str, Array]  # `FIGURES`, each [N]; NaN where they cannot be read
@@ -151,20 +137,21 @@ def _part(images: NDArray[np.uint8], mm: Array, net: EdgeNet, reader: Reader) ->
         slope = (top[:, 1] - top[:, 0]) / (middle[:, 1] - middle[:, 0])
         ends = torch.stack([_mean(margins[:, i], top[:, i], width, slope, _BELOW) for i in range(2)], 1)
     width = (ends[:, 1] - ends[:, 0]).clamp(min=0.2)
-    share = torch.linspace(0, 1, _ALONG)
-    along = ends[:, :1] + width[:, None] * share
-    femur, tibia = _at(surfaces[:, 0], along), _at(surfaces[:, 1], along)
-    blurred = [_at(unsure[:, i], along) for i in range(2)]
+    share = torch.stack([torch.linspace(*part, _ALONG) for part in _COMPARTMENTS])
+    along = ends[:, :1, None] + width[:, None, None] * share  # [N, 2, P]
 
-    windows = [(share >= low) & (share <= high) for low, high in _WINDOWS]
-    line = torch.stack([tibia[:, w].mean(1) for w in windows], 1)
-    middle = torch.stack([along[:, w].mean(1) for w in windows], 1)
+    def on(curve: Tensor) -> Tensor:
+        return _at(curve, along.flatten(1)).view_as(along)
+
+    femur, tibia = on(surfaces[:, 0]), on(surfaces[:, 1])
+    blurred = (on(unsure[:, 0]).square() + on(unsure[:, 1]).square()).sqrt()
+    window = torch.stack([(part >= low) & (part <= high) for part, (low, high) in zip(share, _WINDOWS, strict=True)])
+    upper, line, middle, spread = (
+        (values * window).sum(2) / window.sum(1) for values in (femur, tibia, along, blurred)
+    )  # each [N, 2]
     slope = (line[:, 1] - line[:, 0]) / (middle[:, 1] - middle[:, 0])
     cos = 1 / (1 + slope.square()).sqrt()
-    length = width / cos
-    upper = torch.stack([femur[:, w].mean(1) for w in windows], 1)
-    gap = (line - upper) * cos[:, None]
-    spread = torch.stack([(blurred[0][:, w].square() + blurred[1][:, w].square()).sqrt().mean(1) for w in windows], 1)
+    length, gap = width / cos, (line - upper) * cos[:, None]
 
     found = (
         (whole[:, 5] > _SURE)
@@ -174,16 +161,6 @@ def _part(images: NDArray[np.uint8], mm: Array, net: EdgeNet, reader: Reader) ->
         & (slope.abs() < 0.6)
         & (width > 0.4)
     )
-    axis = line.mean(1, keepdim=True) + slope[:, None] * (along - middle.mean(1, keepdim=True))
-    spines = [_tip(axis - tibia, share, part) for part in _SPINES]
-    condyle = upper.mean(1, keepdim=True) + slope[:, None] * (along - middle.mean(1, keepdim=True))
-    notch, roof = _tip(condyle - femur, share, _NOTCH)
-
-    spurs = []  # how far both bones' margins stand out near the joint over where they are farther away
-    for i, outward in enumerate((-1, 1)):
-        tibial = [_mean(margins[:, i], line[:, i], width, slope, part) for part in (_LIP, _SHAFT)]
-        femoral = [_mean(margins[:, i], upper[:, i], -width, slope, part) for part in (_FEMUR_LIP, _FEMUR_SHAFT)]
-        spurs.append(outward * (tibial[0] - tibial[1] + femoral[0] - femoral[1]) / 2 * cos)
     deviation = x.std((1, 2, 3)) + 0.01
     steps = x.diff(dim=3).abs().mean((1, 2, 3)) + x.diff(dim=2).abs().mean((1, 2, 3))
     scale = torch.from_numpy(mm * size)  # mm in a picture's side
@@ -193,13 +170,8 @@ def _part(images: NDArray[np.uint8], mm: Array, net: EdgeNet, reader: Reader) ->
         "medial_space": gap[:, 0] * per,
         "lateral_space": gap[:, 1] * per,
         "tilt": (gap[:, 1] - gap[:, 0]) * per,
-        "osteophytes_medial": spurs[0] * per,
-        "osteophytes_lateral": spurs[1] * per,
-        "sclerosis_medial": whole[:, 2],
-        "sclerosis_lateral": whole[:, 3],
-        "notch": notch * cos * per,
-        "spine_medial": spines[0][0] * cos * per,
-        "spine_lateral": spines[1][0] * cos * per,
+        "osteophytes_medial": whole[:, 0] / _PHANTOM_MM * length * per,
+        "osteophytes_lateral": whole[:, 1] / _PHANTOM_MM * length * per,
         "rotation": torch.rad2deg(torch.atan(slope)),
         "size": length * torch.where(known, scale, 100.0),
         "position_lateral": (ends.mean(1) - 0.5) * 100,
@@ -228,13 +200,14 @@ def _part(images: NDArray[np.uint8], mm: Array, net: EdgeNet, reader: Reader) ->
         ],
         2,
     )
-    rows = torch.linspace(0, 1, 17)
-    beside = []
-    for start, way, (low, high) in ((upper, -1, (_FEMUR_SHAFT[1], _FEMUR_LIP[0])), (line, 1, (_LIP[0], _SHAFT[1]))):
-        y = start[:, :, None] + way * width[:, None, None] * (low + (high - low) * rows)
-        beside.append(picture(torch.stack([_at(margins[:, i], y[:, i]) for i in range(2)], 1), y))
-    points = torch.arange(len(x))
-    tips = [spine[1] for spine in spines]
+    rows = [torch.linspace(*part, _ROWS) for part in _BESIDE]
+    y = torch.stack(
+        [start[:, :, None] + width[:, None, None] * r for start, r in zip((upper, line), rows, strict=True)], 1
+    )
+    beside, doubt = (
+        torch.stack([_at(curve[:, i], y[:, :, i].flatten(1)).unflatten(1, (2, _ROWS)) for i in range(2)], 2)
+        for curve in (margins, unsure[:, 2:])
+    )
     hide = ~found.numpy()
 
     def hidden(values: Tensor) -> Array:
@@ -247,11 +220,9 @@ def _part(images: NDArray[np.uint8], mm: Array, net: EdgeNet, reader: Reader) ->
         side=np.where(hide, "", np.where(sign.numpy() > 0, "L", "R")),
         femur=picture(along, femur),
         tibia=picture(along, tibia),
-        margins=np.stack(beside, 1),
+        margins=picture(beside.masked_fill(doubt > _BLURRED, torch.nan), y),
         ends=picture(ends, _at(surfaces[:, 1], ends)),
         calipers=calipers,
-        notch=picture(along[points, roof], femur[points, roof]),
-        spines=np.stack([picture(along[points, t], tibia[points, t]) for t in tips], 1),
         unsure=hidden(spread * size),
         mm=mm,
         figures={n: hidden(v) for n, v in figures.items()},
@@ -269,9 +240,3 @@ def _mean(margin: Tensor, row: Tensor, width: Tensor, slope: Tensor, part: tuple
     """The margin's mean place, [N], a `part` of `width` below `row`, brought upright to a joint line of that slope."""
     away = width[:, None] * torch.linspace(*part, 9)
     return (_at(margin, row[:, None] + away) + slope[:, None] * away).mean(1)
-
-
-def _tip(height: Tensor, share: Tensor, part: tuple[float, float]) -> tuple[Tensor, Tensor]:
-    """The largest of heights [N, P] within a part of the plateau, and its index, each [N]."""
-    best = height.masked_fill((share < part[0]) | (share > part[1]), -torch.inf).max(1)
-    return best.values, best.indices
