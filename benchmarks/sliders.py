@@ -71,7 +71,8 @@ def measure(name: str, knees: int) -> None:
         place = own_labels([seed], model.config.class_shares) if model.class_names else None
         c = None if place is None else mixtures(place.tolist(), len(model.class_names))
         with torch.inference_mode():
-            w = to_w(model.net, latents([seed], model.config.net.z_dim), c)
+            z = latents([seed], model.config.net.z_dim)
+            w = to_w(model.net, z, c)
         w = w.clone()
         knee = steering.Knee(model, frame, w, c)
         there = knee.moved([{s: 1.0} for s in sliders])
@@ -82,7 +83,9 @@ def measure(name: str, knees: int) -> None:
         moved.append(knee.changed(w + vectors).numpy())
         if c is not None:
             grades = mixtures([0.0, len(model.class_names) - 1.0], len(model.class_names))
-            x = to_float(render(model, w.expand(2, -1), grades))
+            with torch.inference_mode():
+                ends_w = to_w(model.net, z.expand(2, -1), grades)  # the class acts on the way to w
+            x = to_float(render(model, ends_w, grades))
             ends = read(x, knee.reader, knee.sign.expand(2)) / knee.spread
             graded.append((ends[1] - ends[0]).numpy())
     change, before, widths = np.stack(steered), np.stack(moved), np.stack(apart)  # [knees, sliders, quantities]

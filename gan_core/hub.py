@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tqdm import tqdm
 
+from gan_core import registry
 from gan_core.errors import UserError, why
 
 if TYPE_CHECKING:
@@ -76,8 +77,19 @@ class RemoteFile:
     git_sha1: str | None = None  # known of the others
 
 
-def api() -> HfApi:
-    """The client, set up for this program."""
+def lends_token(repo: str) -> bool:
+    """Whether the Hub may be shown this computer's token for a repository."""
+    return not registry.LENDS or bool(registry.resolve(registry.LENDS)(repo))
+
+
+def check_public(repo: str, closed: bool) -> None:
+    """Raises `UserError` where a repository is private or gated (`closed`), and the token may not be shown for it."""
+    if closed and not lends_token(repo):
+        raise UserError(f"{repo} is private or gated, and this server reads public repositories only.")
+
+
+def api(repo: str = "") -> HfApi:
+    """The client, set up for this program. It shows the token for `repo`, where there is one that may be shown."""
     from huggingface_hub import HfApi, constants
 
     # Its variables are read as it is first imported, by whomever; these take effect at once.
@@ -85,7 +97,7 @@ def api() -> HfApi:
     constants.HF_HUB_DISABLE_TELEMETRY = True
     constants.HF_HUB_DOWNLOAD_TIMEOUT = PATIENCE  # of silence, before it tries again
     constants.DOWNLOAD_CHUNK_SIZE = _PART  # its own, of ten megabytes, would be most of a model in one step
-    return HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
+    return HfApi(endpoint=os.environ.get("HF_ENDPOINT"), token=None if lends_token(repo) else False)
 
 
 def has_token() -> bool:
@@ -129,14 +141,16 @@ def explained(repo: str, revision: str | None = None, what: str = "model") -> It
     try:
         yield
     except errors.GatedRepoError:  # first, for it is a RepositoryNotFoundError as well
+        check_public(repo, True)
         raise UserError(
             f"{repo} is gated: ask for access on {page}, then set HF_TOKEN to a token of the account that has it."
         ) from None
     except (errors.RepositoryNotFoundError, errors.HFValidationError):
-        told = "the token of this computer does not open it" if has_token() else "it needs a token in HF_TOKEN"
-        raise UserError(
-            f"There is no public {what} {repo} on the Hugging Face Hub: check its name. If it is private, {told}."
-        ) from None
+        told = f"There is no public {what} {repo} on the Hugging Face Hub: check its name."
+        if lends_token(repo):
+            why_not = "the token of this computer does not open it" if has_token() else "it needs a token in HF_TOKEN"
+            told += f" If it is private, {why_not}."
+        raise UserError(told) from None
     except errors.RevisionNotFoundError:
         raise UserError(f"The {what} {repo} has no revision {revision or 'main'!r}: check it on {page}.") from None
     except errors.RemoteEntryNotFoundError:
@@ -201,7 +215,7 @@ def fetch(
 
     Raises `UserError` where it is not what the Hub declares, or cannot be had.
     """
-    client = api()
+    client = api(name.repo)
     arrived = 0
 
     def count(n: int) -> None:  # negative where the client begins again

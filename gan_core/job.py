@@ -2,7 +2,7 @@
 it; the application adds others.
 
 The folder holds what is asked (of a run `config.json`, else `request.json`), `status.json` (how it stands), `log.txt`
-and, for a moment, `stop` (somebody asks it to end).
+and, for a moment, `stop` (somebody asks it to end). Where several people share a server, `owner` says whose it is.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from gan_core.status import ALIVE, ProcessStatus
 
 RUNS_ENV = "KNEE_GAN_RUNS"
 STATUS = "status.json"
+OWNER = "owner"
 LAST = ".last"  # of a folder of jobs: the number last given
 PATIENCE = 10.0  # seconds for another process to have begun or deleted something
 
@@ -67,6 +69,24 @@ class Job(Generic[_R, _S]):
     def house(self) -> Path:
         """The folder of runs that it belongs to."""
         return self.path.parent.parent if self.where else self.path.parent
+
+    def owner(self) -> str:
+        """Whose it is, as `belonging_to` was told; "" of one that is whoever's this computer is."""
+        try:
+            return read_own(self.path / OWNER, self.path, 200).decode("ascii", "replace").strip()
+        except OSError:
+            return ""
+
+    def belonging_to(self: _J, owner: str) -> _J:
+        """The job, which nobody has started yet, as somebody's: under a name that nobody guesses, so that only whoever
+        is given its link finds it. Raises `UserError` where its folder cannot be written."""
+        path = self.path.with_name(f"{self.name}-{secrets.token_hex(6)}")
+        try:
+            write_text(self.path / OWNER, owner)
+            self.path.rename(path)
+        except OSError as e:
+            raise UserError(f"No {self.kind} can be kept in {self.path.parent}: {why(e)}.") from e
+        return type(self)(path)
 
     def request(self) -> _R:
         """Raises `UserError` where the file is missing or does not fit."""

@@ -16,6 +16,7 @@ DECODERS: dict[str, tuple[str, ...]] = {}
 UNREAD = ""  # function(head, name) -> why a file that nothing reads is passed over
 # function(name) -> a generator's folder, or None: models that are found by another name than their folder's
 MODELS: list[str] = []
+LENDS = ""  # function(repository) -> whether the Hub may be shown this computer's token for it; "" for all
 
 
 def resolve(entry: str) -> Callable[..., Any]:

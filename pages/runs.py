@@ -7,7 +7,7 @@ from studio.runs import ui_choice as runs_choice
 from studio.runs import ui_view as runs_view
 
 st.title("Runs")
-offered = entries()
+offered = runs_choice.listed_of(entries())
 if not offered:
     st.info(
         "There is nothing to compare yet. Train two recipes on the same images to compare them here.",

@@ -14,3 +14,4 @@ registry.DECODERS |= {
 }
 registry.UNREAD = "studio.data.formats:unread"
 registry.MODELS.append("studio.models.store:find_model")
+registry.LENDS = "studio.hosting:lends_token"

@@ -2,6 +2,8 @@
 
 `KNEE_GAN_FOLDERS`: only folders below this one may be named on a page, with "none" not any; unset, all may.
 `KNEE_GAN_TRAIN_MINUTES`: a training that is started on a page ends after so many minutes; 0 turns training off.
+`KNEE_GAN_KEEP_DAYS`: what visitors bring and begin is kept for so many days after its last use.
+`KNEE_GAN_HUB`: repositories of the Hub that visitors may read with the host's token, as owner/name or owner/*.
 `KNEE_GAN_MODEL`: the model that pages open with: one of this computer by its name, or one of the Hub's as owner/name or
 owner/name@revision, which the server then fetches as it starts.
 """
@@ -19,7 +21,11 @@ from studio.uploads import UPLOADS
 
 FOLDERS_ENV = "KNEE_GAN_FOLDERS"
 MINUTES_ENV = "KNEE_GAN_TRAIN_MINUTES"
+KEEP_ENV = "KNEE_GAN_KEEP_DAYS"
+HUB_ENV = "KNEE_GAN_HUB"
 MODEL_ENV = "KNEE_GAN_MODEL"
+BOUND_ENV = "KNEE_GAN_FOR_A_VISITOR"  # of a job's process
+KEEP_DAYS = 7.0  # where the host says nothing
 NONE = "none"
 TABLES = "crops"  # beside the runs: the boxes that people have put right, of films in folders and of the Hub
 OFF = "Training is turned off on this server. Run the studio on your own computer to train."
@@ -59,7 +65,9 @@ def visitor_source(text: str) -> str:
         if len(path.parts) > 1 or path.suffix or base.startswith(("~", ".")):
             raise _refused(root)
         return source
-    if root == NONE or not path.resolve().is_relative_to(Path(root).resolve()):
+    place, shown, runs = path.resolve(), Path(root).resolve(), runs_root().resolve()
+    others = place.is_relative_to(runs) and runs.is_relative_to(shown)  # what visitors have brought is theirs
+    if root == NONE or not place.is_relative_to(shown) or others:
         raise _refused(root)
     return source
 
@@ -108,6 +116,43 @@ def check_training() -> float | None:
     if minutes == 0:
         raise UserError(OFF)
     return minutes
+
+
+def keep_days() -> float:
+    """For how many days after its last use what visitors bring and begin is kept.
+
+    Raises:
+        UserError: where the host has set what is no number of days: nothing is deleted on a guess.
+    """
+    text = os.environ.get(KEEP_ENV, "")
+    try:
+        days = float(text) if text else KEEP_DAYS
+    except ValueError:
+        days = -1.0
+    if not 0 < days < 1e6:
+        raise UserError(f"{KEEP_ENV} is {text!r}; set it to a number of days.")
+    return days
+
+
+def kept_for() -> str:
+    """The same in words: "7 days", "1 day", "12 hours"."""
+    days = keep_days()
+    count, unit = (days, "day") if days >= 1 else (24 * days, "hour")
+    return f"{count:g} {unit}{'' if count == 1 else 's'}"
+
+
+def bound() -> dict[str, str]:
+    """What a job's process finds in its environment where a page has started it: it is a visitor's, no command."""
+    return {BOUND_ENV: "1"} if hosted() else {}
+
+
+def lends_token(repo: str) -> bool:
+    """Whether a repository of the Hub is read with the token of this computer: on a host one that the host names."""
+    if not hosted():
+        return True
+    named = [first_model().partition("@")[0], *os.environ.get(HUB_ENV, "").replace(",", " ").split()]
+    owner, slash, _ = repo.lower().partition("/")
+    return bool(slash) and {repo.lower(), f"{owner}/*"} & {name.lower() for name in named} != set()
 
 
 def first_model() -> str:

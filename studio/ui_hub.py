@@ -48,7 +48,7 @@ def data_set(key: str) -> str:
     if error := state.get("error"):
         st.error(plain(error))
     if "offer" not in state:
-        _watch(downloads(owner()))
+        _watch(lambda: downloads(owner()))
         return ""
     return _offer(state["offer"], key)
 
@@ -130,11 +130,13 @@ def _offer(offer: hub.Offer, key: str) -> str:
             format_func=lambda p: f"{names.get(p, p)} · {size_text(offer.sizes[p])}",
             key=f"{key}-hub-part-{offer.repo}",
         )
-        mine = [d for d in downloads(owner()) if d.offer.source(d.part) == offer.source(part)]
         here = offer.is_here(part)
 
+        def mine() -> list[Download]:
+            return [d for d in downloads(owner()) if d.offer.source(d.part) == offer.source(part)]
+
         def offered() -> None:
-            if here or any(d.running for d in mine):
+            if here or any(d.running for d in mine()):
                 return
             files = len(offer.needed(part))
             said = f"{files:,} files" if files != 1 else "1 file"
@@ -142,35 +144,40 @@ def _offer(offer: hub.Offer, key: str) -> str:
             too_large = offer.sizes[part] > hub.MAX_HUB_BYTES
             if too_large:
                 st.warning(f"At most {size_text(hub.MAX_HUB_BYTES)} can be downloaded. Choose a part of it.")
-            if st.button(
+            st.button(
                 f"Fetch it ({size_text(offer.sizes[part])})",
                 type="primary",
                 icon=":material/download:",
                 key=f"{key}-hub-fetch",
                 disabled=too_large,
-            ):
-                start(owner(), offer, part)
-                st.rerun(scope="app")
+                on_click=start,  # not after the button: a click while the page is drawn anew would be lost
+                args=(owner(), offer, part),
+            )
 
-        _watch([d for d in mine if not d.source], offered)
+        _watch(lambda: [d for d in mine() if not d.source], offered)
         if here:
-            for download in mine:
+            for download in mine():
                 if download.source:  # it need not be told once more
                     dismiss(download)
             st.markdown(":material/check: It is on this computer.")
     return offer.source(part) if here else ""
 
 
-def _watch(found: list[Download], offer: Callable[[], None] = lambda: None) -> None:
-    """Downloads and how far they are; they go on when the page is left. Below them what `offer` draws."""
-    running = [download for download in found if download.running]
+def _watch(find: Callable[[], list[Download]], offer: Callable[[], None] = lambda: None) -> None:
+    """The downloads that `find` finds, and how far they are; they go on when the page is left. Below them what `offer`
+    draws."""
 
-    @st.fragment(run_every=timedelta(seconds=1) if running else None)
+    def running() -> list[Download]:
+        return [download for download in find() if download.running]
+
+    before = running()
+
+    @st.fragment(run_every=timedelta(seconds=1) if before else None)
     def live() -> None:
-        for download in found:
+        for download in find():
             _download(download)
         offer()
-        if any(not download.running for download in running):
+        if running() != before:  # one has begun or ended: the rest of the page is told
             st.rerun(scope="app")
 
     live()

@@ -22,7 +22,7 @@ from studio.data import library, survey
 from studio.data.library import Remembered
 from studio.data.options import Question, split_options, with_options
 from studio.data.sources import absolute_source, is_named
-from studio.hosting import check_labels, folders_offered, hosted, visitor_source
+from studio.hosting import check_labels, folders_offered, hosted, kept_for, visitor_source
 from studio.knee.localizer.ui_sheet import find_knees
 from studio.text import plain
 from studio.ui_visitor import owner
@@ -140,8 +140,8 @@ def uploaded(key: str) -> str:
         help="PNG, JPEG, TIFF and DICOM; in a zip, one folder for each class. A labels.csv beside them is read too.",
     )
     st.caption(
-        "What you upload is kept on the computer that runs this for as long as a training or an evaluation uses it, "
-        "and otherwise for a day."
+        f"What you upload, and what you make of it here, is kept on this server for {kept_for()} after its last use, "
+        "then deleted. Others see it only with your link. Remove it earlier under Remembered, or where you made it."
         if hosted()
         else "What you upload is kept in the runs folder until you remove it under Remembered, so you need not upload "
         "it again."
@@ -401,7 +401,7 @@ def _kept(files: Sequence[tuple[str, str, Callable[[], bytes]]]) -> str:
     ids = tuple(i for i, _, _ in files)
     kept: dict[tuple[str, ...], str] = st.session_state.setdefault("kept_uploads", {})
     if ids not in kept or not Path(kept[ids]).exists():
-        kept[ids] = uploads.keep([(name, content()) for _, name, content in files])
+        kept[ids] = uploads.keep([(name, content()) for _, name, content in files], neutral=hosted())
     return kept[ids]
 
 

@@ -15,17 +15,27 @@ from pathlib import Path
 
 import streamlit as st
 
-from studio import hosting, uploads
+from studio import hosting
 
 SWEEP_SECONDS = 3600.0
 HEAD_START = 1.0  # seconds that whoever opens the app has the processor for
+LATER = 10.0  # and after the pages' own are loaded, for going through them
 
 
 def _load_the_rest() -> None:
-    """PyTorch, the default model and the other pages: after the first page, which needs none of them."""
+    """PyTorch, the default model, the other pages, the encoder: after the first page, which needs none of them."""
     time.sleep(HEAD_START)
     _load_model()
     _import_pages()
+    time.sleep(LATER)
+    _load_encoder()
+
+
+def _load_encoder() -> None:
+    """The knee encoder, whose torchvision takes seconds: later, for the first pages would wait for it."""
+    from studio.explore.measures import grader
+
+    grader()
 
 
 def _load_model() -> None:
@@ -40,14 +50,10 @@ def _load_model() -> None:
 
 
 def _import_pages() -> None:
-    """All that the other pages import, and the knee encoder, whose torchvision takes seconds too: who opened one first
-    would wait for them, and all others with them."""
+    """All that the other pages import: who opened one first would wait for seconds, and all others with them."""
     for module in pkgutil.walk_packages([str(Path(__file__).parent)], "studio."):
         if ".ui_" in module.name and module.name != "studio.ui_main":  # a script
             importlib.import_module(module.name)
-    from studio.explore.measures import grader
-
-    grader()
     # Streamlit collects garbage after each page, while everybody waits: what is loaded by now is none, and is left out.
     gc.collect()
     gc.freeze()
@@ -64,16 +70,20 @@ def _fetch_first() -> None:
         logging.getLogger(__name__).exception("The model in %s cannot be fetched", hosting.MODEL_ENV)
 
 
-async def _sweep() -> None:
-    """Uploads that nothing uses, and how downloads ended, go when their day is over, whether anybody comes or not."""
-    from studio.models import downloads
+def _tidy() -> None:
+    from studio import retention
 
+    retention.sweep()
+
+
+async def _sweep() -> None:
+    """What is no longer kept goes when its time is over, whether anybody comes or not."""
+    await asyncio.sleep(HEAD_START)  # it brings PyTorch, for which the first page is not to wait
     while True:
         try:
-            await asyncio.to_thread(uploads.sweep)
-            await asyncio.to_thread(downloads.forget, older=downloads.KEPT_SECONDS)
+            await asyncio.to_thread(_tidy)
         except Exception:
-            logging.getLogger(__name__).exception("Old uploads and downloads cannot be removed")
+            logging.getLogger(__name__).exception("What is no longer kept cannot be removed")
         await asyncio.sleep(SWEEP_SECONDS)
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import secrets
+from collections.abc import Callable, Iterable
 from http.cookies import CookieError, SimpleCookie
 
 import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from studio import hosting
+from studio import hosting, owners
 from studio.data import library
+from studio.owners import COOKIE, is_key
 
-COOKIE = "knee_gan_visitor"
-_KEY = re.compile(r"[\w-]{22,64}", re.ASCII)
 _DAYS = 30  # without a visit
 
 
@@ -23,9 +22,25 @@ def owner() -> str:
     if not hosting.hosted():
         return library.HERE
     key = str(st.context.cookies.get(COOKIE, ""))
-    if not _KEY.fullmatch(key):
+    if not is_key(key):
         key = st.session_state.setdefault(COOKIE, secrets.token_urlsafe(16))
     return library.owner_of(key)
+
+
+def may_change(whose: str) -> bool:
+    """Whether whoever looks at this page may change what is `whose`."""
+    return owners.may_change(whose, owner())
+
+
+def listed(what: str, names: Iterable[str], whose: Callable[[str], str], linked: str = "") -> list[str]:
+    """Of the names of a kind (`what`) those that stand in the lists of whoever looks: their own, the host's, and those
+    that a link has led them to in this session, as now to `linked`."""
+    who = owner()
+    if who == library.HERE:
+        return list(names)
+    led: set[str] = st.session_state.setdefault(f"led_to_{what}", set())
+    led.add(linked)
+    return [name for name in names if name in led or owners.is_listed(whose(name), who)]
 
 
 class KnowsVisitors:
@@ -53,7 +68,7 @@ def _cookie(sent: str) -> str:
         key = SimpleCookie(sent)[COOKIE].value
     except (CookieError, KeyError):
         key = ""
-    if not _KEY.fullmatch(key):
+    if not is_key(key):
         key = secrets.token_urlsafe(16)
     where = str(st.get_option("server.xsrfCookieSameSite")).capitalize()
     secure = "; Secure; Partitioned" if where == "None" else ""  # else no browser takes it in an iframe

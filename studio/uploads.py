@@ -1,8 +1,9 @@
 """Images that people upload: kept as long as a run, an evaluation or a library of sources uses them, and a day where
-none does. A visitor's library forgets them a day after they were last used, so on a host it comes to the same.
+none does. A visitor's library forgets them some time after they were last used (`sweep` is told), and what it forgets
+goes.
 
 Each upload is a folder of its own in `uploads/` beside the runs, named by its content: the files in `upload/`, and what
-is decoded of them, which so goes with them.
+is decoded of them, which so goes with them. On a host a zip's name is kept beside it, for its owner's library alone.
 """
 
 from __future__ import annotations
@@ -25,20 +26,25 @@ from studio.data.options import split_options
 from studio.evaluate.folder import EvaluationFolder
 
 UPLOADS, FILES = "uploads", "upload"
-_UNUSED_SECONDS = 24 * 3600.0
+UNUSED_SECONDS = 24 * 3600.0  # for which an upload is kept that no library holds
+NEUTRAL = "images.zip"
 _LONGEST = 200  # bytes of a file's name, of the 255 that file systems take
 
 
-def keep(files: Sequence[tuple[str, bytes]]) -> str:
+def keep(files: Sequence[tuple[str, bytes]], *, neutral: bool = False) -> str:
     """Puts files (name, content) where they stay: the source to load. A single zip is itself the source.
 
-    Of a name only its last part is used. Raises `UserError` where there is a zip beside others, or no room.
+    Of a name only its last part is used; with `neutral` a zip has a name that says nothing of it, for its path stands
+    in whatever is made of it. Raises `UserError` where there is a zip beside others, or no room.
     """
     named = _named(files)
     zips = [name for name in named if name.lower().endswith(".zip")]
     if zips and len(named) > 1:
         raise UserError("Upload one zip, or images without a zip.")
-    digest = hashlib.sha256()
+    title = zips[0] if zips and neutral else ""
+    if title:
+        named = {NEUTRAL: named[title]}
+    digest = hashlib.sha256(title.encode())
     for name, content in named.items():
         digest.update(f"{name}\n".encode() + hashlib.sha256(content).digest())
     root = _root()
@@ -51,12 +57,14 @@ def keep(files: Sequence[tuple[str, bytes]]) -> str:
                 (staged / OWN_CACHE).mkdir()
                 for name, content in named.items():
                     (staged / FILES / name).write_bytes(content)
+                if title:
+                    (staged / library.TITLE).write_text(title, encoding="utf-8")
                 with suppress(OSError):  # somebody else has just kept the same
                     staged.rename(folder)
         os.utime(folder)
     except OSError as e:
         raise UserError(f"The upload cannot be kept in {root}: {why(e)}.") from e
-    return str(folder / FILES / zips[0]) if zips else str(folder / FILES)
+    return str(folder / FILES / next(iter(named))) if zips else str(folder / FILES)
 
 
 def _named(files: Sequence[tuple[str, bytes]]) -> dict[str, bytes]:
@@ -95,13 +103,13 @@ def holds(source: str) -> bool:
     return folder_of(source) is not None
 
 
-def sweep() -> None:
-    """Removes all uploads which nothing uses and nobody has brought for a day, and what visitors' libraries say of
-    them."""
+def sweep(seconds: float) -> None:
+    """Visitors' libraries forget what they have not used for so long and nothing is made of; then all uploads go which
+    nothing uses and nobody has brought for a day."""
     at_work = _of_jobs() - {None}
-    library.expire(_UNUSED_SECONDS, keep=lambda source: folder_of(source) in at_work)
+    library.expire(seconds, keep=lambda source: folder_of(source) in at_work)
     with suppress(OSError):
-        old = [p for p in _root().iterdir() if p.stat().st_mtime < time.time() - _UNUSED_SECONDS]
+        old = [p for p in _root().iterdir() if p.stat().st_mtime < time.time() - min(seconds, UNUSED_SECONDS)]
         forget([str(p / FILES) for p in old])
 
 

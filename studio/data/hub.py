@@ -21,7 +21,19 @@ from gan_core.data import cache
 from gan_core.data.source import File, in_order, is_silent, natural, on_disk, slug
 from gan_core.errors import UserError
 from gan_core.files import size_text, write_text
-from gan_core.hub import PATIENCE, RemoteFile, Unreachable, api, explained, is_sound, meter, remote_files, within
+from gan_core.hub import (
+    PATIENCE,
+    RemoteFile,
+    Unreachable,
+    api,
+    check_public,
+    explained,
+    is_sound,
+    lends_token,
+    meter,
+    remote_files,
+    within,
+)
 from gan_core.registry import resolve
 from studio.data import sources, tables
 from studio.data.archives import list_zip
@@ -77,6 +89,7 @@ KNOWN = (
 class _Listing:
     commit: str
     files: list[RemoteFile]
+    public: bool = False  # as far as is known
 
 
 @dataclass(frozen=True)
@@ -330,7 +343,9 @@ def _suffix(name: str) -> str:
 
 def _info(repo: str, revision: str | None) -> Any:
     with explained(repo, revision, "data set"):
-        return api().dataset_info(repo, revision=revision, files_metadata=True, timeout=20)
+        info = api(repo).dataset_info(repo, revision=revision, files_metadata=True, timeout=20)
+    check_public(repo, bool(info.private or info.gated))
+    return info
 
 
 def _listing(repo: str, revision: str | None, folder: Path) -> _Listing:
@@ -348,7 +363,7 @@ def _listing(repo: str, revision: str | None, folder: Path) -> _Listing:
 
 def _note(repo: str, revision: str | None, info: Any, folder: Path) -> _Listing:
     """The files of an answer, which is remembered for what was asked and for the commit."""
-    listing = _Listing(info.sha or "main", remote_files(info))
+    listing = _Listing(info.sha or "main", remote_files(info), not (info.private or info.gated))
     for name in {revision, listing.commit}:
         with contextlib.suppress(OSError):
             write_text(_note_path(repo, name, folder), json.dumps(asdict(listing)))
@@ -358,7 +373,9 @@ def _note(repo: str, revision: str | None, info: Any, folder: Path) -> _Listing:
 def _noted(repo: str, revision: str | None, folder: Path) -> _Listing | None:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         known = json.loads(_note_path(repo, revision, folder).read_bytes())
-        return _Listing(known["commit"], [RemoteFile(**f) for f in known["files"]])
+        listing = _Listing(known["commit"], [RemoteFile(**f) for f in known["files"]], known.get("public") is True)
+        if listing.public or lends_token(repo):  # what the host has fetched with a token is not for visitors
+            return listing
     return None
 
 
@@ -393,7 +410,7 @@ def _download(repo: str, commit: str, file: RemoteFile, progress: Callable[[int]
         return cached
     with explained(repo, commit, "data set"):
         path = Path(
-            api().hf_hub_download(repo, file.name, revision=commit, repo_type="dataset", tqdm_class=meter(progress))
+            api(repo).hf_hub_download(repo, file.name, revision=commit, repo_type="dataset", tqdm_class=meter(progress))
         )
     if not is_sound(path, file):
         path.resolve().unlink()

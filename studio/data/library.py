@@ -23,6 +23,7 @@ from gan_core.job import runs_root
 from studio.data.options import split_options, with_options
 
 SOURCES, HERE = "sources", "here"
+TITLE = "title"  # beside an upload: the name it came with, where its file has another
 Kind = Literal["folder", "upload", "hub"]
 
 
@@ -63,6 +64,7 @@ class Remembered:
             if path.is_dir():
                 first, *others = sorted(p.name for p in path.iterdir())
                 return f"{first} and {len(others):,} more" if others else first
+            return (path.parent.parent / TITLE).read_text(encoding="utf-8")
         return path.name
 
 

@@ -16,6 +16,7 @@ from studio.jobs.ui_view import start_button
 from studio.models import ui_models as models
 from studio.text import plain
 from studio.ui_sources import NONE, choose, image_source, understood
+from studio.ui_visitor import may_change
 
 MISSING: dict[Need, str] = {  # what a metric needs and there is not
     "knees": "Only for models of knees with KL grades",
@@ -25,12 +26,13 @@ MISSING: dict[Need, str] = {  # what a metric needs and there is not
 
 
 def _last() -> EvaluationRequest | None:
-    """What was asked for the last time, to go on from."""
-    for evaluation in EvaluationFolder.all()[:1]:
-        try:
-            return evaluation.request()
-        except UserError:
-            return None
+    """What whoever looks asked for the last time, to go on from."""
+    for evaluation in EvaluationFolder.all():
+        if may_change(evaluation.owner()):
+            try:
+                return evaluation.request()
+            except UserError:
+                return None
     return None
 
 

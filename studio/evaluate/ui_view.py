@@ -26,6 +26,7 @@ from studio.jobs import ui_view as job_view
 from studio.text import plain
 from studio.ui_charts import show
 from studio.ui_html import figure, src
+from studio.ui_visitor import may_change
 
 HERE = Path(__file__).parent
 MOST_BYTES = 50_000_000  # of a report or a sheet of images
@@ -47,8 +48,8 @@ def watch(evaluation: EvaluationFolder) -> None:
 
 
 def _report(evaluation: EvaluationFolder) -> None:
-    """To take away from an evaluation that has come to its end."""
-    if evaluation.status().state != "finished":
+    """To take away from an evaluation that has come to its end, with the names of its images, by who may."""
+    if not may_change(evaluation.owner()) or evaluation.status().state != "finished":
         return
     for label, path, kind in (
         ("Report (HTML)", evaluation.report_path, "text/html"),
@@ -187,6 +188,8 @@ def _pairs(evaluation: EvaluationFolder, pairs: Sequence[dict[str, Any]], side: 
         return
     with Image.open(BytesIO(read_own(path, evaluation.path, MOST_BYTES))) as sheet:
         sheets = images.ungrid(np.asarray(sheet.convert("L")), side)
+    if not may_change(evaluation.owner()):  # a file's name may be a patient's
+        pairs = [pair | {"seen_name": f"training image {i}"} for i, pair in enumerate(pairs, 1)]
     pictures = [src(images.png(picture[0])) for picture in sheets]
     cards = [
         f'<div><div class="pair">{figure(of_fake, tables.FAKE, pair["fake_name"])}'

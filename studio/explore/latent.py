@@ -114,20 +114,8 @@ class Latent(Settings):
         return {name: (_packed if name in _POINTS else _spelt)(said[name]) for name in QUERY if name in said}
 
 
-QUERY = (
-    "seed",
-    "at",
-    "x",
-    "y",
-    "grade",
-    "z",
-    "offset",
-    "seeds",
-    "path",
-    "truncation",
-    "moves",
-    "steer",
-)  # of `to_query`
+# Of `to_query`.
+QUERY = ("seed", "at", "x", "y", "grade", "z", "offset", "seeds", "path", "truncation", "moves", "steer")
 _POINTS, _LISTS = ("z", "offset"), ("seeds", "moves")
 
 

@@ -2,8 +2,8 @@
 
 The generator's points are taken in their own units (principal components of w, each over its standard deviation). For
 the knee at hand the quantities' gradients there give the smallest change of its point that moves one of them and none
-of the others; what that misses, since neither network is linear, is read off the picture and corrected (Gauss-Newton
-with one Jacobian). So a slider says what is measured, not along which vector somebody once looked.
+of the others; what that misses, since neither network is linear, is read off the picture and corrected, and the
+gradients with it (Broyden 1965). So a slider says what is measured, not along which vector somebody once looked.
 """
 
 from __future__ import annotations
@@ -37,13 +37,14 @@ SLIDERS = {name: quantity for name, quantity in QUANTITIES.items() if name not i
         "The lateral joint space less the medial one.",
     )
 }
-ROUNDS = 3  # of correction
+ROUNDS = 3  # of drawing and reading
 _POINTS, _KNEES = 4096, 192  # of w, and of those that are drawn
 _TRIED = 12  # knees that each slider is tried on
 FELT = 0.15  # standard deviations by which another quantity may change before a slider says so
 _LEAST = 1e-3  # of the largest variance: what varies less is left alone
 _RIDGE = 0.002  # beside the quantities' squared gradients: what hardly moves is not forced
 _AROUND, _NEAR = 4, 0.3  # points at which gradients are taken, and how far from the knee, in standard deviations
+_SLOWER = 0.3  # a step that led away from the goal is not taken, and the next is so much shorter
 _STRIDE = 5.0  # of a point, in its standard deviations: the farthest that a correction may go
 
 Progress = Callable[[int, int], None]
@@ -86,7 +87,7 @@ def _fits(model: Model, found: Frame) -> bool:
 
 
 _memo: Memo[Frame] = Memo("steering", Frame, 32, 8, _fits)
-_KEY = "1"
+_KEY = "2"
 
 
 def reader() -> Reader | None:
@@ -99,13 +100,15 @@ def reader() -> Reader | None:
 
 def frame(model: Model, progress: Progress = lambda done, total: None) -> Frame | None:
     """Found once, then remembered; None where the model draws no knees or has no mapping network, or without reader."""
+    if reader() is None:
+        return None  # and not remembered: it may come
     found = _memo.get(model, _KEY, lambda: find(model, progress) or _NONE)
     return found if found.basis else None
 
 
 def kept(model: Model) -> bool:
     """Whether `frame` answers at once."""
-    return _memo.find(model, _KEY) is not None
+    return reader() is None or _memo.find(model, _KEY) is not None
 
 
 def find(model: Model, progress: Progress = lambda done, total: None) -> Frame | None:
@@ -190,16 +193,17 @@ class Knee:
         deviations."""
         goal = self.frame.goals(asked)
         jacobian = self.jacobian.expand(len(goal), *self.jacobian.shape)
-        u, there = torch.zeros(len(goal), len(self.basis)), torch.zeros_like(goal)
-        for i in range(ROUNDS + 1):
-            step = self._within(u + _least(jacobian, goal - there)) - u
-            u = u + step
-            if i < ROUNDS:
-                before, there = there, self.changed(self.w + u @ self.basis)
-                # What the step did, where the Jacobian had it otherwise (Broyden 1965).
-                missed = there - before - (jacobian @ step[:, :, None])[:, :, 0]
-                square = step.square().sum(1).clamp(min=1e-9)[:, None, None]
-                jacobian = jacobian + missed[:, :, None] * step[:, None] / square
+        u, there, pace = torch.zeros(len(goal), len(self.basis)), torch.zeros_like(goal), torch.ones(len(goal), 1)
+        for _ in range(ROUNDS):
+            step = pace * (self._within(u + _least(jacobian, goal - there)) - u)
+            found = self.changed(self.w + (u + step) @ self.basis)
+            # What the step did, where the Jacobian had it otherwise.
+            missed = found - there - (jacobian @ step[:, :, None])[:, :, 0]
+            square = step.square().sum(1).clamp(min=1e-9)[:, None, None]
+            jacobian = jacobian + missed[:, :, None] * step[:, None] / square
+            nearer = ((goal - found).norm(dim=1) < (goal - there).norm(dim=1))[:, None]
+            u, there = torch.where(nearer, u + step, u), torch.where(nearer, found, there)
+            pace = torch.where(nearer, 1.0, pace * _SLOWER)
         return self.w + u @ self.basis
 
     @torch.no_grad()

@@ -13,6 +13,7 @@ from studio.export.routes import address
 from studio.gallery.ui_lightbox import film, sheet
 from studio.jobs import ui_view as job_view
 from studio.text import plain
+from studio.ui_visitor import may_change
 
 FILMS = 15  # shown of an export
 LINES = 200  # of its manifest
@@ -35,8 +36,8 @@ def watch(export: ExportFolder) -> None:
 
 
 def _download(export: ExportFolder) -> None:
-    """To take away an export that has come to its end."""
-    if export.status().state == "finished" and export.zip_path.is_file():
+    """To take away an export that has come to its end; nothing for who may not."""
+    if may_change(export.owner()) and export.status().state == "finished" and export.zip_path.is_file():
         size = export.zip_path.stat().st_size / 1e6
         label = f"Download ({size:,.0f} MB)" if size >= 1 else "Download"
         st.link_button(label, address(export.name), icon=":material/download:", type="primary")
@@ -57,7 +58,7 @@ def _files(export: ExportFolder, request: ExportRequest, status: ExportStatus) -
         )
         st.info(f"{told} One or two in a hundred are expected by chance.", icon=":material/content_copy:")
     _films(export)
-    if hosting.folders_offered():
+    if hosting.folders_offered() and may_change(export.owner()):
         st.caption(f"On the computer that runs the studio, they are in {plain(str(export.files_path.resolve()))}.")
     manifest, card = st.tabs(["Manifest", "Data card"])
     with manifest:

@@ -16,7 +16,8 @@ from gan_core.errors import UserError, why
 from gan_core.files import check_parts
 from gan_core.job import Job, changing
 from gan_core.train.run import Run
-from studio import hosting, uploads
+from studio import hosting, owners, uploads
+from studio.data.library import HERE
 from studio.evaluate.folder import EvaluationFolder
 from studio.export.folder import ExportFolder
 
@@ -33,13 +34,23 @@ def at_work() -> Job | None:
     return next((job for states in (("starting", "running"), ("queued",)) for s, job in alive if s in states), None)
 
 
+def named(job: Job, visitor: str) -> str:
+    """A job as `visitor` is told of it: by its name, which opens it, where it is theirs or everybody's."""
+    if owners.is_listed(job.owner(), visitor):
+        return job.name
+    return f"{'An' if job.kind[0] in 'aeiou' else 'A'} {job.kind} of somebody else's"
+
+
 def refuses_when_busy() -> bool:
     return os.environ.get(BUSY_ENV, "queue") == "refuse"
 
 
-def start_new(job: _J) -> _J:
-    """The job, just made, started. Raises `UserError`, and leaves nothing behind, where it cannot start now."""
+def start_new(job: _J, owner: str = "") -> _J:
+    """The job, just made, started as that of `owner`. Raises `UserError`, and leaves nothing behind, where it cannot
+    start now."""
     try:
+        if owner not in ("", HERE):
+            job = job.belonging_to(owner)
         start(job)
     except UserError:
         shutil.rmtree(job.path, ignore_errors=True)
@@ -60,8 +71,9 @@ def start(job: Job) -> None:
             if job.in_use():
                 raise UserError(f"{job.name} is already at work.")
             if isinstance(job, HEAVY) and refuses_when_busy() and (other := at_work()):
+                at = named(other, job.owner() or HERE)
                 raise UserError(
-                    f"{other.name} is at work, and this server does one thing at a time: try again when it has ended."
+                    f"{at} is at work, and this server does one thing at a time: try again when it has ended."
                 )
             _start(job, [*job.command(), *(["--minutes", str(minutes)] if minutes else [])])
     except OSError as e:
@@ -100,7 +112,7 @@ def _detached(arguments: list[str], log_path: Path) -> psutil.Process:
         process = subprocess.Popen(
             [sys.executable, "-m", "gan_core", *arguments],
             cwd=_ROOT,
-            env=environment.for_training(),
+            env=environment.for_training() | hosting.bound(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -17,6 +17,7 @@ from gan_core.train.run import Run
 from studio.jobs import launch
 from studio.text import plain
 from studio.ui_links import follow
+from studio.ui_visitor import listed, may_change, owner
 
 LOOK: dict[State, tuple[Literal["blue", "green", "gray", "red", "orange"], str, str]] = {
     "queued": ("blue", ":material/hourglass_top:", "Waiting"),
@@ -52,8 +53,8 @@ def nothing() -> None:
 
 
 def offered(kind: type[_J], new: str, key: str) -> dict[str, _J]:
-    """The jobs of a kind by name. `st.session_state[key]` becomes the one that the link, or a button, asks for, or
-    `new`; the link follows it."""
+    """The jobs of a kind that are listed for whoever looks, by name. `st.session_state[key]` becomes the one that the
+    link, or a button, asks for, or `new`; the link follows it."""
     jobs = {job.name: job for job in kind.all()}
     state = st.session_state
     follow(key, key, new)
@@ -67,7 +68,7 @@ def offered(kind: type[_J], new: str, key: str) -> dict[str, _J]:
         st.query_params.pop(key, None)
     else:
         st.query_params[key] = state[key]
-    return jobs
+    return {name: jobs[name] for name in listed(key, jobs, lambda name: jobs[name].owner(), state[key])}
 
 
 def start_button(label: str, icon: str, key: str, make: Callable[[], Job], *, off: bool = False) -> None:
@@ -77,11 +78,11 @@ def start_button(label: str, icon: str, key: str, make: Callable[[], Job], *, of
     if other and not off:
         waits = key == "run" and isinstance(other, Run)
         end = "Yours will wait for its turn." if waits else "Two at once take longer."
-        at_work = f"{plain(other.name)} is at work"
+        at_work = f"{plain(launch.named(other, owner()))} is at work"
         st.info(f"{at_work}, and this server does one thing at a time." if refused else f"{at_work}. {end}")
     if st.button(label, type="primary", icon=icon, width="stretch", disabled=refused or off):
         try:
-            job = launch.start_new(make())
+            job = launch.start_new(make(), owner())
         except UserError as error:
             st.error(plain(str(error)))
             return
@@ -107,7 +108,7 @@ def watch(
             below()
         except UserError as error:  # a fragment's own runs do not pass through the frame
             st.error(plain(str(error)))
-        if isinstance(job, Run) or job.status().state != "finished":
+        if may_change(job.owner()) and (isinstance(job, Run) or job.status().state != "finished"):
             with st.expander("Log", icon=":material/notes:"):
                 st.code(_log_tail(job.log_path) or "Nothing was logged.", language=None, height=240)
 
@@ -124,6 +125,10 @@ def _stand(job: Job, key: str, more: Callable[[], None]) -> None:
         more()
         if not alive:
             delete_button(job, key)
+    if not may_change(job.owner()):
+        st.caption(f":material/lock: Somebody else's {job.kind}: you can watch it, and only they can change it.")
+        if status.state == "failed":  # in words that may name their files
+            status = status.model_copy(update={"message": f"The {job.kind} could not be finished."})
     if status.message and alive:
         so_far = f" · {duration(status.seconds)} so far" if status.seconds else ""
         st.markdown(f"**{plain(status.message)}**{so_far}")
@@ -139,7 +144,9 @@ def _badge(job: Job, status: ProcessStatus) -> None:
 
 
 def _buttons(job: Job, status: ProcessStatus) -> None:
-    """Stop, or go on."""
+    """Stop, or go on; none for who may not."""
+    if not may_change(job.owner()):
+        return
     where = f"{job.kind}-{job.name}"
     if status.state in ALIVE:
         if job.stop_path.exists():
@@ -178,7 +185,10 @@ def _log_tail(path: Path) -> str:
 
 
 def delete_button(job: Job, key: str) -> None:
-    """Asks where there is something to lose, and deletes; `offered` then looks for it no more."""
+    """Asks where there is something to lose, and deletes; `offered` then looks for it no more. Draws nothing for who
+    may not."""
+    if not may_change(job.owner()):
+        return
     loses = WORDS[job.kind].loses
     if not loses:
         _attempt("Close", ":material/close:", f"close-{job.kind}-{job.name}", lambda: launch.delete(job))

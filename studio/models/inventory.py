@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from gan_core.errors import UserError
 from gan_core.model import TENSORS, ModelConfig, read_config, shipped_generators
-from gan_core.train.run import list_runs
+from gan_core.train.run import Run, list_runs
 from studio import hosting
-from studio.models.store import find_stored, stored
+from studio.models.store import find_stored, origin_of, stored
 
 Kind = Literal["shipped", "hub", "upload", "run"]
 
@@ -35,6 +35,12 @@ class Item:
             "when": self.when,
             **self.config.model_dump(),
         }
+
+
+def whose(folder: Path) -> str:
+    """Whose the model in a folder is, as its run or its upload says; "" of one that is everybody's."""
+    origin = origin_of(folder)
+    return origin.owner if origin else Run(folder.parent).owner()
 
 
 def places(shipped: Iterable[Path]) -> list[tuple[str, Kind, Path, str]]:

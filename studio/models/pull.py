@@ -20,6 +20,7 @@ from gan_core.hub import (
     RemoteFile,
     Unreachable,
     api,
+    check_public,
     explained,
     fetch,
     hub_name,
@@ -81,9 +82,10 @@ def look(name: HubName) -> Found:
 
 
 def _ask(name: HubName) -> Any:
-    client = api()
+    client = api(name.repo)
     with explained(name.repo, name.revision):
         info = client.model_info(name.repo, revision=name.revision, files_metadata=True, timeout=PATIENCE)
+    check_public(name.repo, bool(info.private or info.gated))
     if not re.fullmatch(r"[0-9a-f]{40}", info.sha or ""):
         raise UserError(f"The Hub gives no commit for {name}, so it cannot be pinned. Try again later.")
     return info

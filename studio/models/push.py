@@ -89,7 +89,7 @@ def push(plan: Plan) -> str:
 
     if not has_token():
         raise UserError("A token with the right to write is needed: set HF_TOKEN, or run hf auth login.")
-    client, repo = api(), plan.name.repo
+    client, repo = api(plan.name.repo), plan.name.repo
     with explained(repo):
         client.create_repo(repo, private=not plan.public, exist_ok=True)
         there = client.model_info(repo, timeout=30)

@@ -33,6 +33,7 @@ class Origin(Settings):
     revisions: tuple[str, ...] = ()  # as it was asked for; "" is the newest
     licence: str = Field("", max_length=200)
     when: float = Field(0.0, ge=0)  # seconds since 1970
+    owner: str = Field("", max_length=200)  # whose upload it is, on a host
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,12 @@ def _read(path: Path) -> Stored | None:
         owner = f"{folder.parent.name}/" if origin.source == "hub" else ""
         return Stored(owner + folder.name, folder, origin)
     return None
+
+
+def origin_of(folder: Path) -> Origin | None:
+    """Where the model in a folder came from; None of one that was made here."""
+    found = _read(folder / ORIGIN)
+    return found.origin if found else None
 
 
 def find_stored(name: str) -> Stored | None:

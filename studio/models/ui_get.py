@@ -19,6 +19,7 @@ from studio.models.store import find_stored
 from studio.models.ui_list import card, facts, open_button
 from studio.models.upload import keep_zip
 from studio.text import plain
+from studio.ui_visitor import may_change, owner
 
 
 def show() -> None:
@@ -41,7 +42,7 @@ def show() -> None:
         st.caption("A model folder as this program shares it; its page on the Hub shows samples and figures.")
     looked = st.session_state.get("looked") if text else None
     for job in Download.all():
-        if not _is_of(job, looked):
+        if may_change(job.owner()) and not _is_of(job, looked):
             _watch(job)
     st.subheader("From a file")
     _upload()
@@ -103,7 +104,7 @@ def _get(found: Found) -> None:
         st.markdown(":material/check: It is on this computer.")
         open_button(here.name)
     elif st.button(f"Get it ({size_text(found.size)})", type="primary", icon=":material/download:"):
-        launch.start_new(create_download(found))
+        launch.start_new(create_download(found), owner())
         st.rerun()
 
 
@@ -118,7 +119,7 @@ def _is_of(job: Download, found: object) -> bool:
 
 
 def _watch(job: Download) -> None:
-    """A download, whoever began it: it goes on when the page is left."""
+    """A download: it goes on when the page is left."""
 
     def here() -> None:
         if job.status().state == "finished" and (result := job.result()):
@@ -138,6 +139,8 @@ def _upload() -> None:
     file = st.file_uploader("A zip of a model folder", type="zip", key="model_zip")
     if file is None:
         st.caption("It holds config.json and model.safetensors. Pickled files, such as .pt or .pkl, are never opened.")
+        if hosting.hosted():
+            st.caption(f"What you upload is kept for {hosting.kept_for()}. Others find it only with your link.")
         return
     state = st.session_state
     if state.get("zip_of") != file.file_id:
@@ -146,7 +149,7 @@ def _upload() -> None:
             path = Path(folder) / "upload.zip"
             path.write_bytes(file.getvalue())
             try:
-                state.zip_kept = keep_zip(path, file.name).name
+                state.zip_kept = keep_zip(path, file.name, owner() if hosting.hosted() else "").name
             except UserError as error:
                 state.zip_kept = error
     if isinstance(state.zip_kept, UserError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from pathlib import Path
@@ -16,10 +15,11 @@ from gan_core.files import read_own, size_text
 from gan_core.generate import generate
 from gan_core.model import CARD, ModelConfig, load_model
 from studio import hosting
-from studio.models.inventory import Item, inventory
+from studio.models.inventory import Item, inventory, whose
 from studio.models.pull import body
 from studio.models.store import remove
 from studio.text import plain
+from studio.ui_visitor import listed, may_change
 
 STRIP = 3  # images that show what a model makes
 FIRST = 8  # models shown before "Show all"
@@ -35,7 +35,8 @@ BADGES: dict[str, tuple[str, str, Color]] = {
 
 def show() -> None:
     """Draws the list."""
-    found = inventory()
+    everything = {item.name: item for item in inventory()}
+    found = [everything[name] for name in listed("model", everything, lambda name: whose(everything[name].folder))]
     if removed := st.session_state.pop("removed_model", None):
         st.toast(f"{plain(removed)} was removed from this computer.", icon=":material/delete:")
     if not found:
@@ -70,15 +71,14 @@ def _one(item: Item) -> None:
             open_button(item.name)
             with st.popover("Card", icon=":material/description:"):
                 card(_card(item.folder))
-            own = not os.environ.get(hosting.FOLDERS_ENV)  # no visitor publishes in the host's name
             if (
-                own
+                not hosting.hosted()  # no visitor publishes in the host's name
                 and item.kind in ("run", "upload")
                 and st.button("Share", icon=":material/cloud_upload:", key=f"share-{item.name}")
             ):
                 st.session_state.open_view, st.session_state.share_model = "share", item.name
                 st.rerun()
-            if hosting.folders_offered() and item.kind in ("hub", "upload"):
+            if item.kind in ("hub", "upload") and may_change(whose(item.folder)):
                 _remove(item.name)
 
 

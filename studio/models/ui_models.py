@@ -13,10 +13,11 @@ from gan_core import images
 from gan_core.grades import caption
 from gan_core.model import SHIPPED, TENSORS, Model, ModelConfig, digest, load_model, read_config, shipped_generators
 from gan_core.seeds import own_classes
-from studio.models.inventory import places
+from studio.models.inventory import places, whose
 from studio.models.ready import FIRST_PAGE, first_page
 from studio.models.store import models_root
 from studio.text import plain
+from studio.ui_visitor import listed
 
 PAGE = FIRST_PAGE  # images made, and kept, at a time
 
@@ -48,7 +49,8 @@ def entries() -> list[Entry]:
 
 
 def offered() -> dict[str, Entry]:
-    """The models by name. Tells where the link asks for one that is not here; ends the page where there is none."""
+    """The models listed for whoever looks, by name. Tells where the link asks for one that is not here; ends the
+    page where there is none."""
     out = {entry.name: entry for entry in entries()}
     if not out:
         st.info(
@@ -58,7 +60,7 @@ def offered() -> dict[str, Entry]:
         st.stop()
     if (linked := st.query_params.get("model", "")) and linked not in out:
         st.warning(f"There is no model {plain(linked[:80])} here, so another one is shown. It may have been deleted.")
-    return out
+    return {name: out[name] for name in listed("model", out, lambda name: whose(out[name].folder), linked)}
 
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the model")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import streamlit as st
 
 from gan_core.errors import UserError
@@ -31,7 +29,7 @@ MEANS = {
 
 def show() -> None:
     """Draws the form and, once it is filled in, what would go."""
-    if os.environ.get(hosting.FOLDERS_ENV):
+    if hosting.hosted():
         st.info("Only whoever runs this server can share its models: python -m gan_core push says how.")
         return
     offered = {item.name: item for item in inventory() if item.kind in ("run", "upload")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import zipfile
 from pathlib import Path, PurePosixPath
 
@@ -15,8 +16,10 @@ from studio.models.store import Origin, Stored, keep, staging
 _CHUNK = 2**20
 
 
-def keep_zip(path: Path, name: str = "") -> Stored:
+def keep_zip(path: Path, name: str = "", owner: str = "") -> Stored:
     """Takes the one model folder in a zip, wherever in it that lies; `name` is how the person calls the file.
+
+    That of an `owner` is kept under a name that nobody guesses and that says nothing of the file.
 
     Of its files only those of a model folder are read, each to its limit; nothing is ever unpickled.
 
@@ -35,7 +38,8 @@ def keep_zip(path: Path, name: str = "") -> Stored:
             _extract(archive, member, folder / inside)
         with called(name, folder):
             check_model(folder)
-        return keep(folder, Origin(source="upload", repo=slug(PurePosixPath(name).stem), commit=digest(folder)))
+        repo = f"upload-{secrets.token_hex(6)}" if owner else slug(PurePosixPath(name).stem)
+        return keep(folder, Origin(source="upload", repo=repo, commit=digest(folder), owner=owner))
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

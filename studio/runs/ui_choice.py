@@ -17,6 +17,7 @@ from studio.jobs.ui_view import LOOK
 from studio.runs import MOST, Entry, Member, first_choice, groups, key_of
 from studio.text import plain
 from studio.ui_links import says_anew
+from studio.ui_visitor import listed, may_change
 
 KEY = "runs"  # of the choice in the session, and its name in the link
 # Told apart by at least 30 CIE76 units, to normal sight and with each kind of colour blindness (Machado 2009), and by a
@@ -84,6 +85,16 @@ def _names(offered: dict[str, Entry]) -> dict[str, str]:
     names = {key: name(entry) for key, entry in offered.items()}
     often = Counter(names.values())
     return {key: f"{shown} ({key})" if often[shown] > 1 else shown for key, shown in names.items()}
+
+
+def listed_of(everything: dict[str, Entry]) -> dict[str, Entry]:
+    """Of all runs those that are listed for whoever looks, and those that the link names."""
+
+    def whose(key: str) -> str:
+        return "" if everything[key].shipped or key in named else everything[key].run.owner()
+
+    named = _from_link(everything)[0]
+    return {key: everything[key] for key in listed("run", everything, whose)}
 
 
 def _show(keys: list[str]) -> None:
@@ -159,7 +170,9 @@ def said(members: list[Member], marked: dict[str, Mark]) -> None:
     lines = []
     for m in members:
         texts = [f":material/warning: {_line(w)}" for w in m.status.warnings]
-        texts += [_line(text) for text in (m.status.message, *m.entry.result.remarks) if text]
+        silent = m.status.state == "failed" and not m.entry.shipped and not may_change(m.entry.run.owner())
+        message = "" if silent else m.status.message  # why one failed may name its owner's files
+        texts += [_line(text) for text in (message, *m.entry.result.remarks) if text]
         if texts:
             lines.append(f"- **{marked[m.key].letter}** {_line(m.title)}: " + " ".join(texts))
     if lines:

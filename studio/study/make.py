@@ -38,11 +38,12 @@ def make_set(
     size: int = SIZES[0],
     kind: Kind = "single",
     progress: Callable[[int, int], None] | None = None,
+    owner: str = "",
 ) -> str:
     """Chooses images for both rounds, no patient twice, and keeps them: the set's id.
 
     Reals come through the path that a training takes, at the model's resolution; the synthetic ones have their grades.
-    `progress` is called with (files read, files).
+    `progress` is called with (files read, files). On a host the set is that of `owner`.
 
     Raises:
         UserError: if the size is not 20, 40 or 60, the source cannot be read or holds too few patients, or the set
@@ -101,6 +102,7 @@ def make_set(
             label_name=(fake if model.class_names else real).label_name,
             rehearsal=real.kind == "phantom",
             note=_note(model, real, shared, rounds),
+            owner=owner,
         ),
         films,
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from gan_core.errors import UserError
 from gan_core.train.run import runs_root
 
 FILE = "studies.sqlite"
-VERSION = 1
+VERSION = 2
 WAIT = 15.0  # seconds for another server's write to end
 MAX_NAME = 60  # letters of a reader's name
 CLUES = 0  # the "round" of the pictures that are shown between the rounds
@@ -40,7 +40,8 @@ _SCHEMA = """
 CREATE TABLE sets (
     kind TEXT NOT NULL CHECK (kind IN ('single', 'pair')), size INTEGER NOT NULL, rounds INTEGER NOT NULL,
     seed INTEGER NOT NULL, resolution INTEGER NOT NULL, model TEXT NOT NULL, digest TEXT NOT NULL, data TEXT NOT NULL,
-    label_name TEXT NOT NULL, rehearsal INTEGER NOT NULL, note TEXT NOT NULL, id TEXT PRIMARY KEY, created TEXT NOT NULL
+    label_name TEXT NOT NULL, rehearsal INTEGER NOT NULL, note TEXT NOT NULL, id TEXT PRIMARY KEY,
+    created TEXT NOT NULL, owner TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE images (
     round INTEGER NOT NULL, question INTEGER NOT NULL, synthetic INTEGER NOT NULL, grade TEXT NOT NULL, seed INTEGER,
@@ -97,6 +98,7 @@ class StudySet:
     note: str  # what a reader of the results must know of the choice
     id: str = ""
     created: str = ""
+    owner: str = ""  # who has made it, on a host
 
     @property
     def questions(self) -> int:
@@ -173,6 +175,8 @@ def _open(write: bool = False) -> Iterator[sqlite3.Connection]:
             db.execute("PRAGMA foreign_keys = ON")
             if _version(db) == 0:
                 _create(db)
+            elif write:
+                _bring_up(db)
             db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             yield db
             db.execute("COMMIT")  # an exception closes the connection, which takes the transaction back
@@ -194,6 +198,16 @@ def _create(db: sqlite3.Connection) -> None:
             db.execute(statement)
         db.execute(f"PRAGMA user_version = {VERSION}")
     db.execute("COMMIT")
+
+
+def _bring_up(db: sqlite3.Connection) -> None:
+    """Makes a file of an earlier version one of this; whoever only reads it does without."""
+    if _version(db) == 1:
+        db.execute("BEGIN IMMEDIATE")
+        if _version(db) == 1:  # nobody else has, meanwhile
+            db.execute("ALTER TABLE sets ADD COLUMN owner TEXT NOT NULL DEFAULT ''")
+            db.execute(f"PRAGMA user_version = {VERSION}")
+        db.execute("COMMIT")
 
 
 def _why(e: Exception) -> str:
@@ -220,7 +234,7 @@ def add_set(about: StudySet, films: Sequence[Film]) -> str:
     about = replace(about, id=secrets.token_hex(8), created=_now())
     rng = np.random.default_rng(about.seed)
     with _open(write=True) as db:
-        db.execute(f"INSERT INTO sets VALUES ({','.join('?' * 13)})", astuple(about))
+        db.execute(f"INSERT INTO sets VALUES ({','.join('?' * 14)})", astuple(about))
         for i in rng.permutation(len(films)):
             row = astuple(replace(films[i], key=secrets.token_hex(12)))
             db.execute(f"INSERT INTO images VALUES ({','.join('?' * 9)})", (*row, about.id))
@@ -257,6 +271,25 @@ def delete_set(set_id: str) -> None:
     with _open(write=True) as db:
         _set(db, set_id)
         db.execute("DELETE FROM sets WHERE id = ?", (set_id,))
+
+
+def expire(before: datetime) -> None:
+    """Removes the sets of visitors in which nobody has begun or answered anything since."""
+    with _open() as db:
+        old = [s.id for s in _all(db, StudySet, "SELECT * FROM sets") if s.owner and _last(db, s) < before]
+    for set_id in old:
+        with suppress(UserError):  # gone meanwhile
+            delete_set(set_id)
+
+
+def _last(db: sqlite3.Connection, about: StudySet) -> datetime:
+    """When somebody has last done something with a set."""
+    last = db.execute(
+        "SELECT max(coalesce(max(given), ''), coalesce(max(ended), ''), coalesce(max(created), '')) FROM studies "
+        "LEFT JOIN answers ON study = studies.id WHERE set_id = ?",
+        (about.id,),
+    ).fetchone()[0]
+    return datetime.fromisoformat(max(last, about.created))
 
 
 def _begin(db: sqlite3.Connection, about: StudySet, reader: str, round_: int, first: str | None) -> str:

@@ -39,8 +39,9 @@ def defused(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def rows(set_id: str) -> list[dict[str, Any]]:
-    """A row for each answer of a set, also of studies that are still going on; no file names of the real images.
+def rows(set_id: str, *, ended: bool = False) -> list[dict[str, Any]]:
+    """A row for each answer of a set, also of studies that are still going on, unless `ended` alone are asked for; no
+    file names of the real images.
 
     `truth` and `answer` are real or synthetic; in pairs the side of the real one, `image` being the left one. `seed`
     and grade make the synthetic image again.
@@ -48,6 +49,8 @@ def rows(set_id: str) -> list[dict[str, Any]]:
     about = find_set(set_id)
     out = []
     for reading in readings(set_id):
+        if ended and not reading.study.over:
+            continue
         for a in reading.answers:
             values = (
                 *(set_id, about.kind, about.model, about.digest, about.data, reading.study.reader, reading.number),
@@ -59,11 +62,11 @@ def rows(set_id: str) -> list[dict[str, Any]]:
     return out
 
 
-def to_csv(set_ids: list[str]) -> str:
-    """The rows of the sets as CSV."""
+def to_csv(set_ids: list[str], *, ended: bool = False) -> str:
+    """The rows of the sets as CSV; with `ended` those of studies that have come to their end."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\r\n")
     writer.writeheader()
     for set_id in set_ids:
-        writer.writerows({k: defused(v) for k, v in row.items()} for row in rows(set_id))
+        writer.writerows({k: defused(v) for k, v in row.items()} for row in rows(set_id, ended=ended))
     return text.getvalue()

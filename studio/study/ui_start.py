@@ -7,12 +7,14 @@ from urllib.parse import urlsplit, urlunsplit
 import streamlit as st
 
 from gan_core.errors import UserError
+from studio.hosting import hosted, kept_for
 from studio.models import ui_models as models
 from studio.study import store
 from studio.study.make import SIZES, make_set
 from studio.study.store import MAX_NAME, Kind, StudySet
 from studio.text import plain
 from studio.ui_sources import PHANTOM, image_source, progress
+from studio.ui_visitor import may_change, owner
 
 PHANTOMS = "phantom:400"
 KINDS: dict[Kind, str] = {"single": "One at a time", "pair": "In pairs"}
@@ -70,6 +72,8 @@ def new_study() -> None:
         )
         if not source:
             st.caption("Choose the real images to start the study.")
+        elif hosted():
+            st.caption(f"The study copies its images, and is deleted {kept_for()} after its last answer.")
     if start:
         try:
             study = _make(entry, source, size, kind, reader)
@@ -81,7 +85,8 @@ def new_study() -> None:
 
 def _make(entry: models.Entry, source: str, size: int, kind: Kind, reader: str) -> str:
     with st.spinner("Choosing the images"), progress("Reading the images") as show:
-        set_id = make_set(models.loaded(entry), entry.name, source, size, kind, show)
+        whose = owner() if hosted() else ""
+        set_id = make_set(models.loaded(entry), entry.name, source, size, kind, show, whose)
     return store.begin(set_id, reader)
 
 
@@ -102,11 +107,13 @@ def join(set_id: str) -> None:
 
 
 def earlier() -> None:
-    """The sets there are, to see their results or to let another reader begin."""
-    sets = store.list_sets()[:EARLIER]
+    """The sets of whoever looks, to see their results or to let another reader begin."""
+    sets = [about for about in store.list_sets() if may_change(about.owner)][:EARLIER]
     if not sets:
         return
-    with st.expander("Earlier studies on this computer", icon=":material/history:"):
+    with st.expander(
+        "Your earlier studies" if hosted() else "Earlier studies on this computer", icon=":material/history:"
+    ):
         names = {s.id: title_of(s) for s in sets}
         chosen = st.selectbox("Study", list(names), format_func=names.__getitem__)
         over = sum(s.over and s.round == 1 for s in store.studies_of(chosen))

@@ -10,8 +10,10 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from gan_core.errors import UserError
 from gan_core.grades import short
 from gan_core.metrics.estimate import Estimate
+from studio.hosting import hosted
 from studio.study import store
 from studio.study.clues import CLUES
 from studio.study.published import PUBLISHED
@@ -21,6 +23,7 @@ from studio.study.table import to_csv
 from studio.study.ui_start import go_to, link, title_of
 from studio.text import plain
 from studio.ui_charts import ACCENT, PLAIN, show
+from studio.ui_visitor import may_change
 
 HERE = Path(__file__).parent
 
@@ -38,8 +41,13 @@ def of_study(study: Study) -> None:
 
 
 def of_set(set_id: str) -> None:
-    """The results of all readers of a set."""
+    """The results of all readers of a set, for who has made it: its link for readers, which others have, is much the
+    same. Raises `UserError` for anybody else."""
     found = results(set_id)
+    if not may_change(found.about.owner):
+        raise UserError(
+            "Only whoever made this study sees its results here. A reader sees them at the end of their own."
+        )
     st.subheader(plain(title_of(found.about)))
     if not found.readings:
         st.info("Nobody has finished yet. Send the link below to a reader.", icon=":material/hourglass_empty:")
@@ -257,7 +265,7 @@ def clues(study: Study) -> None:
 def _take_away(set_id: str) -> None:
     st.download_button(
         "All answers (CSV)",
-        lambda: to_csv([set_id]).encode("utf-8-sig"),  # the mark tells a spreadsheet that it is UTF-8
+        lambda: to_csv([set_id], ended=hosted()).encode("utf-8-sig"),  # the mark tells a spreadsheet that it is UTF-8
         file_name=f"reader-study-{set_id}.csv",
         mime="text/csv",
         icon=":material/download:",

@@ -35,7 +35,7 @@ def test_the_grade_moves_the_knee_and_the_link_brings_it_back(visitor, window):
     wait_for_picture(tab, grade="3.5")
     sick = canvas_pixels(tab)
     assert sick != healthy
-    see(tab, "What each direction was measured to change")
+    see(tab, "What each slider was measured to change")
     tab.wait_for_url(re.compile(r"grade=3\.5"))
     assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
 
@@ -50,10 +50,31 @@ def test_the_grade_moves_the_knee_and_the_link_brings_it_back(visitor, window):
     assert canvas_pixels(tab) == healthy
 
 
+@in_each_window
+def test_one_thing_is_moved_alone_and_the_link_brings_it_back(visitor, window):
+    tab = visitor("/explore?model=knee-64&seed=4&grade=1", **window)
+    wait_for_picture(tab, seed="4")
+    before = canvas_pixels(tab)
+    see(tab, "What each slider was measured to change")
+    space = tab.get_by_role("slider", name="Medial joint space: narrower to wider")
+    space.fill("-1.5")
+    wait_for_picture(tab, steer="medial_space%3A-1.5")
+    narrowed = canvas_pixels(tab)
+    assert narrowed != before
+    tab.wait_for_url(re.compile(r"steer=medial_space(:|%3A)-1\.5"))
+    address = urlsplit(tab.url)
+    other = visitor(f"{address.path}?{address.query}", **window)
+    wait_for_picture(other, steer="medial_space%3A-1.5")
+    assert canvas_pixels(other) == narrowed
+    space.fill("0")
+    expect(tab.locator(".film canvas")).not_to_have_attribute("data-shown", re.compile("steer"), timeout=60_000)
+    assert canvas_pixels(tab) == before
+
+
 def test_a_drag_has_one_question_out_at_a_time_and_ends_on_the_last_place(visitor):
     tab = visitor("/explore?model=knee-64&seed=4&grade=0")
     wait_for_picture(tab, grade="0")
-    see(tab, "What each direction was measured to change")
+    see(tab, "What each slider was measured to change")
     tab.evaluate(
         """() => {
           const ask = window.fetch

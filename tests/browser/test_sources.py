@@ -63,7 +63,7 @@ def test_on_a_host_a_browser_finds_again_what_it_has_uploaded_and_no_other_does(
 @in_each_window
 def test_a_data_set_of_the_hub_is_seen_then_fetched_with_progress_and_used(opened, hub, tmp_path, window):
     hub.repos["datasets/lab/knees"] = repo = Repo(dict(FILES), card={"license": "cc-by-4.0"})
-    repo.faults, repo.pause = dict.fromkeys(FILES, "slow"), 1.0
+    repo.faults, repo.pause = dict.fromkeys(FILES, "slow"), 3.0
     tab = opened(HF_ENDPOINT=hub.url, HF_HOME=str(tmp_path / "hf"))(**window)
     kind(tab, "From the Hub")
     see(tab, "The Hub is not contacted until you press a button")

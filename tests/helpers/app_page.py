@@ -6,9 +6,11 @@ from paths import ROOT
 from streamlit.testing.v1 import AppTest
 
 
-def page(name="gallery", **query):
-    """The page `name` as a link with this query opens it."""
+def page(name="gallery", visitor="", **query):
+    """The page `name` as a link with this query opens it; on a host for the visitor whose browser holds this key."""
     at = AppTest.from_file(ROOT / "studio/ui_main.py", default_timeout=120)
+    if visitor:
+        at.session_state["knee_gan_visitor"] = visitor
     for key, value in query.items():
         at.query_params[key] = value
     if name != "gallery":

@@ -4,6 +4,8 @@ import asyncio
 import io
 import json
 import os
+import subprocess
+import sys
 import time
 import zipfile
 from pathlib import Path
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 from app_page import component, page
 from app_page import told as texts
+from paths import ROOT
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -272,10 +275,27 @@ def test_an_upload_goes_with_the_last_run_that_uses_it_and_what_was_decoded_of_i
     assert not list(runs.rglob("*.npy"))
 
 
-def test_an_upload_that_nothing_uses_goes_after_a_day(runs, tiny):
+def test_the_first_page_need_not_wait_for_pytorch():
+    """Whatever the server begins at once does without."""
+    script = (
+        "import asyncio, sys\n"
+        "from studio import ui_start\n"
+        "async def begun():\n"
+        "    async with ui_start.lifespan(None):\n"
+        "        await asyncio.sleep(ui_start.HEAD_START / 2)\n"
+        "    print('torch' in sys.modules, flush=True)\n"
+        "    import os; os._exit(0)\n"
+        "asyncio.run(begun())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_an_upload_that_nothing_uses_goes_after_a_day(runs, tiny, monkeypatch):
+    monkeypatch.setattr("studio.ui_start.HEAD_START", 0.0)
     unused, used = (uploads.keep([(name, png(np.zeros((32, 32), np.uint8)))]) for name in ("a.png", "b.png"))
     create_run(tiny(data=used), "upload")
-    uploads.sweep()
+    uploads.sweep(7 * 86_400)
     assert Path(unused).exists()
     for source in (unused, used):
         os.utime(Path(source).parent, (time.time() - 86_500,) * 2)

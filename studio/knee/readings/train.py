@@ -32,8 +32,8 @@ from studio.knee.readings.net import OUTPUTS, Reader, ReaderConfig, save_reader
 SYNTHETIC = {"knee-64": 1024, "knee-128": 2048, "knee-256": 512}  # images of each model
 VARIANTS = 3  # poses and exposures of each image
 BATCH, RATE, EPOCHS = 64, 2e-3, 4
-# More epochs, and no noise, read the films better and are of less use: the function gets rough, and no slider can
-# follow its gradient for a whole standard deviation.
+# Ten epochs without noise read the films of others no better, and are of less use: the function gets rough, and no
+# slider can follow its gradient for a whole standard deviation.
 NOISE, DROPOUT, DECAY = 0.3, 0.2, 2e-2
 _BAND = (5, 26)  # below the joint line, of 256 pixels: where the plateau's edges are looked for
 _REACH = 0.36  # of the side, from either margin

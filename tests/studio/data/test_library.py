@@ -195,20 +195,20 @@ def aged(source, days):
         os.utime(path, (time.time() - days * DAY,) * 2)
 
 
-def test_a_visitors_upload_is_forgotten_after_a_day_and_the_owners_is_not(runs, monkeypatch):
+def test_a_visitors_upload_is_forgotten_when_its_days_are_over_and_the_owners_is_not(runs, monkeypatch):
     source = uploads.keep([("a.png", png())])
     library.remember("visitor", source, "upload", 1)
-    aged(source, 0.9)
-    uploads.sweep()
+    aged(source, 6.9)
+    uploads.sweep(7 * DAY)
     assert Path(source).exists()
-    aged(source, 1.1)
-    uploads.sweep()
+    aged(source, 7.1)
+    uploads.sweep(7 * DAY)
     assert not Path(source).exists()
     assert not list((runs / "sources").iterdir())
     source = uploads.keep([("a.png", png())])
     library.remember(HERE, source, "upload", 1)
     aged(source, 400)
-    uploads.sweep()
+    uploads.sweep(7 * DAY)
     assert Path(source).exists()
 
 
@@ -216,8 +216,8 @@ def test_a_visitors_upload_stays_as_long_as_their_training(tiny):
     source = uploads.keep([("a.png", png())])
     library.remember("visitor", source, "upload", 1)
     create_run(tiny(data=source), "upload")
-    aged(source, 3)
-    uploads.sweep()
+    aged(source, 30)
+    uploads.sweep(7 * DAY)
     assert Path(source).exists()
     assert [known.source for known in library.remembered("visitor")] == [source]
 

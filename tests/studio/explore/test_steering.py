@@ -100,6 +100,14 @@ def test_a_model_of_something_else_cannot_be_steered_and_says_so(model, monkeypa
         draw(Latent(model=model.digest, seed=1, grade=0.0, steer={"contrast": 1.0}), model)
 
 
+def test_without_the_reader_there_are_no_such_sliders_and_that_is_not_remembered(model, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(steering, "reader", lambda: None)
+        assert steering.frame(model) is None
+        assert steering.kept(model)
+    assert steering.frame(model) is not None
+
+
 def test_the_strips_stand_in_the_order_of_the_sliders_and_their_middle_is_the_knee(model):
     latent = Latent(model=model.digest, seed=5, grade=1.0)
     sheet = slider_sheet(latent, model, [])
