@@ -20,6 +20,7 @@ from studio.explore import sheets
 from studio.explore import ui_models as explore_models
 from studio.explore.directions import Direction
 from studio.explore.latent import Latent, draw, dump, from_query
+from studio.knee.readings.panel import panel
 
 AT_ONCE = 2  # pictures made at the same time, over all viewers: more would only slow each other down
 LOOP_STOPS = 13
@@ -47,13 +48,16 @@ def _answer(what: str, query: Mapping[str, str]) -> Response:
     if what == "latent":
         return Response(dump(latent), media_type="application/json")
     found = explore_models.directions(entry) if latent.moves or what == "directions" else []
+    if what == "anatomy":
+        return JSONResponse(panel(draw(latent, model, found)[0, 0]).to_json())
     return Response(images.png(PICTURES[what](latent, model, found)), media_type="image/png")
 
 
 async def answer(request: Request) -> Response:
-    """A picture (PNG) or the latent (JSON) that the query asks for; what is wrong with it in words, with 4xx."""
+    """A picture (PNG), the latent or the anatomy panel (JSON) that the query asks for; what is wrong in words, with
+    4xx."""
     what = request.path_params["what"]
-    if what != "latent" and what not in PICTURES:
+    if what not in (*PICTURES, "latent", "anatomy"):
         return JSONResponse({"error": "There is no such image here."}, 404)
     try:
         response = await anyio.to_thread.run_sync(_answer, what, dict(request.query_params), limiter=_limiter)

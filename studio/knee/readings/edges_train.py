@@ -1,4 +1,4 @@
-"""How the edge network learnt: python -m studio.knee.readings.edges_train --data knees/train --others data --out FOLDER
+"""How the edge network learnt: python -m studio.knee.readings.edges_train --data knees/train --others chest --out DIR
 
 From phantoms, whose edges are known, and from real and synthetic knees, with `joint_space` and the steepest margins as
 teachers where they see something; each picture turned, shifted, scaled and exposed anew every time, its edges with it.
@@ -153,10 +153,10 @@ def knees(source: str) -> Pictures:
     return np.concatenate(images), np.concatenate(lines), whole
 
 
-def nothing(others: Path, count: int) -> Pictures:
-    """Pictures without a knee: every second one of the folder (the rest is for measuring), and noise of all grains."""
+def nothing(others: list[str], count: int) -> Pictures:
+    """Pictures without a knee: every second one of the sources (the rest is for measuring), and noise of all grains."""
     rng = np.random.default_rng(0)
-    have = np.concatenate([data.load(str(folder), SIDE).images[::2] for folder in sorted(others.iterdir())])
+    have = np.concatenate([data.load(source, SIDE).images[::2] for source in others])
     images = have[rng.permutation(len(have))[: count // 2]]
     noise = torch.randn(count - len(images), 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
     for i, cells in enumerate(rng.choice((2, 4, 8, 16, 32, SIDE), len(noise))):
@@ -236,7 +236,7 @@ def varied(x: Tensor, lines: Tensor, whole: Tensor) -> tuple[Tensor, Tensor, Ten
 
 def main(
     source: Annotated[str, typer.Option("--data", help="Knees, their side in each file's name.")],
-    others: Annotated[Path, typer.Option(help="A folder with folders of pictures without knees.")],
+    others: Annotated[list[str], typer.Option(help="Pictures without knees; may be given several times.")],
     out: Annotated[Path, typer.Option(help="The model folder; its state.pt and pictures.npz may go afterwards.")],
     steps: Annotated[int, typer.Option(min=1)] = STEPS,
 ) -> None:
@@ -290,11 +290,12 @@ CARD = """# knee-edges
 A small network that draws the outline of a knee's joint: the femur's and the tibia's joint surface, and the medial and
 lateral margin of both. An instrument for the anatomy panel, **not for diagnosis**. Licence: MIT.
 
-`python -m studio.knee.readings.edges_train --data knees/train --others data --out weights/knee-edges`
+`python -m studio.knee.readings.edges_train --data knees/train --others chest --others clothing
+--others digits --out weights/knee-edges`
 
 It learnt from 6,000 phantoms, whose edges are known, from real and synthetic knees as `joint_space` measures them, and
 from pictures without a knee; {steps:,} steps of 32. How far its lines and figures can be believed is in
-`docs/outline.md`, printed by `python benchmarks/outline.py`.
+`docs/explore.md`, printed by `python benchmarks/outline.py`.
 """
 
 if __name__ == "__main__":
