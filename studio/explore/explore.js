@@ -313,7 +313,6 @@ class Explorer {
       this.settleLater()
     }, { title: this.data.anatomyHelp })
     this.panel = element("div", { className: "anatomy stale" })
-    this.panel.setAttribute("aria-live", "polite")
     this.showAnatomy()
     this.note = element("p", { className: "note", textContent: "Drawing …" })
     this.undo = button("Undo", () => this.back(), { disabled: true })
@@ -323,7 +322,7 @@ class Explorer {
     const copyCommand = button("Copy command", () => copied(copyCommand, this.command()))
     const picture = element("div", { className: "picture" },
       element("div", { className: "film" }, this.canvas, this.overlay), this.note,
-      element("div", { className: "looks" }, this.toggle, this.panel),
+      element("div", { className: "looks" }, this.toggle),
       element("div", { className: "row" },
         this.undo,
         button("Reset", () => { this.query = { ...this.start }; this.rescale?.(); this.changed() }),
@@ -332,6 +331,7 @@ class Explorer {
           try { save(await this.ask("latent", this.query), this.fileName("json")) } catch (error) { this.say(error.message, true) }
         }, { title: "A small file (JSON) that brings this very picture back" }),
         link),
+      this.panel,
       element("details", {},
         element("summary", { textContent: "The command that makes it" }), command,
         element("div", { className: "row" }, copyCommand)))

@@ -36,10 +36,14 @@ def framed(pixels: NDArray[np.uint8], drawing: str) -> str:
     )
 
 
-def drawn(side: str, across: float | None) -> str:
-    """The side's letter and, of a picture `across` mm wide, the bar, as elements of such an SVG; "" where neither is
-    known."""
-    elements = f'<text x="4" y="14" font-size="12" {text(1.6)}>{side}</text>' if side in ("R", "L") else ""
+def drawn(side: str, across: float | None, letter: float = 12) -> str:
+    """The side's letter, so large, and, of a picture `across` mm wide, the bar, as elements of such an SVG; "" where
+    neither is known."""
+    elements = (
+        f'<text x="4" y="{letter + 2:g}" font-size="{letter:g}" {text(0.13 * letter)}>{side}</text>'
+        if side in ("R", "L")
+        else ""
+    )
     if across and (bar := _bar(across)):
         length, share = bar
         elements += (
@@ -53,7 +57,7 @@ def drawn(side: str, across: float | None) -> str:
 def text(edge: float) -> str:
     """How letters look that are laid over a picture, `edge` being the width of the dark line about them."""
     return (
-        f'fill="#fff" stroke="#000" stroke-width="{edge}" paint-order="stroke" font-family="sans-serif" '
+        f'fill="#fff" stroke="#000" stroke-width="{edge:.2g}" paint-order="stroke" font-family="sans-serif" '
         'font-weight="700"'
     )
 

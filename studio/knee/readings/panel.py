@@ -20,6 +20,7 @@ NOT_FOR_DIAGNOSIS = "Read by a small network, not by a reader: not for diagnosis
 # without any it still sees some.
 _TOLD = ("medial_space", "lateral_space", "tilt")
 _COLOURS = {"femur": "#67e8f9", "tibia": "#fde047", "margins": "#86efac", "calipers": "#fb7185", "joint line": "#fff"}
+_LETTER = 7  # its size, less than on a small crop
 LEGEND = {
     "condyles": _COLOURS["femur"],
     "plateau": _COLOURS["tibia"],
@@ -86,7 +87,7 @@ def panel(image: NDArray[np.uint8], mm: float | None = None, side: str = "") -> 
     seen, reference = outline(np.array(image)[None, None]), load_reference()  # PyTorch takes no read-only array
     across = mm * size if mm and np.isfinite(mm) and mm > 0 else None
     known = side if side in ("R", "L") else str(seen.side[0])
-    framed = marks.drawn(known, across)
+    framed = marks.drawn(known, across, _LETTER)
     if not seen.found[0]:
         return Panel(False, known, framed, NOT_FOUND)
     figures, errors = seen.figures, reference.level(size).errors
