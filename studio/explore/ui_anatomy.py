@@ -23,8 +23,12 @@ def on(chosen: bool | None = None) -> bool:
 
 def switch(key: str) -> bool:
     """A switch for the panel: whether it is on."""
+
+    def chosen() -> None:
+        on(st.session_state[key])
+
     st.session_state[key] = on()
-    return st.toggle("Anatomy", key=key, on_change=lambda: on(st.session_state[key]), help=HELP)
+    return st.toggle("Anatomy", key=key, on_change=chosen, help=HELP)
 
 
 def of(target: Target) -> Panel | None:

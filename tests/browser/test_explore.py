@@ -215,7 +215,7 @@ def test_the_anatomy_panel_lies_on_the_knee_follows_it_and_is_in_the_link(visito
     expect(table).not_to_be_visible()
     switch.click()
     expect(switch).to_have_attribute("aria-pressed", "true")
-    expect(table.get_by_role("row", name=re.compile("Medial joint space .* ± .* %"))).to_be_visible()
+    expect(table.get_by_role("row", name=re.compile("Medial joint space .* ± .*%"))).to_be_visible()
     see(tab, re.compile("not for diagnosis"))
     film, outline = (tab.locator(f".film {what}").bounding_box() for what in ("canvas", ".outline"))
     assert film == pytest.approx(outline, abs=1)

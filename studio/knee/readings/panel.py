@@ -59,7 +59,7 @@ class Panel:
     @property
     def rows(self) -> list[list[str]]:
         """Cells of a table of the figures."""
-        return [[f.name, f.value, *(f"{place} %" for place in f.places)] for f in self.figures]
+        return [[f.name, f.value, *(f"{place}%" for place in f.places)] for f in self.figures]
 
     @property
     def among(self) -> str:
@@ -92,14 +92,14 @@ def panel(image: NDArray[np.uint8], mm: float | None = None, side: str = "") -> 
         return Panel(False, known, framed, NOT_FOUND)
     figures, errors = seen.figures, reference.level(size).errors
     scaled = figures if across is None else in_mm(figures, across)
-    unit = "%" if across is None else "mm"
+    unit = "%" if across is None else " mm"
     plateau = float(scaled["size"][0])
     errors = errors | {name: errors[name] * (plateau / 100 if across else 1) for name in _TOLD}
 
     def value(name: str) -> str:
         read = float(scaled[name][0])
         shown = f"{read:+.1f}" if name == "tilt" else f"{max(read, 0.0):.1f}"  # edges that cross are a closed space
-        return f"{shown} ± {errors[name]:.1f} {unit}"
+        return f"{shown} ± {errors[name]:.1f}{unit}"
 
     lines = tuple(
         Figure(
@@ -115,7 +115,7 @@ def panel(image: NDArray[np.uint8], mm: float | None = None, side: str = "") -> 
         f"Lengths are in mm; the plateau is {plateau:.0f} mm wide."
         if across
         else f"Lengths are in percent of the plateau's width, as the scale is not known; the plateau takes "
-        f"{plateau:.0f} % of the picture's width.",
+        f"{plateau:.0f}% of the picture's width.",
         f"The joint line is turned by {abs(turn):.1f}° ± {errors['rotation']:.1f}°, "
         f"{rotation.high if turn > 0 else rotation.low}.",
     ]
@@ -124,7 +124,7 @@ def panel(image: NDArray[np.uint8], mm: float | None = None, side: str = "") -> 
             f"By the fibula this is a {marks.SIDES[str(seen.side[0])].lower()} knee, though the film says otherwise: "
             "medial and lateral may be the other way round."
         )
-    labels = (f"{name} {value(f'{name}_space').split(' ±')[0]} {unit}" for name in ("medial", "lateral"))
+    labels = (f"{name} {value(f'{name}_space').split(' ±')[0]}{unit}" for name in ("medial", "lateral"))
     return Panel(
         True,
         known,
