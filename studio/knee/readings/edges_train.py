@@ -250,7 +250,7 @@ def main(
     with np.load(kept) as saved:
         images, lines, whole = (saved[f"arr_{i}"] for i in range(3))
     torch.manual_seed(0)
-    net = EdgeNet(EdgesConfig(data=source)).to(memory_format=torch.channels_last)
+    net = EdgeNet(EdgesConfig(data=data.short_source(source))).to(memory_format=torch.channels_last)
     mean = {k: v.clone() for k, v in net.state_dict().items()}
     adam = torch.optim.AdamW(net.parameters(), RATE, weight_decay=1e-2)
     first = 0
