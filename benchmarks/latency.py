@@ -77,12 +77,12 @@ def untrained(folder: Path, resolution: int) -> None:
     save_model(folder, networks.build(g), config, "For measuring only: it has learnt nothing.")
 
 
-def moves(url: str, model: str, slider: str, n: int, pause: float) -> list[float]:
+def moves(url: str, model: str, slider: str, n: int, pause: float, anatomy: bool) -> list[float]:
     """Milliseconds of each of `n` moves of a slider."""
     with browsing() as browser:
         tab = browser.new_page()
         tab.set_default_timeout(300_000)
-        tab.goto(f"{url}/explore?{urlencode({'model': model})}")
+        tab.goto(f"{url}/explore?{urlencode({'model': model, 'anatomy': '1' if anatomy else ''})}")
         # Once all has come that comes of itself: the directions, and the strips that show them.
         tab.get_by_text("Synthetic images by").wait_for()
         tab.locator("canvas[data-shown]").wait_for()
@@ -104,6 +104,7 @@ def main(
     n: Annotated[int, typer.Option("--n", min=5, help="Moves.")] = 100,
     slider: Annotated[str, typer.Option(help="How the slider's name begins.")] = "KL grade",
     pause: Annotated[float, typer.Option(min=0, help="Seconds between moves; 0 is a drag.")] = 0.0,
+    anatomy: Annotated[bool, typer.Option("--anatomy", help="With the anatomy panel on.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure the Explore page's latency in a real browser."""
@@ -123,10 +124,11 @@ def main(
         else:
             runs = runs_root().resolve()
         with serving(runs) as server:
-            times = sorted(moves(server.url, model, slider, n, pause))
+            times = sorted(moves(server.url, model, slider, n, pause, anatomy))
     result = {
         "model": model,
         "slider": slider,
+        "anatomy": anatomy,
         "moves": n,
         "median_ms": statistics.median(times),
         "p95_ms": times[min(n - 1, -(-95 * n // 100) - 1)],

@@ -65,7 +65,7 @@ def tiny():
 
 @pytest.fixture
 def untrained_run(tiny):
-    """untrained_run(preset, classes): a run whose generator has learnt nothing."""
+    """untrained_run(preset, classes, resolution): a run whose generator has learnt nothing."""
 
     import torch
 
@@ -73,8 +73,8 @@ def untrained_run(tiny):
     from gan_core.model import ModelConfig, save_model
     from gan_core.train.run import create_run
 
-    def build(preset="acgan", classes=3):
-        config = tiny(preset, resolution=32)
+    def build(preset="acgan", classes=3, resolution=32):
+        config = tiny(preset, resolution=resolution)
         run = create_run(config, "digits")
         g, _ = config.nets(classes)
         names = tuple(map(str, range(classes))) if g.num_classes else ()

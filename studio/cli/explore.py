@@ -1,4 +1,4 @@
-"""The verbs that explore: directions, draw, interpolate, project."""
+"""The verbs that explore: directions, draw, interpolate, project, anatomy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from gan_core.errors import UserError
+from gan_core.errors import UserError, printable
 from studio.cli import common as cli
 from studio.cli.console import Bar
 
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from gan_core.model import Model
     from studio.explore.directions import Direction
 
+ANATOMY_PIXELS = 256  # to a side, to which knees are brought before they are outlined
 Grade = Annotated[float | None, typer.Option(help="Index of a class from 0, also between two, such as 2.5.")]
+Knee = Annotated[
+    Literal["R", "L", "whole", ""],
+    typer.Option(help="Which knee of a film that shows two; whole takes the picture as it is, knee or not."),
+]
 Moves = Annotated[str, typer.Option(help="Steps along the directions, in their order: 0,1.5,-2")]
 
 
@@ -149,10 +154,7 @@ def project(
     out: Annotated[Path, typer.Option(help="Folder for latent.json, found.png and, side by side, compare.png.")],
     steps: Annotated[int, typer.Option(min=1, max=5000)] = 240,
     fit: Annotated[Literal["crop", "pad"], typer.Option(help="How an image becomes square.")] = "crop",
-    knee: Annotated[
-        Literal["R", "L", "whole", ""],
-        typer.Option(help="Which knee of a film that shows two; whole takes the picture as it is, knee or not."),
-    ] = "",
+    knee: Knee = "",
     compare: Annotated[bool, typer.Option(help="Also how near it comes to the model's own images.")] = True,
     as_json: cli.AsJson = False,
 ) -> None:
@@ -167,7 +169,7 @@ def project(
     from studio.explore.upload import MAX_FILE_BYTES, read_knee
 
     loaded = cli.open_model(model)
-    target = read_knee(cli.content(image, MAX_FILE_BYTES), image.name, loaded.config.net.resolution, knee, fit)
+    target = read_knee(cli.content(image, MAX_FILE_BYTES), image.name, loaded.config.net.resolution, knee, fit).image
     best: search.Found | None = None
     with Bar(unit="step") as bar:
 
@@ -201,3 +203,35 @@ def project(
     if best.grades:
         print(f"The encoder reads grade {best.grades[0]:.1f} in the image, {best.grades[1]:.1f} in what was found.")
     print(out)
+
+
+@cli.app.command()
+def anatomy(
+    files: Annotated[list[Path], typer.Argument(help="Images or whole films: PNG, JPEG, TIFF, DICOM.")],
+    knee: Knee = "",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for a drawing of each, an SVG with the picture in it.")
+    ] = None,
+    as_json: cli.AsJson = False,
+) -> None:
+    """Outline the joint of each knee: its widths, medial and lateral, their error and place among real knees."""
+    from gan_core.files import write_text
+    from studio.explore.upload import MAX_FILE_BYTES, read_knee
+    from studio.knee.readings import panel as panels
+
+    told = []
+    for path in files:
+        target = read_knee(cli.content(path, MAX_FILE_BYTES), path.name, ANATOMY_PIXELS, knee)
+        found = panels.panel(target.image, target.mm, target.side)
+        told.append({"file": str(path)} | {k: v for k, v in found.to_json().items() if k != "drawing"})
+        if out:
+            write_text(out / f"{path.stem}.svg", panels.svg(target.image, found))
+        if not as_json:
+            print(f"{printable(path.name)}: {found.told}")
+            if found.found:
+                cli.print_table(found.columns, found.rows)
+                print(found.among)
+    if as_json:
+        cli.print_json(told)
+    else:
+        print(panels.NOT_FOR_DIAGNOSIS)

@@ -2,6 +2,7 @@
 // answer is in, the newest state of the sliders is asked for: a drag shows every picture it can and never runs behind.
 
 const SETTLE = 350 // ms without a movement, after which strips are drawn and the link is brought up to date
+const STILL = 150 // ms for which a picture stands still before its outline is asked for
 const PLAY = 0.5 // knees a second
 const explorers = new WeakMap()
 
@@ -50,6 +51,7 @@ class Explorer {
     if (!fresh) return
     this.start = { ...data.query }
     this.query = { ...data.query }
+    this.anatomy = data.anatomy
     this.undone = [JSON.stringify(this.query)]
     this.build()
     this.changed()
@@ -58,6 +60,7 @@ class Explorer {
   close() {
     this.closed = true
     clearTimeout(this.timer)
+    clearTimeout(this.still)
     cancelAnimationFrame(this.frame)
     for (const sheet of Object.values(this.sheets)) URL.revokeObjectURL(sheet.url)
   }
@@ -88,6 +91,10 @@ class Explorer {
     this.show()
     this.wanted = true
     if (!this.busy) this.run()
+    this.settleLater()
+  }
+
+  settleLater() {
     clearTimeout(this.timer)
     this.timer = setTimeout(() => this.settle(), SETTLE)
   }
@@ -106,6 +113,7 @@ class Explorer {
         this.canvas.setAttribute("aria-label", `Synthetic image, ${this.told()}`)
         this.canvas.dataset.shown = new URLSearchParams(query).toString()
         this.blob = blob
+        this.outline()
         this.say(`Synthetic, not for diagnosis. ${picture.width} × ${picture.height} pixels, enlarged here.`)
       } catch (error) {
         this.say(error.message, true)
@@ -133,8 +141,56 @@ class Explorer {
     if (this.undone.length > 100) this.undone.shift()
     this.undo.disabled = this.undone.length < 2
     // While directions are being measured nothing is sent: it would begin that again.
-    if (!this.data.pending) this.send("settled", { serial: this.data.serial, query: this.query })
+    if (!this.data.pending) this.send("settled", { serial: this.data.serial, query: this.query, anatomy: this.anatomy })
     for (const [what, rest] of this.wantedSheets()) this.sheet(what, rest)
+  }
+
+  // -- the anatomy panel ------------------------------------------------------------------------------------------------
+
+  // An outline belongs to one picture: it goes with it, and that of the next is asked for once that stands still.
+  outline() {
+    clearTimeout(this.still)
+    this.overlay.replaceChildren()
+    this.panel.classList.add("stale")
+    if (this.anatomy) this.still = setTimeout(() => this.measure(), STILL)
+  }
+
+  async measure() {
+    const { shown } = this.canvas.dataset
+    if (this.busy || this.measuring || !shown) return // what is under way calls `outline` when it is done
+    this.measuring = true
+    let told
+    try {
+      const answer = await this.ask("anatomy", Object.fromEntries(new URLSearchParams(shown)))
+      told = JSON.parse(await answer.text())
+    } catch (error) {
+      told = { drawing: "", told: error.message, rows: [] }
+    }
+    this.measuring = false
+    if (this.closed || !this.anatomy) return
+    if (shown === this.canvas.dataset.shown) this.paintPanel(told)
+    else this.outline()
+  }
+
+  paintPanel({ drawing, told, columns, rows, among }) {
+    this.overlay.innerHTML = drawing // made by this program's own numbers
+    this.overlay.setAttribute("aria-label", told)
+    const cells = (tag, texts) => element("tr", {}, ...texts.map((text) => element(tag, { textContent: text })))
+    const table = rows.length ? [element("table", {}, cells("th", columns), ...rows.map((row) => cells("td", row)))] : []
+    const legend = Object.entries(this.data.legend).map(([name, colour]) => {
+      const key = element("i")
+      key.style.background = colour
+      return element("span", {}, key, name)
+    })
+    this.panel.replaceChildren(
+      ...(rows.length ? [element("div", { className: "legend" }, ...legend)] : []), ...table,
+      element("p", { textContent: [told, among, rows.length ? this.data.caution : ""].filter(Boolean).join(" ") }))
+    this.panel.classList.remove("stale")
+  }
+
+  showAnatomy() {
+    this.toggle.setAttribute("aria-pressed", this.anatomy)
+    this.panel.hidden = !this.anatomy
   }
 
   wantedSheets() {
@@ -221,7 +277,7 @@ class Explorer {
   link() {
     const url = new URL(window.location.href)
     const view = new URLSearchParams(url.search).get("view")
-    url.search = new URLSearchParams({ model: this.data.model, ...(view ? { view } : {}), ...this.query })
+    url.search = new URLSearchParams({ model: this.data.model, ...(view ? { view } : {}), ...this.query, ...(this.anatomy ? { anatomy: "1" } : {}) })
     return url.href
   }
 
@@ -246,6 +302,18 @@ class Explorer {
     this.strips = []
     this.canvas = element("canvas", { width: 1, height: 1 })
     this.canvas.setAttribute("role", "img")
+    this.overlay = document.createElementNS("http://www.w3.org/2000/svg", "svg")
+    this.overlay.setAttribute("viewBox", "0 0 100 100")
+    this.overlay.setAttribute("role", "img")
+    this.overlay.classList.add("outline")
+    this.toggle = button("Anatomy", () => {
+      this.anatomy = !this.anatomy
+      this.showAnatomy()
+      this.outline()
+      this.settleLater()
+    }, { title: this.data.anatomyHelp })
+    this.panel = element("div", { className: "anatomy stale" })
+    this.showAnatomy()
     this.note = element("p", { className: "note", textContent: "Drawing …" })
     this.undo = button("Undo", () => this.back(), { disabled: true })
     const link = button("Copy link", () => copied(link, this.link()))
@@ -253,7 +321,8 @@ class Explorer {
     this.shows.push(() => { command.textContent = this.command() })
     const copyCommand = button("Copy command", () => copied(copyCommand, this.command()))
     const picture = element("div", { className: "picture" },
-      element("div", { className: "film" }, this.canvas), this.note,
+      element("div", { className: "film" }, this.canvas, this.overlay), this.note,
+      element("div", { className: "looks" }, this.toggle),
       element("div", { className: "row" },
         this.undo,
         button("Reset", () => { this.query = { ...this.start }; this.rescale?.(); this.changed() }),
@@ -262,6 +331,7 @@ class Explorer {
           try { save(await this.ask("latent", this.query), this.fileName("json")) } catch (error) { this.say(error.message, true) }
         }, { title: "A small file (JSON) that brings this very picture back" }),
         link),
+      this.panel,
       element("details", {},
         element("summary", { textContent: "The command that makes it" }), command,
         element("div", { className: "row" }, copyCommand)))

@@ -16,11 +16,12 @@ from gan_core import images
 from gan_core.errors import UserError
 from gan_core.model import Model
 from studio.data.crops import Film
+from studio.explore import ui_anatomy
 from studio.explore import ui_models as explore_models
 from studio.explore.latent import Latent, draw, load_latent, opened
 from studio.explore.project import STEPS, Found, likeness, own_error, project
 from studio.explore.ui_view import edit
-from studio.explore.upload import read_film, seen
+from studio.explore.upload import Target, read_film, seen
 from studio.knee import marks
 from studio.knee.localizer.ui_choose import choose
 from studio.knee.phantom import phantom
@@ -31,21 +32,12 @@ from studio.ui_progress import progress
 WIDTH = 300
 
 
-@dataclass(frozen=True)
-class _Target:
-    """A knee as the model sees it."""
-
-    image: NDArray[np.uint8]  # [R, R]
-    side: str = ""
-    mm: float | None = None  # a pixel's side, where it is known
-
-
 @dataclass
 class _Search:
     """What was looked for, and what was found so far."""
 
     key: str
-    target: _Target
+    target: Target
     found: Found | None = None
     own: float | None = None
 
@@ -79,9 +71,10 @@ def find(entry: Entry, model: Model) -> None:
         begin = st.button("Find this knee", type="primary", icon=":material/search:")
         stop = st.empty()
     bar = st.empty()
+    outlined = ui_anatomy.of(target) if ui_anatomy.switch("find_anatomy") else None
     with st.container(horizontal=True, gap="medium"):
         said = f" · {marks.told(target.side, target.mm)}" if target.side or target.mm else ""
-        shown = marks.address(target.image, target.side, target.mm)
+        shown = marks.address(target.image, target.side, target.mm, outlined.drawing if outlined else "")
         st.image(shown, caption=f"Your image, as the model sees it{said}", width=WIDTH, alt=f"Your image{said}")
         place = st.empty()
     if begin:
@@ -100,8 +93,14 @@ def find(entry: Entry, model: Model) -> None:
         bar.empty()
         stop.empty()
     if search.found is None:
+        if outlined:
+            ui_anatomy.tell({"Your image": outlined})
         return
-    _picture(place, search.found)
+    # What was found fills the film's frame: the film's scale is its own.
+    there = ui_anatomy.of(target._replace(image=search.found.image, side="")) if outlined else None
+    _picture(place, search.found, there.drawing if there else "")
+    if outlined and there:
+        ui_anatomy.tell({"Your image": outlined, "Found, synthetic": there})
     _told(search.found, search.own)
     st.button(
         "Edit this knee", icon=":material/tune:", on_click=edit, args=(entry, search.found.latent), type="primary"
@@ -117,8 +116,13 @@ def _error(found: Found) -> str:
     return f"a pixel differs by {found.error:.1f} of 255 gray levels"
 
 
-def _picture(place: DeltaGenerator, found: Found) -> None:
-    place.image(images.png(found.image), caption="Found: synthetic", width=WIDTH, alt="The nearest synthetic image")
+def _picture(place: DeltaGenerator, found: Found, over: str = "") -> None:
+    place.image(
+        marks.address(found.image, over=over),
+        caption="Found: synthetic",
+        width=WIDTH,
+        alt="The nearest synthetic image",
+    )
 
 
 def _told(found: Found, own: float | None) -> None:
@@ -165,18 +169,18 @@ def _upload() -> Film | None:
         return None
 
 
-def _target(film: Film | None, model: Model) -> _Target | None:
+def _target(film: Film | None, model: Model) -> Target | None:
     """The knee to look for; None while there is none."""
     side = model.config.net.resolution
     if film is not None:
         knee = choose(film, "explore")
         if knee is None:
             return None
-        return _Target(seen(film, knee, side), knee.side, knee.mm * knee.side_px / side if knee.mm else None)
+        return Target(seen(film, knee, side), knee.side, knee.mm * knee.side_px / side if knee.mm else None)
     seed = st.session_state.get("explore_phantom")
     if seed is None or st.session_state.get("explore_upload"):
         return None
-    return _Target(phantom(1, side, seed)[0][0, 0])
+    return Target(phantom(1, side, seed)[0][0, 0])
 
 
 def _film(identity: str, name: str, content: Callable[[], bytes]) -> Film:

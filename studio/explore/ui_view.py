@@ -11,7 +11,7 @@ import streamlit as st
 from gan_core.errors import UserError
 from gan_core.model import Model
 from gan_core.seeds import MAX_SEED
-from studio.explore import steering
+from studio.explore import steering, ui_anatomy
 from studio.explore import ui_film as explore_film
 from studio.explore.directions import RANGE, Direction
 from studio.explore.latent import MOST_SEEDS, QUERY, Latent, from_query, opened
@@ -19,6 +19,7 @@ from studio.explore.measures import WORDS
 from studio.explore.routes import LOOP_STOPS
 from studio.explore.sheets import STOPS
 from studio.knee.readings import QUANTITIES
+from studio.knee.readings.panel import LEGEND, NOT_FOR_DIAGNOSIS
 from studio.models.ui_models import Entry
 from studio.text import plain
 from studio.ui_links import came_back, says_anew
@@ -116,6 +117,10 @@ def explorer(mode: Mode, entry: Entry, model: Model, directions: list[Direction]
             "loopStops": LOOP_STOPS,
             "mostSeeds": MOST_SEEDS,
             "maxSeed": MAX_SEED,
+            "anatomy": ui_anatomy.on(),
+            "legend": LEGEND,
+            "anatomyHelp": ui_anatomy.HELP,
+            "caution": NOT_FOR_DIAGNOSIS,
         },
         on_settled_change=lambda: None,
     )
@@ -124,6 +129,7 @@ def explorer(mode: Mode, entry: Entry, model: Model, directions: list[Direction]
         try:
             latent = from_query({k: v for k, v in sent["query"].items() if isinstance(v, str)}, model)
             state[_key(mode, entry)] = latent.to_query()
+            ui_anatomy.on(sent.get("anatomy") is True)
         except (UserError, KeyError, AttributeError):  # the browser has told the person already
             pass
     return latent
@@ -219,5 +225,7 @@ def write_link(view: str, entry: Entry, latent: Latent | None) -> None:
     """The whole view into the page's address, where that says another: what is written as one goes on to another page
     would stand in that page's address. So where one came back to, the address is left as it is."""
     said = {"model": entry.name, "view": view} | (latent.to_query() if latent else {})
+    if ui_anatomy.on():
+        said["anatomy"] = "1"
     if said != st.query_params.to_dict() and not came_back():
         st.query_params.from_dict(said)

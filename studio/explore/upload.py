@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,14 @@ from studio.data.options import KNEES, Options
 from studio.knee.localizer import Knee, cut, framed, is_crop
 
 Which = Literal["", "R", "L", "whole"]
+
+
+class Target(NamedTuple):
+    """A knee as a model sees it."""
+
+    image: NDArray[np.uint8]  # [R, R]
+    side: str = ""  # "R", "L", or "" where it is not known
+    mm: float | None = None  # a pixel's side, where it is known
 
 
 def read_image(content: bytes, name: str, resolution: int, fit: Fit = "crop") -> NDArray[np.uint8]:
@@ -44,23 +52,25 @@ def read_film(content: bytes, name: str) -> Film:
     raise UserError(f"{name[-80:]} holds no image. Give a PNG, JPEG, TIFF or DICOM image.")
 
 
-def read_knee(content: bytes, name: str, resolution: int, which: Which = "", fit: Fit = "crop") -> NDArray[np.uint8]:
+def read_knee(content: bytes, name: str, resolution: int, which: Which = "", fit: Fit = "crop") -> Target:
     """The knee on a picture as a model sees it; a crop, and what is asked for as "whole", is taken as it is.
 
     Raises `UserError` as `read_image` does, or where there is no knee, or no single one of those asked for.
     """
     if which == "whole":
-        return read_image(content, name, resolution, fit)
+        return Target(read_image(content, name, resolution, fit))
     film = read_film(content, name)
     if is_crop(film.size[::-1], film.knees):
-        return read_image(content, name, resolution, fit)
+        knee, across = film.knees[0], min(film.size) if fit == "crop" else max(film.size)
+        return Target(read_image(content, name, resolution, fit), knee.side, knee.mm and knee.mm * across / resolution)
     if not film.knees:
         raise UserError(f"No knee was found on {film.name}, so nothing is looked for; --knee whole takes all of it.")
     knees = [knee for knee in film.knees if which in ("", knee.side)]
     if len(knees) != 1:
         sides = ", ".join(knee.side or "side not known" for knee in film.knees)
         raise UserError(f"{film.name} shows these knees: {sides}. Name one with --knee R or --knee L.")
-    return seen(film, framed(knees[0]), resolution)
+    knee = framed(knees[0])
+    return Target(seen(film, knee, resolution), knee.side, knee.mm and knee.mm * knee.side_px / resolution)
 
 
 def seen(film: Film, knee: Knee, resolution: int) -> NDArray[np.uint8]:

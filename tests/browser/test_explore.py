@@ -4,6 +4,7 @@ import json
 import re
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from browsing import WITH_MODEL, expect, in_each_window, see
 
 pytestmark = WITH_MODEL
@@ -200,3 +201,74 @@ def test_going_back_returns_to_the_view_and_the_knee_before(visitor):
         tab.wait_for_timeout(500)
     tab.locator("button.film").first.wait_for()
     assert parse_qs(urlsplit(tab.url).query).keys() <= {"model"}, "the knee's grade is no choice in the gallery"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_anatomy_panel_lies_on_the_knee_follows_it_and_is_in_the_link(visitor, width):
+    window = {"viewport": {"width": width, "height": 850}}
+    tab = visitor("/explore?model=knee-64&seed=4&grade=0", **window)
+    wait_for_picture(tab, grade="0")
+    see(tab, "What each slider was measured to change")
+    lines, table = tab.locator(".outline path"), tab.locator(".anatomy table")
+    switch = tab.get_by_role("button", name="Anatomy")
+    expect(lines).to_have_count(0)
+    expect(table).not_to_be_visible()
+    switch.click()
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    expect(table.get_by_role("row", name=re.compile("Medial joint space .* ± .*%"))).to_be_visible()
+    see(tab, re.compile("not for diagnosis"))
+    film, outline = (tab.locator(f".film {what}").bounding_box() for what in ("canvas", ".outline"))
+    assert film == pytest.approx(outline, abs=1)
+    words = tab.locator(".outline text").all_text_contents()
+    assert [word.split()[0] for word in words[:2]] == ["medial", "lateral"]
+    assert words[2] in ("L", "R")
+    assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
+
+    tab.evaluate(
+        """() => {
+          const ask = window.fetch
+          window.outlines = 0
+          window.fetch = (...given) => {
+            if (String(given[0]).includes("explore/anatomy")) window.outlines += 1
+            return ask(...given)
+          }
+        }"""
+    )
+    before = tab.locator(".outline").inner_html()
+    tab.get_by_role("slider", name="KL grade").evaluate(
+        """async (slider) => {
+          for (let i = 0; i <= 40; i++) {
+            slider.value = i / 10
+            slider.dispatchEvent(new Event("input", { bubbles: true }))
+            await new Promise((done) => setTimeout(done, 5))
+          }
+        }"""
+    )
+    wait_for_picture(tab, grade="4")
+    expect(lines).not_to_have_count(0)
+    assert tab.locator(".outline").inner_html() != before
+    assert tab.evaluate("window.outlines") <= 2, "an outline was asked for while the knee still moved"
+
+    tab.wait_for_url(re.compile("anatomy=1"))
+    address = urlsplit(tab.url)
+    other = visitor(f"{address.path}?{address.query}", **window)
+    expect(other.locator(".anatomy table")).to_be_visible(timeout=60_000)
+    switch.click()
+    expect(lines).to_have_count(0)
+    expect(table).not_to_be_visible()
+    tab.wait_for_url(lambda url: "anatomy" not in url)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_film_brought_in_is_outlined(visitor, width):
+    tab = visitor("/explore?model=knee-64&view=Find a knee&anatomy=1", viewport={"width": width, "height": 850})
+    tab.get_by_role("button", name="Or try a phantom").click()
+    tab.get_by_test_id("stDataFrame").wait_for()
+    see(tab, re.compile("percent of the plateau's width"))
+    picture = tab.get_by_role("img", name="Your image").last
+    assert picture.get_attribute("src").startswith("data:image/svg+xml")
+    assert picture.evaluate("image => image.naturalWidth") == 64, "the drawing is whole"
+    assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
+    tab.get_by_text("Anatomy", exact=True).click()
+    expect(tab.get_by_test_id("stDataFrame")).to_have_count(0)
+    tab.wait_for_url(lambda url: "anatomy" not in url)

@@ -26,6 +26,14 @@ Array = NDArray[np.floating]
 JSW_AT_MM = (-25.0, 25.0)  # where joint-space width is defined: the middle of either compartment, in units of `size`
 _SPINES_AT_MM = (-10.0, 7.0)
 _REACH_MM = 70.0  # contours are tabulated from -_REACH_MM to +_REACH_MM
+_EDGES = (  # the contours that `edges` tells, the axis that each runs along, and from where to where
+    ("femur_condyles", "x", -38.0, 37.0),
+    ("tibia_plateau", "x", -38.0, 37.0),
+    ("femur_medial", "y", -20.0, -10.0),
+    ("femur_lateral", "y", -20.0, -8.0),
+    ("tibia_medial", "y", 0.5, 18.0),
+    ("tibia_lateral", "y", 0.5, 18.0),
+)
 
 
 class Thickness(NamedTuple):
@@ -376,6 +384,36 @@ def _oval_path(x: Array, half_width: Array, half_depth: Array) -> Array:
     """The path through a leg, whose section is a little squarer than an ellipse."""
     u = (x / half_width) ** 2
     return 2 * half_depth * np.sqrt(np.maximum(1 - u * u, 0))
+
+
+def edges(params: Sequence[PhantomParams], count: int = 48) -> dict[str, Array]:
+    """Where the bones' edges are in the pictures, as left knees: points [N, count, 2], x and y in shares of the side.
+
+    `femur` and `tibia` are the joint surfaces from the plateau's medial end to its lateral one, with the notch and the
+    spines; the others are the outer edges of both bones beside the joint, from proximal to distal.
+    """
+    tables = _tables(params, [_individual(p.seed) for p in params], 1024)
+    shift, tilt = (a[:, :, 0] for a in _femur_pose(params, tables))
+    at = _table_at(1024)[0]
+    places: dict[str, Array] = {}
+    for name, axis, low, high in _EDGES:
+        along = np.broadcast_to(np.linspace(low, high, count, dtype=np.float32), (len(params), count))
+        across = np.stack([np.interp(a, at, t) for a, t in zip(along, tables[name], strict=True)])
+        x, y = (along, across) if axis == "x" else (across, along)
+        if name.startswith("femur"):  # back from the femur's own frame
+            y = y + shift + tilt * x
+            x = x - tilt * y
+        places[name] = np.stack([x, y], 2)
+    size, field, offset_x, offset_y, angle = (
+        _column(params, name)[:, :, 0]
+        for name in ("size", "field_mm", "offset_lateral_mm", "offset_distal_mm", "rotation_deg")
+    )
+    cos, sin = size * np.cos(np.deg2rad(angle)), size * np.sin(np.deg2rad(angle))
+    out: dict[str, Array] = {}
+    for name, xy in places.items():
+        x, y = xy[..., 0], xy[..., 1]
+        out[name] = np.stack([cos * x - sin * y + offset_x, sin * x + cos * y + offset_y], 2) / field[..., None] + 0.5
+    return {"femur": out.pop("femur_condyles"), "tibia": out.pop("tibia_plateau")} | out
 
 
 def _femur_pose(params: Sequence[PhantomParams], tables: dict[str, Array]) -> tuple[Array, Array]:

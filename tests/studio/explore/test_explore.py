@@ -305,11 +305,16 @@ def test_of_a_bilateral_film_the_knee_that_is_named_is_taken_and_a_crop_as_it_is
     film, crop = bilateral_dicom(), png(phantom(1, 64)[0][0, 0])
     whole = read_film(film, "film.dcm")
     for which, knee in zip("RL", whole.knees, strict=True):
-        assert np.array_equal(read_knee(film, "film.dcm", 64, which), seen(whole, framed(knee), 64))
+        target = read_knee(film, "film.dcm", 64, which)
+        assert np.array_equal(target.image, seen(whole, framed(knee), 64))
+        assert target.side == which
+        assert target.mm == pytest.approx(98 / 64)  # the frame that models know, in 64 pixels
     with pytest.raises(UserError, match="Name one with --knee R or --knee L"):
         read_knee(film, "film.dcm", 64)
-    assert np.array_equal(read_knee(crop, "crop.png", 32), read_image(crop, "crop.png", 32))
-    assert np.array_equal(read_knee(film, "film.dcm", 32, "whole", "pad"), read_image(film, "film.dcm", 32, "pad"))
+    assert np.array_equal(read_knee(crop, "crop.png", 32).image, read_image(crop, "crop.png", 32))
+    assert np.array_equal(
+        read_knee(film, "film.dcm", 32, "whole", "pad").image, read_image(film, "film.dcm", 32, "pad")
+    )
 
 
 def test_the_commands_draw_a_file_s_picture_again(make, tmp_path):

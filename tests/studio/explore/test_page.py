@@ -248,3 +248,42 @@ def test_the_route_says_in_words_that_a_model_folder_is_damaged(untrained_run):
     status, answer = ask("image", model=run.name)
     assert status == 400
     assert "damaged" in answer["error"]
+
+
+def test_the_route_tells_the_anatomy_of_the_picture_that_it_draws(untrained_run):
+    run = untrained_run()
+    status, answer = ask("anatomy", model=run.name, seed=3)
+    assert status == 400
+    assert "64 pixels or more" in answer["error"]
+    large = untrained_run("dcgan", resolution=64)
+    status, answer = ask("anatomy", model=large.name, seed=3)
+    assert status == 200
+    assert not answer["found"]  # an untrained model draws no knee
+    assert "No knee" in answer["told"]
+    assert answer["rows"] == []
+
+
+def test_the_anatomy_panel_is_off_at_first_and_a_link_turns_it_on(untrained_run):
+    untrained_run()
+    assert given(page())["anatomy"] is False
+    at = page(anatomy="1", seed="4")
+    assert given(at)["anatomy"] is True
+    assert at.query_params["anatomy"] in ("1", ["1"])
+    at.segmented_control(key="explore_view").set_value("Plane").run()
+    assert given(at)["anatomy"] is True
+    assert at.query_params["anatomy"] in ("1", ["1"])
+
+
+def test_a_film_brought_in_is_outlined_beside_what_is_found(untrained_run):
+    untrained_run("dcgan", resolution=64)
+    at = page(view="Find a knee")
+    button(at, "Or try a phantom, simulated by this program").click().run()
+    assert not at.dataframe
+    at.toggle(key="find_anatomy").set_value(True).run()
+    assert not at.exception
+    assert {"Medial joint space", "Lateral joint space"} <= set(at.dataframe[0].value[""])
+    assert "not for diagnosis" in told(at)
+    assert at.query_params["anatomy"] in ("1", ["1"])
+    button(at, "Find this knee").click().run()
+    assert not at.exception
+    assert "Found, synthetic" in told(at)
