@@ -10,10 +10,10 @@ from studio import hosting
 from studio.export.folder import ExportFolder, ExportStatus
 from studio.export.plan import FORMATS, ExportRequest, command_line
 from studio.export.routes import address
-from studio.gallery.ui_lightbox import film, sheet
 from studio.jobs import ui_view as job_view
 from studio.text import plain
 from studio.ui_visitor import may_change
+from studio.viewer.ui_viewer import film, sheet
 
 FILMS = 15  # shown of an export
 LINES = 200  # of its manifest
@@ -70,21 +70,13 @@ def _files(export: ExportFolder, request: ExportRequest, status: ExportStatus) -
 
 
 def _films(export: ExportFolder) -> None:
-    """The first images on the light box."""
+    """The first images, in the viewer."""
     label = export.label_name()
     films = []
     for picture in export.pictures(FILMS):
         asked = f"{short(label)} {picture.class_name} · " if picture.class_name else ""
         caption = f"{asked}seed {picture.seed}"
-        films.append(
-            film(
-                picture.png,
-                seed=picture.seed,
-                caption=caption,
-                alt=f"Synthetic image, {caption}",
-                file_name=f"{picture.stem}.png",
-            )
-        )
+        films.append(film(picture.png, seed=picture.seed, caption=caption, file_name=f"{picture.stem}.png"))
     if films:
         sheet(films, key="films")
 

@@ -52,7 +52,7 @@ def finished(runs, tiny):
 
 
 def films(at):
-    """What the light box was given."""
+    """What the viewer was given."""
     return component(at)["films"]
 
 

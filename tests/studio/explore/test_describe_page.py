@@ -33,7 +33,7 @@ def page(**query):
 
 
 def films(at):
-    """What the light box was given; empty where there is none."""
+    """What the viewer was given; empty where there is none."""
     found = [
         json.loads(c.proto.mixed.json if c.proto.HasField("mixed") else c.proto.json) for c in at.get("bidi_component")
     ]

@@ -1,0 +1,196 @@
+"""The viewer in a real browser, by mouse, keys and touch: gray levels as computed, zoom, the next, links, favourites."""
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+from browsing import WITH_MODEL, expect
+
+pytestmark = WITH_MODEL
+
+SEED = 3
+DESK = {"viewport": {"width": 1280, "height": 900}}
+TOUCH = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "has_touch": True}
+on_both = pytest.mark.parametrize("window", [DESK, TOUCH], ids=["desk", "touch"])
+
+
+def shown(window, level, gray):
+    """DICOM's linear function, PS3.3 C.11.2.1.2.1, case by case."""
+    low, high = level - 0.5 - (window - 1) / 2, level - 0.5 + (window - 1) / 2
+    between = ((gray - (level - 0.5)) / (window - 1) + 0.5) * 255
+    return np.where(gray <= low, 0, np.where(gray > high, 255, np.round(between)))
+
+
+def grays(pane):
+    """The pixels on the screen, once the full picture is there."""
+    pane.locator("xpath=.").and_(pane.page.locator("[data-film]")).wait_for()
+    values = pane.evaluate("c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]")
+    rgba = np.array(values, np.float64).reshape(-1, 4)
+    assert (rgba[:, 0] == rgba[:, 1]).all()
+    assert (rgba[:, 3] == 255).all()
+    return rgba[:, 0]
+
+
+def opened(visitor, window, path="/?model=knee-64", film=SEED):
+    tab = visitor(path, **window)
+    if film is not None:
+        tab.locator("button.film").nth(film).click()
+    box = tab.locator("dialog[open]")
+    box.wait_for()
+    return tab, box, box.locator("canvas").first
+
+
+def settles(tab, read, wanted):
+    """Waits until what is read is as wanted, for a screen is drawn a frame later."""
+    for _ in range(100):
+        if np.array_equal(read(), wanted):
+            return
+        tab.wait_for_timeout(50)
+    np.testing.assert_array_equal(read(), wanted)
+
+
+def drag(tab, stage, dx, dy, touch):
+    """A slow drag from the middle, in shares of the stage."""
+    box = stage.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    dx, dy = dx * box["width"], dy * box["height"]
+    if not touch:
+        tab.mouse.move(x, y)
+        tab.mouse.down()
+        tab.mouse.move(x + dx, y + dy, steps=4)
+        tab.mouse.up()
+        return
+    finger = tab.context.new_cdp_session(tab)
+    send = lambda kind, *points: finger.send(  # noqa: E731
+        "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": px, "y": py} for px, py in points]}
+    )
+    send("touchStart", (x, y))
+    tab.wait_for_timeout(400)  # slower than a flick
+    send("touchMove", (x + dx / 2, y + dy / 2))
+    send("touchMove", (x + dx, y + dy))
+    send("touchEnd")
+
+
+@on_both
+def test_a_drag_sets_window_and_level_and_gray_levels_are_as_computed(visitor, window):
+    tab, box, canvas = opened(visitor, window)
+    made = grays(canvas)
+    assert len(set(made)) > 50
+    drag(tab, box.locator(".stage").first, -0.25, 0.125, "has_touch" in window)
+    figures = [int(box.get_by_role("slider", name=name).input_value()) for name in ("Window", "Level")]
+    assert figures == pytest.approx([192, 160], abs=3)
+    settles(tab, lambda: grays(canvas), shown(*figures, made))
+    box.get_by_role("button", name="Invert").click()
+    settles(tab, lambda: grays(canvas), 255 - shown(*figures, made))
+    box.get_by_role("button", name="Reset").click()
+    settles(tab, lambda: grays(canvas), made)
+
+    box.get_by_role("combobox", name="Preset window").select_option("Bone")
+    settles(tab, lambda: grays(canvas), shown(140, 190, made))
+    box.get_by_role("button", name="Auto").click()
+    inside = np.sort(made[made > 8])
+    low, high = (float(box.get_by_role("slider", name=name).input_value()) for name in ("Window", "Level"))
+    ends = high - low / 2, high + low / 2
+    assert ends[0] == pytest.approx(inside[int(0.01 * len(inside))], abs=2)
+    assert ends[1] == pytest.approx(inside[-1 - int(0.01 * len(inside))], abs=2)
+
+
+def test_keys_alone_window_zoom_move_and_go_on(visitor):
+    tab, box, canvas = opened(visitor, DESK)
+    made = grays(canvas)
+    box.get_by_role("slider", name="Level").focus()
+    tab.keyboard.press("ArrowRight")
+    settles(tab, lambda: grays(canvas), shown(256, 129, made))
+    box.get_by_role("button", name="Next").focus()
+    outline = box.get_by_role("button", name="Next").evaluate("n => getComputedStyle(n).outlineWidth")
+    assert outline == "2px"
+    tab.keyboard.press("r")
+    tab.keyboard.press("+")
+    expect(box.get_by_text("1.5×")).to_be_visible()
+    plate = box.locator(".plate").first
+    before = plate.get_attribute("style")
+    tab.keyboard.press("Shift+ArrowRight")
+    expect(plate).not_to_have_attribute("style", before)
+    expect(canvas).to_have_attribute("aria-label", re.compile(f"seed {SEED}$"))
+    tab.keyboard.press("ArrowLeft")
+    expect(canvas).to_have_attribute("aria-label", re.compile(f"seed {SEED - 1}$"))
+    expect(box.get_by_text("1.5×")).to_be_visible()
+
+
+def test_the_wheel_zooms_about_the_pointer_and_a_double_click_back(visitor):
+    tab, box, _ = opened(visitor, DESK)
+    stage, plate = box.locator(".stage").first, box.locator(".plate").first
+    place = stage.bounding_box()
+    x, y = place["x"] + 0.25 * place["width"], place["y"] + 0.75 * place["height"]
+    tab.mouse.move(x, y)
+    for _ in range(5):
+        tab.mouse.wheel(0, -100)
+    expect(box.get_by_text("1.0×")).to_be_hidden()
+    tab.wait_for_timeout(200)
+    large = plate.bounding_box()
+    assert large["width"] > 2 * place["width"]
+    assert (x - large["x"]) / large["width"] == pytest.approx(0.25, abs=0.01)
+    assert (y - large["y"]) / large["height"] == pytest.approx(0.75, abs=0.01)
+    tab.mouse.dblclick(x, y)
+    expect(box.get_by_text("1.0×")).to_be_visible()
+
+
+def test_a_flick_goes_on_two_fingers_zoom(visitor):
+    tab, box, canvas = opened(visitor, TOUCH)
+    made = grays(canvas)
+    place = box.locator(".stage").first.bounding_box()
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    finger = tab.context.new_cdp_session(tab)
+
+    def touch(kind, *points):
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": a, "y": b} for a, b in points]})
+
+    touch("touchStart", (x, y))
+    touch("touchMove", (x - 60, y + 2))
+    touch("touchMove", (x - 120, y + 4))
+    touch("touchEnd")
+    expect(canvas).to_have_attribute("aria-label", re.compile(f"seed {SEED + 1}$"))
+    assert box.get_by_role("slider", name="Window").input_value() == "256", "a flick leaves the window as it was"
+    assert not np.array_equal(grays(canvas), made)
+    touch("touchStart", (x - 30, y), (x + 30, y))
+    touch("touchMove", (x - 60, y), (x + 60, y))
+    touch("touchMove", (x - 90, y), (x + 90, y))
+    touch("touchEnd")
+    expect(box.get_by_text("3.0×")).to_be_visible()
+    assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
+
+
+@on_both
+def test_a_link_opens_the_same_picture_under_the_same_window(visitor, window):
+    tab, box, canvas = opened(visitor, window, f"/?model=knee-64&grade=3&show={SEED}&window=150-100-1-2-0.4-0.6", None)
+    made = grays(canvas)
+    tab.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text }")
+    box.get_by_role("button", name="Copy link").click()
+    expect(box.get_by_role("button", name="Copied")).to_be_visible()
+    address = urlsplit(tab.evaluate("window.copied"))
+    assert parse_qs(address.query)["window"] == ["150-100-1-2-0.4-0.6"]
+    _, _, again = opened(visitor, window, f"{address.path}?{address.query}", None)
+    np.testing.assert_array_equal(grays(again), made)
+
+
+@pytest.mark.parametrize("said", ["x", "9999-9999-9-99-9-9", "--", "1e999", "<script>"])
+def test_a_window_out_of_range_in_a_link_still_shows_the_picture(visitor, said):
+    _, _, canvas = opened(visitor, DESK, f"/?model=knee-64&show={SEED}&window={said}", None)
+    assert len(grays(canvas)) == 64 * 64
+
+
+def test_open_in_explore_and_the_way_back_lead_to_the_same_picture(visitor):
+    tab, box, canvas = opened(visitor, DESK, "/?model=knee-64&grade=3&seed=40")
+    box.get_by_role("combobox", name="Preset window").select_option("Bone")
+    alt = canvas.get_attribute("aria-label")
+    for _ in range(2):  # once where Explore was not open before, once where it was
+        box.get_by_role("link", name="Open in Explore").click()
+        expect(tab.locator(".film canvas")).to_have_attribute(
+            "data-shown", re.compile(f"seed={40 + SEED}&grade=3"), timeout=90_000
+        )
+        tab.wait_for_url(re.compile("/explore"))
+        tab.go_back()
+        box.wait_for()
+        expect(canvas).to_have_attribute("aria-label", alt)
+        expect(box.get_by_role("slider", name="Level")).to_have_value("190")
