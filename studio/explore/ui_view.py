@@ -70,7 +70,6 @@ def put(mode: Mode, entry: Entry, latent: Latent) -> None:
 def edit(entry: Entry, latent: Latent) -> None:
     """Makes the page show `latent` next, on the view where a knee is edited."""
     put("one", entry, latent)
-    st.session_state.explore_model = entry.name
     st.session_state.explore_view = ONE
 
 

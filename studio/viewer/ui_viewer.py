@@ -11,8 +11,6 @@ from typing import Any
 
 import streamlit as st
 
-from gan_core.errors import UserError
-from studio.text import plain
 from studio.ui_html import component, src
 
 _SHEET = component(
@@ -53,28 +51,4 @@ def film(
 def sheet(films: list[Film], *, shown: int | None = None, key: str) -> None:
     """Draws the films; `shown` is the seed of the one to open at once."""
     data = {"films": films, "shown": shown, "window": st.query_params.get(WINDOW, "")}
-    follow(_SHEET(key=key, data=data, on_explore_change=lambda: into_explore(key)))
-
-
-def into_explore(key: str) -> None:
-    """Makes the picture that the component `key` was asked to open what Explore shows next."""
-    from studio.explore import ui_models as explore_models  # it needs PyTorch, which pages open without
-    from studio.explore.latent import from_query
-    from studio.explore.ui_view import edit
-
-    asked = {name: value for name, value in dict(st.session_state[key].explore or {}).items() if isinstance(value, str)}
-    entry = explore_models.offered(asked.get("model", ""))
-    try:
-        if entry is None:
-            raise UserError("There is no such model here; it may have been deleted.")
-        edit(entry, from_query(asked, explore_models.loaded(entry)))
-    except UserError as error:
-        st.session_state.viewer_told = str(error)
-
-
-def follow(component: Any) -> None:
-    """On to Explore, where `into_explore` has been called; says what was wrong with that."""
-    if told := st.session_state.pop("viewer_told", ""):
-        st.warning(plain(told))
-    elif component.explore:
-        st.switch_page("../pages/explore.py")
+    _SHEET(key=key, data=data)

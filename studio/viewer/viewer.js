@@ -308,9 +308,9 @@ const addressOf = (path, query) => {
 const fullOf = (film) => film.src || (film.query ? addressOf("api/explore/image", film.query) : film.thumb)
 
 // Opens a dialog on `groups[start]`: each group is one film, or two beside each other under one view.
-// `named(group)` is what a link to it says besides the page's own; `explore(query)` opens a picture there without
-// leaving the app; `extra` are further buttons, as [text, what to do with the place of the group].
-function openViewer(box, groups, start, { view = new View(), named, explore, extra = [] } = {}) {
+// `named(group)` is what a link to it says besides the page's own; `extra` are further buttons, as [text, what to do with
+// the place of the group].
+function openViewer(box, groups, start, { view = new View(), named, extra = [] } = {}) {
   let index = start, moves = false
   const closing = new AbortController()
   const { signal } = closing
@@ -337,11 +337,9 @@ function openViewer(box, groups, start, { view = new View(), named, explore, ext
   const open = element("a", {
     textContent: "Open in Explore",
     onclick: (e) => {
-      if (!explore || e.ctrlKey || e.metaKey || e.shiftKey) return
-      e.preventDefault()
-      window.history.replaceState(window.history.state, "", linked()) // the way back leads to this very picture
-      leave()
-      explore({ ...one().query, ...(view.toString() ? { window: view.toString() } : {}) }, named?.(groups[index]))
+      open.href = addressOf("explore", { ...one().query, view: "One knee", ...(view.toString() ? { window: view.toString() } : {}) })
+      // The way back leads to this very picture.
+      if (named && !e.ctrlKey && !e.metaKey && !e.shiftKey) window.history.replaceState(window.history.state, "", linked())
     },
   })
   const copy = button("Copy link", () => copyText(copy, linked()), { hidden: !named })

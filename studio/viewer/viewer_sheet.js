@@ -1,17 +1,11 @@
 // The sheet is drawn anew whenever its films change; the viewer is built once for each opening.
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data, parentElement }) {
   const sheet = parentElement.querySelector(".sheet")
   const box = parentElement.querySelector(".box")
   const groups = data.films.map((film) => [film])
-  const open = (i, text = "") => openViewer(box, groups, i, {
-    view: new View(text),
-    named: ([film]) => ({ show: String(film.seed) }),
-    explore: (query, { show }) => {
-      sheet.dataset.shown = show // the link says so now, and what is shown is not to be opened again
-      setTriggerValue("explore", query)
-    },
-  })
+  const open = (i, text = "") =>
+    openViewer(box, groups, i, { view: new View(text), named: ([film]) => ({ show: String(film.seed) }) })
 
   sheet.replaceChildren(...data.films.map((film, i) =>
     element("button", { type: "button", className: "film", onclick: () => open(i) },
