@@ -4,7 +4,7 @@ import random
 
 import streamlit as st
 
-from gan_core.grades import KL_GRADE
+from gan_core.grades import KL_GRADE, caption
 from gan_core.seeds import MAX_SEED
 from studio.gallery.ui_thumbs import PAGE, thumbs
 from studio.models import ui_models as models
@@ -53,16 +53,17 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     st.button("Other knees" if knees else "Others", icon=":material/shuffle:", on_click=show_others, type="primary")
 
 seeds = range(seed, seed + pages * PAGE)
-captions = models.captions(entry, seeds, chosen)
 films = [
     film(
         thumb=thumb,
         seed=s,
-        caption=caption,
+        caption=caption(label, asked, f"seed {s}"),
         file_name=f"synthetic_{entry.name}_seed{s:04d}.png",
-        query=models.query(entry, s, chosen, truncation),
+        query=models.query(entry, s, asked, truncation),
     )
-    for s, thumb, caption in zip(seeds, thumbs(entry, seed, pages, chosen, truncation), captions, strict=True)
+    for s, asked, thumb in zip(
+        seeds, models.classes(entry, seeds, chosen), thumbs(entry, seed, pages, chosen, truncation), strict=True
+    )
 ]
 sheet(films, shown=shown, key="sheet")
 with st.container(horizontal=True, horizontal_alignment="center"):

@@ -5,39 +5,17 @@ const SETTLE = 350 // ms without a movement, after which strips are drawn and th
 const PLAY = 0.5 // knees a second
 const explorers = new WeakMap()
 
-function element(tag, properties = {}, ...children) {
-  const node = Object.assign(document.createElement(tag), properties)
-  node.append(...children)
-  return node
-}
-
-const button = (text, onclick, properties = {}) =>
-  element("button", { type: "button", textContent: text, onclick, ...properties })
-
 const short = (value, digits = 3) => String(Number(Number(value).toFixed(digits)))
-
-async function copied(node, text) {
-  const before = node.dataset.text ?? (node.dataset.text = node.textContent)
-  try {
-    await navigator.clipboard.writeText(text)
-    node.textContent = "Copied"
-    setTimeout(() => { node.textContent = before }, 1500)
-  } catch {
-    window.prompt("Copy this", text)
-  }
-}
-
-function save(blob, name) {
-  const link = element("a", { href: URL.createObjectURL(blob), download: name })
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000)
-}
 
 class Explorer {
   constructor(root) {
     this.root = root
     this.undone = []
     this.sheets = {}
+    this.view = new View()
+    this.closing = new AbortController()
+    this.box = element("dialog", { ariaLabel: "Viewer" })
+    this.view.listen(() => { if (this.data) this.settleSoon() }, this.closing.signal)
   }
 
   update(data, send) {
@@ -51,12 +29,14 @@ class Explorer {
     this.start = { ...data.query }
     this.query = { ...data.query }
     this.undone = [JSON.stringify(this.query)]
+    this.view.set(View.from(data.window))
     this.build()
     this.changed()
   }
 
   close() {
     this.closed = true
+    this.closing.abort()
     clearTimeout(this.timer)
     cancelAnimationFrame(this.frame)
     for (const sheet of Object.values(this.sheets)) URL.revokeObjectURL(sheet.url)
@@ -88,6 +68,10 @@ class Explorer {
     this.show()
     this.wanted = true
     if (!this.busy) this.run()
+    this.settleSoon()
+  }
+
+  settleSoon() {
     clearTimeout(this.timer)
     this.timer = setTimeout(() => this.settle(), SETTLE)
   }
@@ -100,11 +84,8 @@ class Explorer {
       try {
         const blob = await this.ask("image", query)
         const picture = await createImageBitmap(blob)
-        this.canvas.width = picture.width
-        this.canvas.height = picture.height
-        this.canvas.getContext("2d").drawImage(picture, 0, 0)
-        this.canvas.setAttribute("aria-label", `Synthetic image, ${this.told()}`)
-        this.canvas.dataset.shown = new URLSearchParams(query).toString()
+        this.pane.paint(picture, { alt: `Synthetic image, ${this.told()}` })
+        this.pane.canvas.dataset.shown = new URLSearchParams(query).toString()
         this.blob = blob
         this.say(`Synthetic, not for diagnosis. ${picture.width} × ${picture.height} pixels, enlarged here.`)
       } catch (error) {
@@ -133,7 +114,7 @@ class Explorer {
     if (this.undone.length > 100) this.undone.shift()
     this.undo.disabled = this.undone.length < 2
     // While directions are being measured nothing is sent: it would begin that again.
-    if (!this.data.pending) this.send("settled", { serial: this.data.serial, query: this.query })
+    if (!this.data.pending) this.send("settled", { serial: this.data.serial, query: this.query, window: this.view.toString() })
     for (const [what, rest] of this.wantedSheets()) this.sheet(what, rest)
   }
 
@@ -221,7 +202,8 @@ class Explorer {
   link() {
     const url = new URL(window.location.href)
     const view = new URLSearchParams(url.search).get("view")
-    url.search = new URLSearchParams({ model: this.data.model, ...(view ? { view } : {}), ...this.query })
+    const window_ = this.view.toString()
+    url.search = new URLSearchParams({ model: this.data.model, ...(view ? { view } : {}), ...this.query, ...(window_ ? { window: window_ } : {}) })
     return url.href
   }
 
@@ -244,22 +226,26 @@ class Explorer {
     this.playing = false
     this.shows = []
     this.strips = []
-    this.canvas = element("canvas", { width: 1, height: 1 })
-    this.canvas.setAttribute("role", "img")
+    this.pane = new Pane(this.view, this.closing.signal)
+    hands(this.pane.node, this.view, { wheel: false, touch: false })
+    this.star = star(() => this.film())
+    this.shows.push(() => this.star.draw())
+    const { tools } = windowControls(this.view, () => this.pane, this.closing.signal)
     this.note = element("p", { className: "note", textContent: "Drawing …" })
     this.undo = button("Undo", () => this.back(), { disabled: true })
-    const link = button("Copy link", () => copied(link, this.link()))
+    const link = button("Copy link", () => copyText(link, this.link()))
     const command = element("code")
     this.shows.push(() => { command.textContent = this.command() })
-    const copyCommand = button("Copy command", () => copied(copyCommand, this.command()))
+    const copyCommand = button("Copy command", () => copyText(copyCommand, this.command()))
     const picture = element("div", { className: "picture" },
-      element("div", { className: "film" }, this.canvas), this.note,
+      element("div", { className: "film" }, this.pane.node), this.note,
+      element("div", { className: "row" }, ...tools, button("Enlarge", () => this.enlarge()), this.star),
       element("div", { className: "row" },
         this.undo,
         button("Reset", () => { this.query = { ...this.start }; this.rescale?.(); this.changed() }),
-        button("Download image", () => this.blob && save(this.blob, this.fileName("png"))),
+        button("Download image", () => this.blob && saveBlob(this.blob, this.fileName("png"))),
         button("Download latent", async () => {
-          try { save(await this.ask("latent", this.query), this.fileName("json")) } catch (error) { this.say(error.message, true) }
+          try { saveBlob(await this.ask("latent", this.query), this.fileName("json")) } catch (error) { this.say(error.message, true) }
         }, { title: "A small file (JSON) that brings this very picture back" }),
         link),
       element("details", {},
@@ -290,7 +276,15 @@ class Explorer {
       put: (v) => (d.key ? this.steer(d.key, v) : this.move(i, v)), text: (v) => (v > 0 ? "+" : "") + short(v, 2),
       stops: mode === "one" ? this.data.stops : 0,
     })))
-    this.root.replaceChildren(picture, controls)
+    this.root.replaceChildren(picture, controls, this.box)
+  }
+
+  film() {
+    return { query: { model: this.data.model, ...this.query }, caption: this.told(), alt: `Synthetic image, ${this.told()}`, file_name: this.fileName("png") }
+  }
+
+  enlarge() {
+    openViewer(this.box, [[this.film()]], 0, { view: this.view, here: true })
   }
 
   show() {

@@ -152,7 +152,7 @@ def _preview(entry: models.Entry, config: ModelConfig, planned: Plan, truncation
         caption = f"{short(config.label_name)} {asked} · seed {seed}" if asked else f"seed {seed}"
         png = _png(entry.folder, entry.stamp, seed, int(planned.classes[i]), truncation)
         name = Path(planned.path(i)).with_suffix(".png").name
-        query = models.query(entry, seed, asked or None, truncation)
+        query = models.query(entry, seed, asked, truncation)
         films.append(film(png, seed=seed, caption=caption, file_name=name, query=query))
     sheet(films, key="preview")
 

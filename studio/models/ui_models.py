@@ -9,7 +9,6 @@ from typing import Any
 
 import streamlit as st
 
-from gan_core.grades import caption
 from gan_core.model import SHIPPED, TENSORS, Model, ModelConfig, load_model, read_config, shipped_generators
 from gan_core.seeds import own_classes
 from studio.models.inventory import places, whose
@@ -79,22 +78,20 @@ def configured(entry: Entry) -> ModelConfig:
     return _config(entry.folder, entry.stamp)
 
 
-def query(entry: Entry, seed: int, class_name: str | None, truncation: float) -> dict[str, str]:
-    """What brings an image of a model back, as a link into Explore has it; without a class, the seed's own."""
+def query(entry: Entry, seed: int, class_name: str, truncation: float) -> dict[str, str]:
+    """What brings an image of a model back, as a link into Explore has it."""
     said = {"model": entry.name, "seed": str(seed)}
-    if class_name is not None:
+    if class_name:
         said["grade"] = str(configured(entry).class_names.index(class_name))
     return said | ({"truncation": f"{truncation:g}"} if truncation != 1 else {})
 
 
-def captions(entry: Entry, seeds: range, class_name: str | None) -> list[str]:
-    """What is written under each image: its class, where the model has classes, and its seed."""
+def classes(entry: Entry, seeds: range, class_name: str | None) -> list[str]:
+    """The class of each image, the seed's own where none is asked for; "" where the model has none."""
     config = configured(entry)
     if class_name is not None or not config.class_names:
-        names = [class_name or ""] * len(seeds)
-    else:
-        names = [config.class_names[c] for c in own_classes(seeds, config.class_shares)]
-    return [caption(config.label_name, asked, f"seed {s}") for s, asked in zip(seeds, names, strict=True)]
+        return [class_name or ""] * len(seeds)
+    return [config.class_names[c] for c in own_classes(seeds, config.class_shares)]
 
 
 def choose(offered: dict[str, Entry], **how: Any) -> Entry:

@@ -5,6 +5,7 @@ It runs in the browser alone, so that the picture follows the hand without askin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,13 @@ _SHEET = component(
     viewer=True,
 )
 Film = dict[str, Any]
-WINDOW = "window"  # the parameter of a link that says how pictures are looked at; viewer.js reads it
+WINDOW = "window"  # the parameter of a link that says how pictures are looked at, by numbers which viewer.js reads
+
+
+def said_window(text: str | None = None) -> str:
+    """What the link, or `text`, says of that; "" where it is nothing that viewer.js would write."""
+    said = st.query_params.get(WINDOW, "") if text is None else text
+    return said if re.fullmatch(r"\d{1,3}(-\d{1,4}(\.\d{1,3})?){0,5}", said, re.ASCII) else ""
 
 
 def film(
@@ -50,5 +57,5 @@ def film(
 
 def sheet(films: list[Film], *, shown: int | None = None, key: str) -> None:
     """Draws the films; `shown` is the seed of the one to open at once."""
-    data = {"films": films, "shown": shown, "window": st.query_params.get(WINDOW, "")}
+    data = {"films": films, "shown": shown, "window": said_window()}
     _SHEET(key=key, data=data)

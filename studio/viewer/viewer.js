@@ -65,10 +65,15 @@ function autoWindow(gray) {
 class View extends EventTarget {
   constructor(text = "") {
     super()
+    this.set(View.from(text))
+  }
+
+  // What `toString` has said; the usual where that is damaged.
+  static from(text = "") {
     const numbers = text.split("-").map(Number)
-    const [window, level, invert, zoom, x, y] = text && numbers.every(Number.isFinite) ? numbers : []
-    const said = { window, level, invert: invert === undefined ? undefined : Boolean(invert), zoom, x, y }
-    this.set({ ...NEUTRAL, ...Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined)) })
+    const said = text && numbers.every(Number.isFinite) ? numbers : []
+    const found = Object.fromEntries(Object.entries(NEUTRAL).map(([name, usual], i) => [name, said[i] ?? usual]))
+    return { ...found, invert: Boolean(found.invert) }
   }
 
   set(changes) {
@@ -89,9 +94,7 @@ class View extends EventTarget {
 
   reset() { this.set(NEUTRAL) }
 
-  now() {
-    return Object.fromEntries(Object.keys(NEUTRAL).map((name) => [name, this[name]]))
-  }
+  now() { return Object.fromEntries(Object.keys(NEUTRAL).map((name) => [name, this[name]])) }
 
   // Zooms by a factor about a point of a stage, 0 to 1 from its left and top, which stays where it is.
   zoomBy(factor, px = 0.5, py = 0.5) {
@@ -309,8 +312,8 @@ const fullOf = (film) => film.src || (film.query ? addressOf("api/explore/image"
 
 // Opens a dialog on `groups[start]`: each group is one film, or two beside each other under one view.
 // `named(group)` is what a link to it says besides the page's own; `extra` are further buttons, as [text, what to do with
-// the place of the group].
-function openViewer(box, groups, start, { view = new View(), named, extra = [] } = {}) {
+// the place of the group]; `here` says that this is Explore.
+function openViewer(box, groups, start, { view = new View(), named, extra = [], here = false } = {}) {
   let index = start, moves = false
   const closing = new AbortController()
   const { signal } = closing
@@ -363,7 +366,7 @@ function openViewer(box, groups, start, { view = new View(), named, extra = [] }
     const film = one()
     favourite.draw()
     save.hidden = !film
-    open.hidden = !film?.query
+    open.hidden = here || !film?.query
     if (film) Object.assign(save, { href: fullOf(film), download: film.file_name ?? "image.png" })
     if (film?.query) open.href = addressOf("explore", { ...film.query, view: "One knee" })
   }

@@ -1,4 +1,4 @@
-"""The viewer in a real browser, by mouse, keys and touch: gray levels as computed, zoom, the next, links, favourites."""
+"""The viewer in a real browser, by mouse, keys and touch: gray levels as computed, zoom, links, favourites."""
 
 import re
 from urllib.parse import parse_qs, urlsplit
