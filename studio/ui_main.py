@@ -8,6 +8,7 @@ from streamlit.navigation.page import StreamlitPage
 from gan_core.errors import UserError
 from studio.text import plain
 from studio.ui_links import without_endless
+from studio.viewer.ui_viewer import tray
 
 HERE = Path(__file__).resolve().parent
 PAGES = HERE.parent / "pages"
@@ -74,6 +75,8 @@ st.caption(
     "**not for diagnosis**."
 )
 try:
+    with st.sidebar:
+        tray()
     without_endless("seed", "n")
     page.run()
 except UserError as error:

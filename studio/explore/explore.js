@@ -228,7 +228,7 @@ class Explorer {
     this.strips = []
     this.pane = new Pane(this.view, this.closing.signal)
     hands(this.pane.node, this.view, { wheel: false, touch: false })
-    this.star = star(() => this.film())
+    this.star = star(() => this.film(), () => this.pane)
     this.shows.push(() => this.star.draw())
     const { tools } = windowControls(this.view, () => this.pane, this.closing.signal)
     this.note = element("p", { className: "note", textContent: "Drawing …" })

@@ -20,6 +20,14 @@ _SHEET = component(
     '<div class="sheet" role="list"></div><dialog class="box" aria-label="Viewer"></dialog>',
     viewer=True,
 )
+_TRAY = component(
+    Path(__file__).parent,
+    "viewer_tray",
+    '<section class="tray" aria-label="Favourites"><h2>Favourites</h2><div class="kept"></div>'
+    '<p class="said" aria-live="polite"></p><div class="tools"></div>'
+    '<dialog class="box" aria-label="Viewer"></dialog></section>',
+    viewer=True,
+)
 Film = dict[str, Any]
 WINDOW = "window"  # the parameter of a link that says how pictures are looked at, by numbers which viewer.js reads
 
@@ -59,3 +67,8 @@ def sheet(films: list[Film], *, shown: int | None = None, key: str) -> None:
     """Draws the films; `shown` is the seed of the one to open at once."""
     data = {"films": films, "shown": shown, "window": said_window()}
     _SHEET(key=key, data=data)
+
+
+def tray() -> None:
+    """Draws the favourites, which this browser keeps."""
+    _TRAY(key="favourites")

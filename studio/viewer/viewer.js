@@ -8,6 +8,7 @@ const TAILS = 0.01 // of the pixels, left out at each end by the automatic windo
 const BLACK = 8 // gray levels up to here are taken for background by it
 const BARS_MM = [50, 20, 10, 5, 2, 1]
 const LONGEST_BAR = 0.45 // of the picture's width
+const THUMB = 96 // pixels a side of a favourite's small picture
 const FLICK = { ms: 300, px: 40 }
 
 function element(tag, properties = {}, ...children) {
@@ -116,8 +117,8 @@ class View extends EventTarget {
 
 // `node` is its stage; what is to lie on the picture, turning with zoom and pan, is appended to `plate`.
 class Pane {
-  constructor(view, signal) {
-    this.view = view
+  constructor(view, signal, { still = false } = {}) {
+    Object.assign(this, { view, still }) // a still one does not follow zoom and pan
     this.canvas = element("canvas", { width: 1, height: 1 })
     this.canvas.setAttribute("role", "img")
     this.plate = element("div", { className: "plate" }, this.canvas)
@@ -157,9 +158,20 @@ class Pane {
     this.draw()
   }
 
+  // The picture as it was made, small, as an address.
+  thumb() {
+    const { width, height } = this.canvas
+    const whole = element("canvas", { width, height }), small = element("canvas", { width: THUMB, height: THUMB })
+    const pixels = new Uint8ClampedArray(4 * this.gray.length)
+    this.gray.forEach((value, i) => pixels.set([value, value, value, 255], 4 * i))
+    whole.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0)
+    Object.assign(small.getContext("2d"), { imageSmoothingQuality: "high" }).drawImage(whole, 0, 0, THUMB, THUMB)
+    return small.toDataURL("image/webp", 0.7)
+  }
+
   draw() {
     this.frame = undefined
-    const { zoom, x, y, table } = this.view
+    const { zoom, x, y, table } = this.still ? { ...NEUTRAL, table: this.view.table } : this.view
     this.plate.style.transform = zoom === 1 ? "" : `scale(${zoom}) translate(${50 - 100 * x}%, ${50 - 100 * y}%)`
     const shown = this.across / zoom
     const length = BARS_MM.find((mm) => mm <= LONGEST_BAR * shown)
@@ -172,6 +184,15 @@ class Pane {
     for (let i = 0; i < pixels.length; i++) pixels[i] = whole[this.gray[i]]
     this.canvas.getContext("2d").putImageData(this.pixels, 0, 0)
   }
+}
+
+// The one view of all films of a page, over its components, and a small film under it.
+const pageView = () => (document.documentElement.filmsView ??= new View())
+
+function stillPane(film, signal) {
+  const pane = new Pane(pageView(), signal, { still: true })
+  pane.show(film).catch(() => {})
+  return pane
 }
 
 // Hands on a stage: a drag for window and level, with Shift or another button for moving; wheel, pinch and double click
@@ -233,8 +254,8 @@ function hands(node, view, { step, held = () => false, wheel = true, touch = tru
   }, { passive: false })
 }
 
-// Window and level in figures, with sliders for them, and what goes to the usual ones; `pane()` is the one that the
-// automatic window looks at.
+// Window and level in figures, with sliders for them, and what goes to the usual ones; `pane()`, if there is one, is what
+// the automatic window looks at.
 function windowControls(view, pane, signal) {
   const range = (name, min, max) => {
     const output = element("output")
@@ -253,7 +274,7 @@ function windowControls(view, pane, signal) {
   }, signal)
   return {
     figures: [range("Window", 2, 512), range("Level", 0, 255)],
-    tools: [preset, button("Auto", () => view.set(autoWindow(pane().gray)), { title: "Key A: from the picture's own gray levels" }), invert],
+    tools: [preset, pane ? button("Auto", () => view.set(autoWindow(pane().gray)), { title: "Key A: from the picture's own gray levels" }) : "", invert],
   }
 }
 
@@ -266,7 +287,7 @@ const favourites = {
   keyOf: ({ query }) => new URLSearchParams(Object.entries(query).sort()).toString(),
   all() {
     try {
-      return JSON.parse(localStorage.getItem(this.KEY)).filter((f) => typeof f.caption === "string" && typeof f.query.model === "string")
+      return JSON.parse(localStorage.getItem(this.KEY)).filter((f) => typeof f?.caption === "string" && typeof f.query?.model === "string")
     } catch {
       return [] // none yet, damaged, or storage is forbidden
     }
@@ -278,10 +299,9 @@ const favourites = {
     window.dispatchEvent(new Event(this.KEY))
   },
   has(film) { return this.all().some((f) => this.keyOf(f) === this.keyOf(film)) },
-  toggle(film) {
-    const { query, caption, file_name } = film
-    const others = this.all().filter((f) => this.keyOf(f) !== this.keyOf(film))
-    this.keep(this.has(film) ? others : [...others, { query, caption, file_name }])
+  toggle({ query, caption, file_name, alt, thumb }) {
+    const others = this.all().filter((f) => this.keyOf(f) !== this.keyOf({ query }))
+    this.keep(this.has({ query }) ? others : [...others, { query, caption, file_name, alt, thumb }])
   },
   listen(heard, signal) {
     for (const name of [this.KEY, "storage"]) window.addEventListener(name, heard, { signal })
@@ -289,8 +309,9 @@ const favourites = {
   },
 }
 
-function star(film) {
-  const node = button("", () => { favourites.toggle(film()); draw() }, { className: "star", title: "Key S" })
+// A button that keeps `film()`, which `pane()` shows, or lets go of it.
+function star(film, pane) {
+  const node = button("", () => { favourites.toggle({ ...film(), thumb: pane().thumb() }); draw() }, { className: "star", title: "Key S" })
   const draw = () => {
     const on = Boolean(film()?.query) && favourites.has(film())
     node.hidden = !film()?.query
@@ -323,6 +344,7 @@ function openViewer(box, groups, start, { view = new View(), named, extra = [], 
   const controls = windowControls(view, () => panes[0], signal)
   const note = element("p", { className: "said", ariaLive: "polite" })
   const one = () => (groups[index].length === 1 ? groups[index][0] : undefined)
+  const made = () => { const some = groups[index].filter((film) => film.query); return some.length === 1 ? some[0] : undefined } // the synthetic one
   const step = (by) => { index = (index + by + groups.length) % groups.length; draw() }
   const linked = () => {
     const url = new URL(window.location.href)
@@ -335,12 +357,12 @@ function openViewer(box, groups, start, { view = new View(), named, extra = [], 
   const zoom = element("output")
   const mover = button("Move", () => { moves = !moves; mover.ariaPressed = String(moves) }, { ariaPressed: "false", title: "A drag moves the picture. Or drag with Shift, the right button or two fingers." })
   const whole = button("Full screen", () => (document.fullscreenElement ? document.exitFullscreen() : desk.requestFullscreen()), { title: "Key F", hidden: !document.fullscreenEnabled })
-  const favourite = star(one)
+  const favourite = star(made, () => panes[groups[index].indexOf(made())])
   const save = element("a", { textContent: "Download" })
   const open = element("a", {
     textContent: "Open in Explore",
     onclick: (e) => {
-      open.href = addressOf("explore", { ...one().query, view: "One knee", ...(view.toString() ? { window: view.toString() } : {}) })
+      open.href = addressOf("explore", { ...made().query, view: "One knee", ...(view.toString() ? { window: view.toString() } : {}) })
       // The way back leads to this very picture.
       if (named && !e.ctrlKey && !e.metaKey && !e.shiftKey) window.history.replaceState(window.history.state, "", linked())
     },
@@ -366,9 +388,9 @@ function openViewer(box, groups, start, { view = new View(), named, extra = [], 
     const film = one()
     favourite.draw()
     save.hidden = !film
-    open.hidden = here || !film?.query
+    open.hidden = here || !made()
     if (film) Object.assign(save, { href: fullOf(film), download: film.file_name ?? "image.png" })
-    if (film?.query) open.href = addressOf("explore", { ...film.query, view: "One knee" })
+    if (made()) open.href = addressOf("explore", { ...made().query, view: "One knee" })
   }
 
   const row = (...children) => element("div", { className: "tools" }, ...children)

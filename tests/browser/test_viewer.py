@@ -1,6 +1,8 @@
 """The viewer in a real browser, by mouse, keys and touch: gray levels as computed, zoom, links, favourites."""
 
 import re
+import zipfile
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -193,3 +195,60 @@ def test_open_in_explore_and_the_way_back_lead_to_the_same_picture(visitor):
     box.wait_for()
     expect(canvas).to_have_attribute("aria-label", alt)
     expect(box.get_by_role("slider", name="Level")).to_have_value("190")
+
+
+def tray_of(tab):
+    """The tray, brought out where the sidebar is folded away."""
+    tray = tab.locator(".tray")
+    if tab.viewport_size["width"] < 700 and not tab.locator('[data-testid="stSidebar"][aria-expanded="true"]').count():
+        tab.get_by_test_id("stExpandSidebarButton").click()
+    tray.wait_for()
+    return tray
+
+
+@on_both
+def test_favourites_last_are_compared_downloaded_and_brought_back(visitor, window):
+    tab, box, canvas = opened(visitor, window)
+    grays(canvas)
+    box.get_by_role("button", name="Favourite").click()
+    expect(box.get_by_role("button", name="Favourite")).to_have_attribute("aria-pressed", "true")
+    tab.keyboard.press("ArrowRight")
+    expect(canvas).to_have_attribute("aria-label", re.compile(f"seed {SEED + 1}$"))
+    tab.keyboard.press("s")
+    box.get_by_role("button", name="Close").click()
+
+    tab.goto(tab.url.split("/?")[0] + "/models")
+    tray = tray_of(tab)
+    expect(tray.locator("img")).to_have_count(2)
+    tab.reload()
+    tray = tray_of(tab)
+    expect(tray.locator("img")).to_have_count(2)
+    for check in tray.get_by_role("checkbox").all():
+        check.check()
+    with tab.expect_download() as download:
+        tray.get_by_role("button", name="Download 2").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert sorted(Path(name).suffix for name in archive.namelist()) == [".json", ".json", ".png", ".png"]
+
+    tray.get_by_role("button", name="Compare").click()
+    both = tab.locator("dialog[open] canvas")
+    expect(both).to_have_count(2)
+    made = [grays(both.nth(i)) for i in range(2)]
+    tab.locator("dialog[open]").get_by_role("combobox", name="Preset window").select_option("Soft tissue")
+    for i in range(2):
+        settles(tab, lambda i=i: grays(both.nth(i)), shown(130, 85, made[i]))
+    tab.keyboard.press("Escape")
+
+    tray.get_by_role("button", name=re.compile("Remove")).first.click()
+    expect(tray.locator("img")).to_have_count(1)
+    tray.get_by_role("button", name="Undo").click()
+    expect(tray.locator("img")).to_have_count(2)
+
+
+def test_damaged_favourites_do_not_break_a_page(visitor):
+    tab = visitor("/?model=knee-64", **DESK)
+    tab.locator(".tray").wait_for()
+    for text in ("{", "7", '[null, {"caption": 1}, {"caption": "a"}]'):
+        tab.evaluate("text => localStorage.setItem('knee-gan-favourites', text)", text)
+        tab.reload()
+        expect(tab.locator(".tray")).to_contain_text("None yet")
