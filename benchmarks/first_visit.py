@@ -64,7 +64,7 @@ def rounds_of(browser: Browser, root: Path, python: Path, model: str, names: set
                 "compare": (
                     "compare",
                     {"model": model},
-                    lambda: tab.locator(".cmp-real img, .cmp-real canvas[data-film]").first.wait_for(),
+                    lambda: tab.locator(".cmp-real :is(img, canvas[data-film])").first.wait_for(),
                 ),
                 "learn": ("learn", {}, moved),
                 "describe": (

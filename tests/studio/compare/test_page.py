@@ -139,10 +139,10 @@ def test_the_nearest_reals_come_with_words_and_are_said_to_be_no_test_of_copying
     assert shown["synthetic"]["mark"] == "Synthetic"
     assert shown["real"]["mark"] == "Real"
     assert re.search(r"farther away than that: \*\*(\d+ of 100|all|none)\*\*", texts(at))
-    html = " ".join(e.proto.body for e in at.get("html"))
-    assert html.count('class="cmp-film cmp-real"') == 4
-    assert html.count('class="cmp-film cmp-synthetic"') == 1
-    assert "pairs of different real patients" in html
+    ((first, *others),) = panels(at).values()
+    assert [film["kind"] for film in (first, *others)] == ["synthetic", *["real"] * 4]
+    assert first["query"]["seed"] == re.search(r"seed (\d+)", first["caption"])[1]
+    assert all("pairs of different real patients" in film["note"] for film in others)
     assert "trained on" in texts(at)
 
 
@@ -159,7 +159,7 @@ def test_the_map_has_a_point_for_each_image_and_shows_the_chosen_one_in_full(gra
     found = given(at, "points")
     assert len(found["points"]) == 120
     assert len({p["id"] for p in found["points"]}) == 120
-    assert found["full"].startswith("data:image/png")
+    assert found["full"]["src"].startswith("data:image/png")
     next(b for b in at.button if "nearest" in b.label).click().run()
     assert not at.exception
     assert at.selectbox(key="fake").value == 4

@@ -29,10 +29,7 @@ page = partial(app_page.page, "study")
 
 def films(at):
     """What the viewer was given: the pictures, with who was deceived."""
-    (component,) = at.main.get("bidi_component")
-    return json.loads(component.proto.mixed.json if component.proto.HasField("mixed") else component.proto.json)[
-        "films"
-    ]
+    return json.loads(room(at))["films"]
 
 
 def drawn(at):
@@ -41,7 +38,7 @@ def drawn(at):
 
 
 def room(at):
-    """What the reading room is told, word for word."""
+    """What the reading room, or the viewer, is told, word for word."""
     (component,) = at.main.get("bidi_component")
     return component.proto.mixed.json if component.proto.HasField("mixed") else component.proto.json
 
