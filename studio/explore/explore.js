@@ -227,7 +227,8 @@ class Explorer {
     this.shows = []
     this.strips = []
     this.pane = new Pane(this.view, this.closing.signal)
-    hands(this.pane.node, this.view, { wheel: false, touch: false })
+    hands(this.pane.node, this.view, { wheel: false, touch: false }) // a finger scrolls, a tap enlarges
+    this.pane.node.onclick = (e) => { if (e.pointerType === "touch") this.enlarge() }
     this.star = star(() => this.film(), () => this.pane)
     this.shows.push(() => this.star.draw())
     const { tools } = windowControls(this.view, () => this.pane, this.closing.signal)

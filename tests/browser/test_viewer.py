@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 from browsing import WITH_MODEL, expect
+from paths import ROOT
 
 pytestmark = WITH_MODEL
 
@@ -200,9 +201,10 @@ def test_open_in_explore_and_the_way_back_lead_to_the_same_picture(visitor):
 def tray_of(tab):
     """The tray, brought out where the sidebar is folded away."""
     tray = tab.locator(".tray")
-    if tab.viewport_size["width"] < 700 and not tab.locator('[data-testid="stSidebar"][aria-expanded="true"]').count():
+    tray.wait_for(state="attached")
+    if tab.locator('[data-testid="stSidebar"][data-collapsed="true"]').count():
         tab.get_by_test_id("stExpandSidebarButton").click()
-    tray.wait_for()
+    expect(tray).to_be_visible()
     return tray
 
 
@@ -216,6 +218,8 @@ def test_favourites_last_are_compared_downloaded_and_brought_back(visitor, windo
     expect(canvas).to_have_attribute("aria-label", re.compile(f"seed {SEED + 1}$"))
     tab.keyboard.press("s")
     box.get_by_role("button", name="Close").click()
+    box.wait_for(state="hidden")
+    tab.wait_for_timeout(500)  # its entry in the history goes
 
     tab.goto(tab.url.split("/?")[0] + "/models")
     tray = tray_of(tab)
@@ -252,3 +256,25 @@ def test_damaged_favourites_do_not_break_a_page(visitor):
         tab.evaluate("text => localStorage.setItem('knee-gan-favourites', text)", text)
         tab.reload()
         expect(tab.locator(".tray")).to_contain_text("None yet")
+
+
+def test_the_side_s_letter_and_a_scale_bar_that_grows_with_the_zoom(browser):
+    source = (ROOT / "studio/viewer/viewer.js").read_text(encoding="utf-8")
+    style = (ROOT / "studio/viewer/viewer.css").read_text(encoding="utf-8")
+    tab = browser.new_page()
+    tab.set_content(f"""<style>{style} .stage {{ width: 400px }}</style><script type="module">{source}
+        const view = new View(), pane = new Pane(view)
+        document.body.append(pane.node)
+        pane.paint(new OffscreenCanvas(100, 100), {{ side: "L", mm: 1.4 }})
+        Object.assign(window, {{ view, pane }})
+    </script>""")
+    expect(tab.locator(".letter")).to_have_text("L")
+    bar = tab.locator(".scale")
+    for zoom, mm in ((1, 50), (2, 20), (4, 10)):  # the longest below 0.45 of the 140 mm / zoom that are seen
+        tab.evaluate("zoom => view.set({ zoom })", zoom)
+        expect(bar).to_have_text(f"{mm} mm")
+        assert bar.bounding_box()["width"] == pytest.approx(400 * mm * zoom / 140, abs=1)
+    tab.evaluate("pane.paint(new OffscreenCanvas(100, 100))")
+    expect(bar).to_have_text("")
+    expect(tab.locator(".letter")).to_have_text("")
+    tab.close()
