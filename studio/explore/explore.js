@@ -15,7 +15,7 @@ class Explorer {
     this.view = new View()
     this.closing = new AbortController()
     this.box = element("dialog", { ariaLabel: "Viewer" })
-    this.view.listen(() => { if (this.data) this.settleSoon() }, this.closing.signal)
+    this.view.listen(() => { if (this.data) this.settleLater() }, this.closing.signal)
   }
 
   update(data, send) {
@@ -68,10 +68,10 @@ class Explorer {
     this.show()
     this.wanted = true
     if (!this.busy) this.run()
-    this.settleSoon()
+    this.settleLater()
   }
 
-  settleSoon() {
+  settleLater() {
     clearTimeout(this.timer)
     this.timer = setTimeout(() => this.settle(), SETTLE)
   }
@@ -85,7 +85,7 @@ class Explorer {
         const blob = await this.ask("image", query)
         const picture = await createImageBitmap(blob)
         this.pane.paint(picture, { alt: `Synthetic image, ${this.told()}` })
-        this.pane.canvas.dataset.shown = new URLSearchParams(query).toString()
+        this.canvas.dataset.shown = new URLSearchParams(query).toString()
         this.blob = blob
         this.say(`Synthetic, not for diagnosis. ${picture.width} × ${picture.height} pixels, enlarged here.`)
       } catch (error) {
@@ -227,6 +227,7 @@ class Explorer {
     this.shows = []
     this.strips = []
     this.pane = new Pane(this.view, this.closing.signal)
+    this.canvas = this.pane.canvas
     hands(this.pane.node, this.view, { wheel: false, touch: false }) // a finger scrolls, a tap enlarges
     this.pane.node.onclick = (e) => { if (e.pointerType === "touch") this.enlarge() }
     this.star = star(() => this.film(), () => this.pane)

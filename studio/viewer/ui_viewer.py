@@ -17,7 +17,7 @@ from studio.ui_html import component, src
 _SHEET = component(
     Path(__file__).parent,
     "viewer_sheet",
-    '<div class="sheet" role="list"></div><dialog class="box" aria-label="Viewer"></dialog>',
+    '<div class="sheet"></div><dialog class="box" aria-label="Viewer"></dialog>',
     viewer=True,
 )
 _TRAY = component(

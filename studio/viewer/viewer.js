@@ -121,6 +121,7 @@ class Pane {
     Object.assign(this, { view, still }) // a still one does not follow zoom and pan
     this.canvas = element("canvas", { width: 1, height: 1 })
     this.canvas.setAttribute("role", "img")
+    this.canvas.setAttribute("aria-label", "A picture that is being loaded")
     this.plate = element("div", { className: "plate" }, this.canvas)
     this.letter = element("b", { className: "letter" })
     this.bar = element("span", { className: "scale" })
