@@ -1,4 +1,4 @@
-"""How well knees are found on whole films: python benchmarks/localizer.py CROPS OTHERS [--films N] [--pictures FOLDER]
+"""How well knees are found on whole films: python benchmarks/localizer.py CROPS OTHERS [--films N] [--kinds KIND ...]
 
 Makes films of each kind from the crops under CROPS (of patients that the localiser has not learnt from) and from the
 part of OTHERS/chest, OTHERS/clothing and OTHERS/digits that it has not seen, and prints, for films with knees, how well
@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("others", type=Path)
     parser.add_argument("--films", type=int, default=200, help="of each kind")
     parser.add_argument("--pictures", type=Path, help=f"write a sheet of {SHOWN} films of each kind to this folder")
+    parser.add_argument("--kinds", nargs="+", choices=KNEES + NONE, default=KNEES + NONE, help="all unless named")
     given = parser.parse_args()
     have = sources(given.crops, given.others, "test")
     every: list[float] = []
@@ -66,7 +67,7 @@ def main() -> None:
     print("| films | knees | median overlap | overlap 0.7 and more | side right | error of the angle | found besides |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     quiet, sure = {}, []  # the highest confidence on each film without a knee; that of each knee that is found
-    for kind in KNEES + NONE:
+    for kind in given.kinds:
         overlaps, sides, turns, besides, highest = [], [], [], 0, []
         sheet = Image.new("L", (4 * 2 * SIDE, SHOWN // 4 * SIDE))
         for i in range(given.films):
@@ -107,7 +108,7 @@ def main() -> None:
         row("---", ["---:"] * len(LEVELS)),
         sep="\n",
     )
-    for kind, most in [*quiet.items(), ("all", np.concatenate(list(quiet.values())))]:
+    for kind, most in [*quiet.items(), ("all", np.concatenate([*quiet.values(), np.array([])]))]:
         print(row(kind, [f"{(most < t).mean():.1%}" for t in LEVELS]))
     print(row("knees found", [f"{np.sum(np.array(sure) >= t) / len(fit):.1%}" for t in LEVELS]))
     film = made(np.random.default_rng(1), have, "two knees", 900, 2400).pixels

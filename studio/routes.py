@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from gan_core import registry
+from studio.loading import alone
 from studio.study.routes import study_routes
 
 # Those that need PyTorch, which takes seconds to load: the app opens before it is here.
@@ -21,9 +22,14 @@ _LATER = {
 }
 
 
+def _resolve(entry: str) -> Route:
+    with alone():
+        return cast(Route, registry.resolve(entry))
+
+
 def _later(path: str, entry: str, method: str = "GET") -> Route:
     async def answer(request: Request) -> Response:
-        route = cast(Route, await anyio.to_thread.run_sync(registry.resolve, entry))
+        route = await anyio.to_thread.run_sync(_resolve, entry)
         return await route.endpoint(request)
 
     return Route(path, answer, methods=[method])

@@ -135,6 +135,9 @@ def _offer(offer: hub.Offer, key: str) -> str:
         def mine() -> list[Download]:
             return [d for d in downloads(owner()) if d.offer.source(d.part) == offer.source(part)]
 
+        def begin() -> None:
+            start(owner(), offer, part)
+
         def offered() -> None:
             if here or any(d.running for d in mine()):
                 return
@@ -150,8 +153,8 @@ def _offer(offer: hub.Offer, key: str) -> str:
                 icon=":material/download:",
                 key=f"{key}-hub-fetch",
                 disabled=too_large,
-                on_click=start,  # not after the button: a click while the page is drawn anew would be lost
-                args=(owner(), offer, part),
+                # Not after the button: a click while the page is drawn anew would be lost.
+                on_click=begin,
             )
 
         _watch(lambda: [d for d in mine() if not d.source], offered)

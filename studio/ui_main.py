@@ -1,11 +1,13 @@
 """The frame around every page: its name, the pages in their groups, and what these images are."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from gan_core.errors import UserError
+from studio.loading import alone
 from studio.text import plain
 from studio.ui_links import without_endless
 from studio.viewer.ui_viewer import tray
@@ -78,6 +80,8 @@ try:
     with st.sidebar:
         tray()
     without_endless("seed", "n")
-    page.run()
+    # The first page needs nothing that is slow to load, and does not wait for it.
+    with nullcontext() if page.url_path in ("", "gallery") else alone():
+        page.run()
 except UserError as error:
     st.error(plain(str(error)))

@@ -16,6 +16,7 @@ from pathlib import Path
 import streamlit as st
 
 from studio import hosting
+from studio.loading import all_is_loaded, alone
 
 SWEEP_SECONDS = 3600.0
 HEAD_START = 1.0  # seconds that whoever opens the app has the processor for
@@ -25,8 +26,12 @@ LATER = 10.0  # and after the pages' own are loaded, for going through them
 def _load_the_rest() -> None:
     """PyTorch, the default model, the other pages, the encoder: after the first page, which needs none of them."""
     time.sleep(HEAD_START)
-    _load_model()
-    _import_pages()
+    try:
+        with alone():
+            _load_model()
+        _import_pages()
+    finally:
+        all_is_loaded()
     time.sleep(LATER)
     _load_encoder()
 
@@ -54,7 +59,9 @@ def _import_pages() -> None:
     """All that the other pages import: who opened one first would wait for seconds, and all others with them."""
     for module in pkgutil.walk_packages([str(Path(__file__).parent)], "studio."):
         if ".ui_" in module.name and module.name != "studio.ui_main":  # a script
-            importlib.import_module(module.name)
+            with alone():
+                importlib.import_module(module.name)
+            time.sleep(0.001)  # whoever waits for their page has the next turn
     # Streamlit collects garbage after each page, while everybody waits: what is loaded by now is none, and is left out.
     gc.collect()
     gc.freeze()
@@ -72,7 +79,8 @@ def _fetch_first() -> None:
 
 
 def _tidy() -> None:
-    from studio import retention
+    with alone():
+        from studio import retention
 
     retention.sweep()
 

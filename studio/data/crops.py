@@ -41,7 +41,7 @@ __all__ = ["NO_KNEE", "TABLE", "CroppedFiles", "Film", "cropped", "films_of", "l
 
 NO_KNEE = "no knee was found"
 LEFT_OUT = "its knees are left out"
-_VERSION = 1  # to be raised when the same film gives other knees with the same localiser
+_VERSION = 2  # to be raised when the same film gives other knees with the same localiser
 _NAMES = {"R": "right", "L": "left"}
 _OTHER = {"R": "L", "L": "R", "": ""}
 _SAME = 0.02  # pixels or degrees that a table's rounding may take

@@ -59,19 +59,20 @@ def window(film: NDArray, x: float, y: float, side: float, angle: float, resolut
     """
     # Only the part that is looked at is worked on.
     height, width = film.shape
-    reach = side * math.sqrt(0.5) + 2
+    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    times = max(1, math.ceil(side / resolution))
+    coarse = max(1, times // 2)  # turning takes the longest, so what is fine is brought down before as well as after
+    reach = side / 2 * (abs(cos) + abs(sin)) + 2 * coarse
     left, top = max(math.floor(x - reach), 0), max(math.floor(y - reach), 0)
     right, bottom = min(math.ceil(x + reach), width), min(math.ceil(y + reach), height)
     outside = border_value(film)
     if right - left < 1 or bottom - top < 1:
         return np.full((resolution, resolution), outside, np.float32)
     part = Image.fromarray(np.ascontiguousarray(film[top:bottom, left:right], np.float32))
-    times = max(1, math.ceil(side / resolution))
-    coarse = max(1, times // 2)  # turning takes the longest, so what is fine is brought down before as well as after
     if coarse > 1:
         part, times = part.reduce(coarse), math.ceil(times / coarse)
     n, scale = resolution * times, side / (resolution * times * coarse)
-    cos, sin = math.cos(math.radians(angle)) * scale, math.sin(math.radians(angle)) * scale
+    cos, sin = cos * scale, sin * scale
     x0, y0 = (x - left) / coarse - (cos - sin) * n / 2, (y - top) / coarse - (sin + cos) * n / 2
     turned = part.transform(
         (n, n), Image.Transform.AFFINE, (cos, -sin, x0, sin, cos, y0), Image.Resampling.BILINEAR, fillcolor=outside

@@ -24,7 +24,7 @@ Array = NDArray[np.floating]
 PHANTOM_MM = 2 * FRAME_MM  # a phantom's picture shows the leg for two boxes' sides
 
 KNEES = ("one knee", "two knees", "small", "filling", "turned", "implant", "black border", "white border", "phantom")
-NONE = ("chest", "pictures", "noise", "empty", "shafts", "half", "hand", "hip", "bones")
+NONE = ("chest", "pictures", "noise", "empty", "shafts", "half", "hand", "hip", "bones", "cut", "overturned", "collage")
 
 
 @dataclass(frozen=True)
@@ -426,6 +426,43 @@ def _half(rng: np.random.Generator, have: Sources, height: int, width: int) -> A
     return x
 
 
+def _cut(rng: np.random.Generator, have: Sources, height: int, width: int) -> Array:
+    """A leg whose joint the film's edge cuts off: above, below, or along it."""
+    side, angle, of = rng.uniform(0.35, 1) * max(height, width), rng.normal(0, 6), str(rng.choice(["R", "L"]))
+    beyond = rng.uniform(0.1, 0.45) * side
+    x, y = rng.uniform(0.25, 0.75) * width, rng.uniform(0.25, 0.75) * height
+    where = rng.random()
+    if where < 0.7:
+        y = -beyond if where < 0.35 else height + beyond
+    else:
+        x = -beyond if where < 0.85 else width + beyond
+    return _leg(rng, rng, have, Knee(x, y, side, angle, of), height, width, rng.random() < 0.25)
+
+
+def _overturned(rng: np.random.Generator, have: Sources, height: int, width: int) -> Array:
+    """A whole knee lying on its side, or upside down."""
+    side, of = rng.uniform(0.3, 0.9) * min(height, width), str(rng.choice(["R", "L"]))
+    x, y = rng.uniform(0.35, 0.65) * width, rng.uniform(0.35, 0.65) * height
+    turn = float(rng.choice([-90, 90, 180]))
+    knee = Knee(x, y, side, turn + rng.normal(0, 12), of)
+    return _leg(rng, rng, have, knee, height, width, rng.random() < 0.25)
+
+
+def _collage(rng: np.random.Generator, have: Sources, height: int, width: int) -> Array:
+    """Some pictures, turned any way, beside and over each other on an empty film."""
+    x = np.zeros((height, width), np.float32)
+    paths = have.pictures if rng.random() < 0.75 else have.chests
+    for _ in range(int(rng.integers(1, 5))):
+        n = max(8, int(rng.uniform(0.2, 0.9) * min(height, width)))
+        part = Image.fromarray(_picture(rng, paths, n, n)).rotate(
+            rng.uniform(0, 360) if rng.random() < 0.5 else 0, Image.Resampling.BILINEAR
+        )
+        top, left = int(rng.integers(height - n + 1)), int(rng.integers(width - n + 1))
+        there = x[top : top + n, left : left + n]
+        np.maximum(there, np.asarray(part) * rng.uniform(0.4, 1), out=there)
+    return gaussian_filter(x, rng.uniform(0, 0.02) * max(height, width))
+
+
 def _rods(
     rng: np.random.Generator, height: int, width: int, rods: list[tuple[float, float, float, float, float]]
 ) -> Array:
@@ -498,5 +535,5 @@ def _bones(rng: np.random.Generator, have: Sources, height: int, width: int) -> 
 
 _WITHOUT: dict[str, Callable[[np.random.Generator, Sources, int, int], Array]] = {
     "chest": _chest, "pictures": _pictures, "noise": _noise, "empty": _empty, "shafts": _shafts, "half": _half,
-    "hand": _hand, "hip": _hip, "bones": _bones,
+    "hand": _hand, "hip": _hip, "bones": _bones, "cut": _cut, "overturned": _overturned, "collage": _collage,
 }  # fmt: skip

@@ -31,7 +31,7 @@ def find(film: NDArray, spacing: float | None = None, said: str = "", net: Local
         net: the localiser; the shipped one unless given.
     """
     net = net or load_localizer()
-    reduced, times = reduce(film, max(4 * net.config.film_side, 1024))
+    reduced, times = reduce(film, max(3 * net.config.film_side, 768))
     with torch.inference_mode():
         knees = _read(net, reduced, _propose(net, reduced))
     knees = [replace(k, x=k.x * times, y=k.y * times, side_px=k.side_px * times) for k in knees]
@@ -44,10 +44,12 @@ def reduce(film: NDArray, side: int) -> tuple[NDArray[np.float32], int]:
     """The film with its longer side brought down to no less than `side` by whole numbers of pixels, and that number."""
     times = max(1, max(film.shape) // side)
     times = min(times, *film.shape)
+    height, width = (n // times * times for n in film.shape)
     if times == 1:
         small = film.astype(np.float32)
+    elif film.dtype == np.uint8:
+        small = np.asarray(Image.fromarray(film).reduce(times, (0, 0, width, height)), np.float32)
     else:
-        height, width = (n // times * times for n in film.shape)
         rows = np.zeros((height // times, width), np.float32)
         for i in range(times):  # one line after the other: four times as fast as a mean over axes
             rows += film[i:height:times, :width]

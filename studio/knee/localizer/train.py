@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gan_core.files import replacing
+from gan_core.model import TENSORS, read_tensors
 from studio.knee.localizer.boxes import Knee, window
 from studio.knee.localizer.films import KNEES, NONE, Film, Sources, made, sources
 from studio.knee.localizer.find import stretched, thumbnail
@@ -35,6 +36,7 @@ CHUNK = 64  # films of a file
 PLACES = 4  # windows of a film for the reader
 MOST = 4  # knees of a film
 WITHOUT = 0.4  # share of films without a knee
+OFTEN = ("small", "filling", "half", "hip", "bones", "pictures", "overturned")  # the hardest: they come twice as often
 
 Arrays = dict[str, NDArray]
 
@@ -53,7 +55,8 @@ def chunk(have: Sources, index: int, config: LocalizerConfig) -> Arrays:
     }
     for i in range(CHUNK):
         rng = np.random.default_rng((index, i))
-        kinds = NONE if rng.random() < WITHOUT else (*KNEES, "small")  # small ones are the hardest
+        kinds: tuple[str, ...] = NONE if rng.random() < WITHOUT else KNEES
+        kinds += tuple(kind for kind in kinds if kind in OFTEN)
         film = made(rng, have, kinds[rng.integers(len(kinds))], rng.uniform(60, 150))
         pixels = film.pixels.astype(np.float32)
         small, scale = thumbnail(pixels, config.film_side)
@@ -80,7 +83,9 @@ def _place(rng: np.random.Generator, film: Film, shape: tuple[int, int]) -> tupl
         return at, (dx, dy, size, turn / 15, float(k.side == "L"), 1.0)
     for _ in range(50):
         side = max(shape) * math.exp(rng.uniform(math.log(0.12), 0))
-        at = Knee(rng.uniform(0, shape[1]), rng.uniform(0, shape[0]), side, float(np.clip(rng.normal(0, 7), -20, 20)))
+        # On a film without a knee what lures lies rather in the middle.
+        u, v = rng.uniform(0, 1, 2) if film.knees or rng.random() < 0.4 else np.clip(rng.normal(0.5, 0.15, 2), 0, 1)
+        at = Knee(u * shape[1], v * shape[0], side, float(np.clip(rng.normal(0, 7), -20, 20)))
         if all(
             math.hypot(at.x - k.x, at.y - k.y) > 0.5 * k.side_px or abs(math.log(side / k.side_px)) > 0.6
             for k in film.knees
@@ -203,12 +208,25 @@ def _make(path: Path, have: Sources, index: int, config: LocalizerConfig) -> Pat
     return path
 
 
-def train(have: Sources, folder: Path, steps: int, chunks: int, workers: int = 1) -> Localizer:
-    """The mean of the weights along `steps` steps; the state is kept in `folder` and taken up again from there."""
+def train(
+    have: Sources,
+    folder: Path,
+    steps: int,
+    chunks: int,
+    workers: int = 1,
+    begin: Path | None = None,
+    rate: float = RATE,
+) -> Localizer:
+    """The mean of the weights along `steps` steps; the state is kept in `folder` and taken up again from there.
+
+    `begin` is a localiser's folder to begin from. Raises `UserError` where anything about it is wrong.
+    """
     config = LocalizerConfig(data=f"{len(have.crops):,} knee crops on made films")
     torch.manual_seed(0)
     rng = torch.Generator().manual_seed(0)
     net = Localizer(config).to(memory_format=torch.channels_last)
+    if begin:
+        net.load_state_dict(read_tensors(begin / TENSORS, net.state_dict()), strict=True)
     mean = copy.deepcopy(net).eval().requires_grad_(False)
     optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=1e-2)
     first, state = 0, folder / "state.pt"
@@ -223,7 +241,7 @@ def train(have: Sources, folder: Path, steps: int, chunks: int, workers: int = 1
     sums, net = torch.zeros(2), net.train()
     for step in range(first + 1, steps + 1):
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(step / 100, 1) * (0.02 + 0.98 * (1 + math.cos(math.pi * step / steps)) / 2)
+            group["lr"] = rate * min(step / 100, 1) * (0.02 + 0.98 * (1 + math.cos(math.pi * step / steps)) / 2)
         film, knees, place, truth = pool.batch(rng)
         film, place = varied(film, rng), varied(place, rng)
         with torch.autocast("cpu", torch.bfloat16):
@@ -274,6 +292,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="knee crops named <patient><side>.png")
     parser.add_argument("--others", type=Path, required=True, help="a folder with chest/, clothing/ and digits/")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--init", type=Path, help="a localiser's folder to begin from")
+    parser.add_argument("--rate", type=float, default=RATE, help="of learning, at its highest")
     parser.add_argument("--steps", type=int, default=2600)
     parser.add_argument("--chunks", type=int, default=80, help=f"files of {CHUNK} films")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
@@ -281,7 +301,7 @@ def main() -> None:
     have = sources(given.data, given.others, "train")
     if not have.crops:
         sys.exit(f"{given.data} holds no PNG.")
-    train(have, given.out, given.steps, given.chunks, given.workers)
+    train(have, given.out, given.steps, given.chunks, given.workers, given.init, given.rate)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from made_films import whole_film
 from gan_core.errors import UserError
 from studio.knee.localizer import BOX_MM, FRAME_MM, Knee, cut, find, framed, side_of
 from studio.knee.localizer.boxes import overlap, without_doubles
-from studio.knee.localizer.films import Sources, made
+from studio.knee.localizer.films import NONE, Sources, made
+from studio.knee.localizer.find import reduce
 from studio.knee.localizer.net import FOLDER, Localizer, LocalizerConfig, load_localizer, save_localizer
 from studio.knee.localizer.train import heat_of, train
 from studio.knee.phantom import phantom
@@ -172,6 +173,33 @@ def test_a_training_goes_on_where_it_was(some: Sources, tmp_path: Path, monkeypa
     again, x = load_localizer(tmp_path / "out"), torch.rand(2, 1, 256, 256)
     assert torch.allclose(again.finder(x), net.finder(x), atol=0.02)  # tensors are kept in float16
     assert torch.allclose(again.reader(x[..., :96, :96]), net.reader(x[..., :96, :96]), atol=0.02)
+
+
+def test_a_training_begins_from_weights_that_it_is_given(
+    some: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.knee.localizer.train.BATCH", 2)
+    monkeypatch.setattr("studio.knee.localizer.train.CHUNK", 4)
+    monkeypatch.setattr("studio.knee.localizer.train.ProcessPoolExecutor", lambda n, _: ThreadPoolExecutor(n))
+    train(some, tmp_path / "out", 1, 1, begin=FOLDER, rate=0.0)
+    x = torch.rand(1, 1, 96, 96)
+    shipped, begun = load_localizer(FOLDER), load_localizer(tmp_path / "out")
+    assert torch.allclose(shipped.reader(x), begun.reader(x), atol=0.3)  # but for the statistics of one batch
+
+
+@pytest.mark.parametrize("kind", NONE)
+def test_a_film_without_a_knee_is_made_of_each_kind(some: Sources, kind: str) -> None:
+    film = made(np.random.default_rng(5), some, kind)
+    assert film.knees == ()
+    assert film.pixels.std() > 0
+
+
+def test_a_film_of_8_bits_is_reduced_as_any_other(bilateral: tuple[np.ndarray, list[Knee]]) -> None:
+    film = np.kron(bilateral[0], np.ones((2, 2), np.uint8))[:-1]  # of an odd height
+    (small, times), (other, same) = reduce(film, 400), reduce(film.astype(np.float32), 400)
+    assert times == same > 1
+    assert small.shape == other.shape
+    assert np.abs(small - other).max() < 0.6  # the rounding to whole grey values, in fixed point
 
 
 def test_a_damaged_folder_is_refused(tmp_path: Path) -> None:
