@@ -117,6 +117,8 @@ class View extends EventTarget {
 
 // `node` is its stage; what is to lie on the picture, turning with zoom and pan, is appended to `plate`.
 class Pane {
+  gray = new Uint8Array() // the gray levels as they were made, row by row
+
   constructor(view, signal, { still = false } = {}) {
     Object.assign(this, { view, still }) // a still one does not follow zoom and pan
     this.canvas = element("canvas", { width: 1, height: 1 })
@@ -159,8 +161,9 @@ class Pane {
     this.draw()
   }
 
-  // The picture as it was made, small, as an address.
+  // The picture as it was made, small, as an address; undefined before there is one.
   thumb() {
+    if (!this.pixels) return undefined
     const { width, height } = this.canvas
     const whole = element("canvas", { width, height }), small = element("canvas", { width: THUMB, height: THUMB })
     const pixels = new Uint8ClampedArray(4 * this.gray.length)
@@ -178,7 +181,7 @@ class Pane {
     const length = BARS_MM.find((mm) => mm <= LONGEST_BAR * shown)
     this.bar.textContent = length ? `${length} mm` : ""
     this.bar.style.width = length ? `${(100 * length) / shown}%` : "0"
-    if (!this.gray || table === this.table) return
+    if (!this.pixels || table === this.table) return
     this.table = table
     const whole = new Uint32Array(table).map((shown) => (0xff << 24) | (shown * 0x010101))
     const pixels = new Uint32Array(this.pixels.data.buffer)

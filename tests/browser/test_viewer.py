@@ -278,3 +278,39 @@ def test_the_side_s_letter_and_a_scale_bar_that_grows_with_the_zoom(browser):
     expect(bar).to_have_text("")
     expect(tab.locator(".letter")).to_have_text("")
     tab.close()
+
+
+def test_explore_s_picture_keeps_its_window_as_sliders_move_and_the_link_holds_it(visitor):
+    path = "/explore?model=knee-64&seed=4&grade=0"
+    plain, tab = visitor(path, **DESK), visitor(f"{path}&window=140-190", **DESK)
+
+    def drawn(of, grade):
+        expect(of.locator(".film canvas")).to_have_attribute(
+            "data-shown", re.compile(f"grade={grade}(&|$)"), timeout=90_000
+        )
+        levels = of.locator(".film canvas").evaluate(
+            "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].filter((_, i) => i % 4 === 0)"
+        )
+        return np.array(levels, float)
+
+    for grade in ("0", "3"):
+        for each in (plain, tab):
+            each.get_by_role("slider", name="KL grade").fill(grade)
+        np.testing.assert_array_equal(drawn(tab, grade), shown(140, 190, drawn(plain, grade)))
+    tab.wait_for_url(re.compile("grade=3.*window=140-190"))
+    drag(tab, tab.locator(".film .stage"), 0.25, 0, touch=False)
+    tab.wait_for_url(re.compile("window=20[2-6]-190"))
+    tab.get_by_role("button", name="Enlarge").click()
+    box = tab.locator("dialog[open]")
+    expect(box.get_by_role("slider", name="Level")).to_have_value("190")
+    expect(box.get_by_role("link", name="Open in Explore")).to_be_hidden()
+    box.get_by_role("button", name="Favourite").click()
+    expect(tab.locator(".tray img")).to_have_count(1)
+
+
+def test_a_tap_on_explore_s_picture_enlarges_it(visitor):
+    tab = visitor("/explore?model=knee-64&seed=4", **TOUCH)
+    tab.locator(".film canvas[data-shown]").tap()
+    box = tab.locator("dialog[open]")
+    assert len(grays(box.locator("canvas").first)) == 64 * 64
+    assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
