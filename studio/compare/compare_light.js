@@ -12,9 +12,10 @@ export default function ({ data, parentElement, setStateValue }) {
     view.set(View.from(data.window))
     bar.replaceChildren(...figures, ...tools, button("Reset", () => view.reset()))
     let timer, told = view.toString()
+    const tell = () => { if (view.toString() !== told) setStateValue("window", (told = view.toString())) }
     view.listen(() => {
       clearTimeout(timer)
-      timer = setTimeout(() => { if (view.toString() !== told) setStateValue("window", (told = view.toString())) }, SETTLE)
+      timer = setTimeout(tell, SETTLE)
     }, signal)
     signal.addEventListener("abort", () => { clearTimeout(timer); view.reset() })
   }

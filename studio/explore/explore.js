@@ -37,6 +37,7 @@ class Explorer {
   close() {
     this.closed = true
     this.closing.abort()
+    this.building?.abort()
     clearTimeout(this.timer)
     cancelAnimationFrame(this.frame)
     for (const sheet of Object.values(this.sheets)) URL.revokeObjectURL(sheet.url)
@@ -114,7 +115,8 @@ class Explorer {
     if (this.undone.length > 100) this.undone.shift()
     this.undo.disabled = this.undone.length < 2
     // While directions are being measured nothing is sent: it would begin that again.
-    if (!this.data.pending) this.send("settled", { serial: this.data.serial, query: this.query, window: this.view.toString() })
+    const window = this.view.toString()
+    if (!this.data.pending) this.send("settled", { serial: this.data.serial, query: this.query, window })
     for (const [what, rest] of this.wantedSheets()) this.sheet(what, rest)
   }
 
@@ -202,8 +204,10 @@ class Explorer {
   link() {
     const url = new URL(window.location.href)
     const view = new URLSearchParams(url.search).get("view")
-    const window_ = this.view.toString()
-    url.search = new URLSearchParams({ model: this.data.model, ...(view ? { view } : {}), ...this.query, ...(window_ ? { window: window_ } : {}) })
+    const looked = this.view.toString()
+    url.search = new URLSearchParams({
+      model: this.data.model, ...(view ? { view } : {}), ...this.query, ...(looked ? { window: looked } : {}),
+    })
     return url.href
   }
 
@@ -226,13 +230,16 @@ class Explorer {
     this.playing = false
     this.shows = []
     this.strips = []
-    this.pane = new Pane(this.view, this.closing.signal)
+    this.building?.abort()
+    this.building = new AbortController()
+    const { signal } = this.building
+    this.pane = new Pane(this.view, signal)
     this.canvas = this.pane.canvas
     hands(this.pane.node, this.view, { wheel: false, touch: false }) // a finger scrolls, a tap enlarges
     this.pane.node.onclick = (e) => { if (e.pointerType === "touch") this.enlarge() }
     this.star = star(() => this.film(), () => this.pane)
     this.shows.push(() => this.star.draw())
-    const { tools } = windowControls(this.view, () => this.pane, this.closing.signal)
+    const { tools } = windowControls(this.view, () => this.pane, signal)
     this.note = element("p", { className: "note", textContent: "Drawing …" })
     this.undo = button("Undo", () => this.back(), { disabled: true })
     const link = button("Copy link", () => copyText(link, this.link()))
@@ -278,11 +285,16 @@ class Explorer {
       put: (v) => (d.key ? this.steer(d.key, v) : this.move(i, v)), text: (v) => (v > 0 ? "+" : "") + short(v, 2),
       stops: mode === "one" ? this.data.stops : 0,
     })))
-    this.root.replaceChildren(picture, controls, this.box)
+    this.root.replaceChildren(picture, controls)
+    if (!this.box.isConnected) this.root.after(this.box) // outside, so that it stays open when this is built anew
   }
 
   film() {
-    return { query: { model: this.data.model, ...this.query }, caption: this.told(), alt: `Synthetic image, ${this.told()}`, file_name: this.fileName("png") }
+    const caption = this.told()
+    return {
+      query: { model: this.data.model, ...this.query }, caption,
+      alt: `Synthetic image, ${caption}`, file_name: this.fileName("png"),
+    }
   }
 
   enlarge() {

@@ -10,6 +10,12 @@ const BARS_MM = [50, 20, 10, 5, 2, 1]
 const LONGEST_BAR = 0.45 // of the picture's width
 const THUMB = 96 // pixels a side of a favourite's small picture
 const FLICK = { ms: 300, px: 40 }
+const HELP = [
+  "Drag sideways for the window, up and down for the level. Wheel, pinch or double click to zoom; Shift and drag, or " +
+    "two fingers, to move. The arrow keys or a flick go to the next.",
+  "Keys: A automatic, I invert, R reset, + and − zoom, Shift and arrows move, F full screen, S favourite.",
+  "A download is the picture as it was made, without this window.",
+]
 
 function element(tag, properties = {}, ...children) {
   const node = Object.assign(document.createElement(tag), properties)
@@ -106,7 +112,7 @@ class View extends EventTarget {
 
   // As a link has it; "" for a picture as it was made.
   toString() {
-    const said = [this.window, this.level, Number(this.invert), ...[this.zoom, this.x, this.y].map((v) => Number(v.toFixed(3)))]
+    const said = Object.values(this.now()).map((value) => Number(Number(value).toFixed(3)))
     const usual = Object.values(NEUTRAL).map(Number)
     while (said.length && said.at(-1) === usual[said.length - 1]) said.pop()
     return said.join("-")
@@ -212,9 +218,12 @@ function hands(node, view, { step, held = () => false, wheel = true, touch = tru
   const spot = () => {
     const points = [...down.values()].map(place)
     const [x, y] = [0, 1].map((i) => points.reduce((sum, p) => sum + p[i], 0) / points.length)
-    return { x, y, spread: points.length > 1 ? Math.hypot(points[0][0] - points[1][0], points[0][1] - points[1][1]) : 1 }
+    const [[ax, ay], [bx, by] = []] = points
+    return { x, y, spread: points.length > 1 ? Math.hypot(ax - bx, ay - by) : 1 }
   }
-  const begin = (moves) => { start = { view: view.now(), spot: spot(), time: performance.now(), moves, fingers: down.size } }
+  const begin = (moves) => {
+    start = { view: view.now(), spot: spot(), time: performance.now(), moves, fingers: down.size }
+  }
 
   node.style.touchAction = touch ? "none" : ""
   node.onpointerdown = (e) => {
@@ -235,7 +244,7 @@ function hands(node, view, { step, held = () => false, wheel = true, touch = tru
     } else if (start.moves) {
       view.set({ x: was.x - dx / was.zoom, y: was.y - dy / was.zoom })
     } else {
-      view.set({ window: was.window + 256 * dx, level: was.level + 256 * dy }) // a drag across the picture: all gray levels
+      view.set({ window: was.window + 256 * dx, level: was.level + 256 * dy }) // all gray levels across the picture
     }
   }
   node.onpointerup = node.onpointercancel = (e) => {
@@ -258,27 +267,32 @@ function hands(node, view, { step, held = () => false, wheel = true, touch = tru
   }, { passive: false })
 }
 
-// Window and level in figures, with sliders for them, and what goes to the usual ones; `pane()`, if there is one, is what
-// the automatic window looks at.
+// Window and level in figures, with sliders for them, and what goes to the usual ones; `pane()`, if there is one, is
+// what the automatic window looks at.
 function windowControls(view, pane, signal) {
   const range = (name, min, max) => {
-    const output = element("output")
-    const input = element("input", { type: "range", min, max, ariaLabel: name, oninput: () => view.set({ [name.toLowerCase()]: Number(input.value) }) })
-    view.listen(() => { input.value = output.textContent = view[name.toLowerCase()] }, signal)
+    const key = name.toLowerCase(), output = element("output")
+    const oninput = () => view.set({ [key]: Number(input.value) })
+    const input = element("input", { type: "range", min, max, ariaLabel: name, oninput })
+    view.listen(() => { input.value = output.textContent = view[key] }, signal)
     return element("label", {}, element("span", {}, `${name} `, output), input)
   }
+  const names = Object.keys(PRESETS)
   const preset = element("select", {
     ariaLabel: "Preset window",
     onchange: () => { const [window, level] = PRESETS[preset.value]; view.set({ window, level }) },
-  }, element("option", { value: "", textContent: "Preset", hidden: true }), ...Object.keys(PRESETS).map((name) => element("option", { value: name, textContent: name })))
+  }, new Option("Preset", ""), ...names.map((name) => new Option(name, name)))
+  preset.firstChild.hidden = true
   const invert = button("Invert", () => view.set({ invert: !view.invert }), { title: "Key I" })
   view.listen(() => {
     invert.ariaPressed = String(view.invert)
-    preset.value = Object.keys(PRESETS).find((name) => PRESETS[name][0] === view.window && PRESETS[name][1] === view.level) ?? ""
+    preset.value = names.find((name) => PRESETS[name][0] === view.window && PRESETS[name][1] === view.level) ?? ""
   }, signal)
+  const auto = () => view.set(autoWindow(pane().gray))
   return {
     figures: [range("Window", 2, 512), range("Level", 0, 255)],
-    tools: [preset, pane ? button("Auto", () => view.set(autoWindow(pane().gray)), { title: "Key A: from the picture's own gray levels" }) : "", invert],
+    tools: [preset, pane ? button("Auto", auto, { title: "Key A: from the picture's own gray levels" }) : "", invert],
+    auto,
   }
 }
 
@@ -291,7 +305,8 @@ const favourites = {
   keyOf: ({ query }) => new URLSearchParams(Object.entries(query).sort()).toString(),
   all() {
     try {
-      return JSON.parse(localStorage.getItem(this.KEY)).filter((f) => typeof f?.caption === "string" && typeof f.query?.model === "string")
+      const sound = (f) => typeof f?.caption === "string" && typeof f.query?.model === "string"
+      return JSON.parse(localStorage.getItem(this.KEY)).filter(sound)
     } catch {
       return [] // none yet, damaged, or storage is forbidden
     }
@@ -315,7 +330,11 @@ const favourites = {
 
 // A button that keeps `film()`, which `pane()` shows, or lets go of it.
 function star(film, pane) {
-  const node = button("", () => { favourites.toggle({ ...film(), thumb: pane().thumb() }); draw() }, { className: "star", title: "Key S" })
+  const toggle = () => {
+    favourites.toggle({ ...film(), thumb: pane().thumb() })
+    draw()
+  }
+  const node = button("", toggle, { className: "star", title: "Key S" })
   const draw = () => {
     const on = Boolean(film()?.query) && favourites.has(film())
     node.hidden = !film()?.query
@@ -336,8 +355,8 @@ const addressOf = (path, query) => {
 const fullOf = (film) => film.src || (film.query ? addressOf("api/explore/image", film.query) : film.thumb)
 
 // Opens a dialog on `groups[start]`: each group is one film, or two beside each other under one view.
-// `named(group)` is what a link to it says besides the page's own; `extra` are further buttons, as [text, what to do with
-// the place of the group]; `here` says that this is Explore.
+// `named(group)` is what a link to it says besides the page's own; `extra` are further buttons, as [text, what to do
+// with the place of the group]; `here` says that this is Explore.
 function openViewer(box, groups, start, { view = new View(), named, extra = [], here = false } = {}) {
   let index = start, moves = false
   const closing = new AbortController()
@@ -348,7 +367,10 @@ function openViewer(box, groups, start, { view = new View(), named, extra = [], 
   const controls = windowControls(view, () => panes[0], signal)
   const note = element("p", { className: "said", ariaLive: "polite" })
   const one = () => (groups[index].length === 1 ? groups[index][0] : undefined)
-  const made = () => { const some = groups[index].filter((film) => film.query); return some.length === 1 ? some[0] : undefined } // the synthetic one
+  const made = () => { // the synthetic one
+    const some = groups[index].filter((film) => film.query)
+    return some.length === 1 ? some[0] : undefined
+  }
   const step = (by) => { index = (index + by + groups.length) % groups.length; draw() }
   const linked = () => {
     const url = new URL(window.location.href)
@@ -359,16 +381,21 @@ function openViewer(box, groups, start, { view = new View(), named, extra = [], 
     return url.href
   }
   const zoom = element("output")
-  const mover = button("Move", () => { moves = !moves; mover.ariaPressed = String(moves) }, { ariaPressed: "false", title: "A drag moves the picture. Or drag with Shift, the right button or two fingers." })
-  const whole = button("Full screen", () => (document.fullscreenElement ? document.exitFullscreen() : desk.requestFullscreen()), { title: "Key F", hidden: !document.fullscreenEnabled })
+  const mover = button("Move", () => { moves = !moves; mover.ariaPressed = String(moves) }, {
+    ariaPressed: "false",
+    title: "A drag moves the picture. Or drag with Shift, the right button or two fingers.",
+  })
+  const fill = () => (document.fullscreenElement ? document.exitFullscreen() : desk.requestFullscreen())
+  const whole = button("Full screen", fill, { title: "Key F", hidden: !document.fullscreenEnabled })
   const favourite = star(made, () => panes[groups[index].indexOf(made())])
   const save = element("a", { textContent: "Download" })
   const open = element("a", {
     textContent: "Open in Explore",
     onclick: (e) => {
-      open.href = addressOf("explore", { ...made().query, view: "One knee", ...(view.toString() ? { window: view.toString() } : {}) })
-      // The way back leads to this very picture.
-      if (named && !e.ctrlKey && !e.metaKey && !e.shiftKey) window.history.replaceState(window.history.state, "", linked())
+      const looked = view.toString()
+      open.href = addressOf("explore", { ...made().query, view: "One knee", ...(looked ? { window: looked } : {}) })
+      if (!named || e.ctrlKey || e.metaKey || e.shiftKey) return
+      window.history.replaceState(window.history.state, "", linked()) // the way back leads to this very picture
     },
   })
   const copy = button("Copy link", () => copyText(copy, linked()), { hidden: !named })
@@ -381,10 +408,12 @@ function openViewer(box, groups, start, { view = new View(), named, extra = [], 
     note.textContent = ""
     group.forEach((film, i) => {
       captions[i].replaceChildren(...(film.mark ? [element("b", { textContent: film.mark }), " "] : []), film.caption)
+      const say = (text) => { if (group === groups[index]) note.textContent = text }
       panes[i].show(film).then(() => {
         const { width, height } = panes[0].canvas
-        if (group === groups[index]) note.textContent = `${one()?.query ? "Synthetic, not" : "Not"} for diagnosis. ${width} × ${height} pixels, enlarged here.`
-      }).catch(() => { if (group === groups[index]) note.textContent = "This picture cannot be had: the server is gone, or the model was deleted." })
+        const what = group.every((film) => film.query) ? "Synthetic, not" : "Not"
+        say(`${what} for diagnosis. ${width} × ${height} pixels, enlarged here.`)
+      }).catch(() => say("This picture cannot be had: the server is gone, or the model was deleted."))
     })
     figures[1].hidden = group.length === 1
     desk.classList.toggle("two", group.length > 1)
@@ -399,22 +428,25 @@ function openViewer(box, groups, start, { view = new View(), named, extra = [], 
 
   const row = (...children) => element("div", { className: "tools" }, ...children)
   const several = groups.length > 1
+  const larger = () => view.zoomBy(1.5), smaller = () => view.zoomBy(1 / 1.5), reset = () => view.reset()
   const desk = element("div", { className: "desk" },
     element("div", { className: "stages" }, ...figures),
     element("div", { className: "panel" },
-      row(several ? button("‹ Previous", () => step(-1)) : "", several ? next : "", place, button("Close", () => box.close(), { className: "close" })),
+      row(
+        ...(several ? [button("‹ Previous", () => step(-1)), next] : []), place,
+        button("Close", () => box.close(), { className: "close" })),
       ...controls.figures,
-      row(...controls.tools, button("Reset", () => view.reset(), { title: "Key R" })),
-      row(button("−", () => view.zoomBy(1 / 1.5), { ariaLabel: "Smaller" }), zoom, button("+", () => view.zoomBy(1.5), { ariaLabel: "Larger" }), mover, whole),
+      row(...controls.tools, button("Reset", reset, { title: "Key R" })),
+      row(
+        button("−", smaller, { ariaLabel: "Smaller" }), zoom, button("+", larger, { ariaLabel: "Larger" }), mover, whole),
       row(favourite, open, save, copy, ...extra.map(([text, act]) => button(text, () => { box.close(); act(index) }))),
       note,
       element("details", {}, element("summary", { textContent: "How to look around" }),
-        element("p", { textContent: "Drag sideways for the window, up and down for the level. Wheel, pinch or double click to zoom; Shift and drag, or two fingers, to move. The arrow keys or a flick go to the next. Keys: A automatic, I invert, R reset, + and − zoom, Shift and arrows move, F full screen, S favourite." }),
-        element("p", { textContent: "A download is the picture as it was made, without this window." }))))
+        ...HELP.map((textContent) => element("p", { textContent })))))
 
   const KEYS = {
-    ArrowLeft: () => step(-1), ArrowRight: () => step(1), a: () => view.set(autoWindow(panes[0].gray)), i: () => view.set({ invert: !view.invert }),
-    r: () => view.reset(), "+": () => view.zoomBy(1.5), "-": () => view.zoomBy(1 / 1.5), f: () => whole.hidden || whole.click(), s: () => favourite.hidden || favourite.click(),
+    ArrowLeft: () => step(-1), ArrowRight: () => step(1), "+": larger, "-": smaller, r: reset, a: controls.auto,
+    i: () => view.set({ invert: !view.invert }), f: () => whole.hidden || fill(), s: () => favourite.hidden || favourite.click(),
   }
   const PANS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
   box.onkeydown = (e) => {

@@ -6,12 +6,12 @@ export default function ({ data, parentElement }) {
   const box = parentElement.querySelector(".box")
   const groups = data.films.map((film) => [film, film.beside].filter(Boolean))
   const linked = data.films.every((film) => film.seed !== undefined)
-  const open = (i, text) =>
-    openViewer(box, groups, i, { view: new View(text), named: linked ? ([film]) => ({ show: String(film.seed) }) : undefined })
+  const named = linked ? ([film]) => ({ show: String(film.seed) }) : undefined
+  const open = (i, text) => openViewer(box, groups, i, { view: new View(text), named })
   const line = (text, className = "") => (text ? [element("span", { className, textContent: text })] : [])
+  const mark = ({ mark = "" }) => element("b", { className: mark.toLowerCase(), textContent: mark && `${mark} ` })
   const small = (film) => element("figure", {},
-    element("img", { src: film.thumb || film.src, alt: film.alt }),
-    element("span", { className: "said" }, ...(film.mark ? [element("b", { className: film.mark.toLowerCase(), textContent: film.mark }), " "] : []), film.caption))
+    element("img", { src: film.thumb || film.src, alt: film.alt }), element("span", {}, mark(film), film.caption))
 
   sheet.classList.toggle("pairs", groups.some((films) => films.length > 1))
   sheet.replaceChildren(...groups.map((films, i) =>

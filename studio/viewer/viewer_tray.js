@@ -41,16 +41,37 @@ function start(root) {
       picked.delete(favourites.keyOf(film))
       favourites.toggle(film)
     }
-    kept.replaceChildren(...films.map((film, i) => element("div", { className: "kept-film" },
-      button("", () => openViewer(box, films.map((f) => [f]), i), { className: "open", ariaLabel: `Look at ${film.caption}`, title: film.caption })
-        .appendChild(element("img", { src: film.thumb ?? fullOf(film), alt: film.caption })).parentNode,
-      element("input", { type: "checkbox", ariaLabel: `Choose ${film.caption}`, checked: picked.has(favourites.keyOf(film)), onchange: (e) => pick(film, e.target.checked) }),
-      button("×", () => remove(film), { className: "remove", ariaLabel: `Remove ${film.caption}` }))))
+    const tile = (film, i) => {
+      const { caption } = film
+      const open = button("", () => openViewer(box, films.map((f) => [f]), i), {
+        className: "open", ariaLabel: `Look at ${caption}`, title: caption,
+      })
+      open.append(element("img", { src: film.thumb ?? fullOf(film), alt: caption }))
+      const check = element("input", {
+        type: "checkbox", ariaLabel: `Choose ${caption}`, checked: chosen.includes(film),
+        onchange: () => pick(film, check.checked),
+      })
+      const gone = button("×", () => remove(film), { className: "remove", ariaLabel: `Remove ${caption}` })
+      return element("div", { className: "kept-film" }, open, check, gone)
+    }
+    const undo = () => {
+      const back = before
+      before = undefined
+      favourites.keep(back)
+    }
+    kept.replaceChildren(...films.map(tile))
     said.textContent = films.length ? "" : "None yet: the star in the viewer keeps a picture here, in this browser."
-    tools.replaceChildren(...(films.length ? [
-      button("Compare", () => openViewer(box, [chosen], 0), { disabled: chosen.length !== PAIR, title: "Choose two: they are shown beside each other, under the same window and zoom" }),
-      button(`Download ${several.length}`, () => download(several), { title: "A zip file: each picture, and its latent, which brings it back" }),
-    ] : []), before ? button("Undo", () => { const films = before; before = undefined; favourites.keep(films) }, { title: "Bring back what was removed" }) : "")
+    tools.replaceChildren(
+      ...(films.length ? [
+        button("Compare", () => openViewer(box, [chosen], 0), {
+          disabled: chosen.length !== PAIR,
+          title: "Choose two: they are shown beside each other, under the same window and zoom",
+        }),
+        button(`Download ${several.length}`, () => download(several), {
+          title: "A zip file: each picture, and its latent, which brings it back",
+        }),
+      ] : []),
+      before ? button("Undo", undo, { title: "Bring back what was removed" }) : "")
   }
 
   favourites.listen(draw, closing.signal)
