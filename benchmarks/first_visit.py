@@ -61,7 +61,11 @@ def rounds_of(browser: Browser, root: Path, python: Path, model: str, names: set
 
             waits = {
                 "named sliders": ("explore", {"model": model}, sliders),
-                "compare": ("compare", {"model": model}, lambda: drawn(".cmp-real img")),
+                "compare": (
+                    "compare",
+                    {"model": model},
+                    lambda: tab.locator(".cmp-real :is(img, canvas[data-film])").first.wait_for(),
+                ),
                 "learn": ("learn", {}, moved),
                 "describe": (
                     "explore",

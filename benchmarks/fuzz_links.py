@@ -47,7 +47,14 @@ PAGES: dict[str, dict[str, list[str]]] = {
         "show": ["7"],
     },
     "compare": _seen
-    | {"n": ["20", "400", "0"], "light": ["100-100-1", "0-9999-0"], "fake": ["0", "19"], "pages": ["2", "99", "0"]}
+    | {
+        "n": ["20", "400", "0"],
+        "light": ["100-100-1", "0-9999-0"],
+        "window": ["150-80-1", "9-9-9-9-9-9-9"],
+        "pair": ["3", "99"],
+        "fake": ["0", "19"],
+        "pages": ["2", "99", "0"],
+    }
     | {"view": ["Nearest real", "Brightness and detail", "Map"], "point": ["real-3", "synthetic-0", "synthetic-999"]},
     "study": {"study": ["STUDY"], "results": ["SET"], "set": ["SET"]},
     "train": {"run": [RUN]},

@@ -18,6 +18,7 @@ from studio.evaluate.tables import STAND_INS
 from studio.models import ui_models as models
 from studio.text import plain
 from studio.ui_links import follow, keep
+from studio.viewer.ui_viewer import WINDOW, said_window
 
 SIDE, NEAREST, TONES, MAP = VIEWS = "Side by side", "Nearest real", "Brightness and detail", "Map"
 SHOWN = 12  # of each side, at first
@@ -79,21 +80,23 @@ if total < n:
 # -- one window for all -----------------------------------------------------------------------------------------------
 
 
-def keep_light() -> None:
-    now = state.light.light
-    values = [now["brightness"], now["contrast"], int(now["invert"])]
-    keep("light", "-".join(map(str, values)), "100-100-0")
+def keep_window() -> None:
+    keep(WINDOW, said_window(state.light.window))
+    keep("light", "")
 
 
-asked = [int(part) for part in from_link("light", r"\d{1,4}-\d{1,4}-[01]").split("-") if part] or [100, 100, 0]
-brightness, contrast = (min(max(v, compare.LEAST_LIGHT), compare.MOST_LIGHT) for v in asked[:2])
-compare.light({"brightness": brightness, "contrast": contrast, "invert": bool(asked[2])}, keep_light)
+older = from_link("light", r"\d{1,4}-\d{1,4}-[01]")
+compare.light(said_window() or (compare.as_window(older) if older else ""), keep_window)
 
 # -- the views --------------------------------------------------------------------------------------------------------
 
 
 def show_nearest(fake: int) -> None:
     state.compare_view, state.fake = NEAREST, found.first_seed + fake
+
+
+def query(fake: int) -> dict[str, str]:
+    return models.query(entry, found.first_seed + fake, found.fake.class_name(fake), truncation)
 
 
 def show_more() -> None:
@@ -104,7 +107,8 @@ tabs = dict(zip(VIEWS, st.tabs(VIEWS, key="compare_view", on_change="rerun"), st
 
 if tabs[SIDE].open:
     with tabs[SIDE]:
-        compare.sheet(found, total, lambda: show_nearest(int(state.films.picked)))
+        pair = int(from_link("pair", r"\d{1,3}") or -1)
+        compare.sheet(found, total, query, pair, lambda: show_nearest(int(state.films.picked)))
         if len(found.real) < total:
             with st.container(horizontal=True, horizontal_alignment="center"):
                 st.button(f"Show {SHOWN} more", icon=":material/expand_more:", on_click=show_more)
@@ -126,7 +130,7 @@ if tabs[NEAREST].open:
             width=300,
         )
         keep("fake", str(fake))
-        compare_view.one_fake(found, near, fake - found.first_seed)
+        compare_view.one_fake(found, near, fake - found.first_seed, query)
 
 if tabs[TONES].open:
     with tabs[TONES]:

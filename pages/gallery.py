@@ -4,11 +4,12 @@ import random
 
 import streamlit as st
 
-from gan_core.grades import KL_GRADE
+from gan_core.grades import KL_GRADE, caption
 from gan_core.seeds import MAX_SEED
-from studio.gallery.ui_lightbox import film, sheet
+from studio.gallery.ui_thumbs import PAGE, thumbs
 from studio.models import ui_models as models
 from studio.text import plain
+from studio.viewer.ui_viewer import film, sheet
 
 MOST = 20  # pages
 
@@ -47,20 +48,27 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     if config.class_names:
         chosen = models.one_class(label, config.class_names, "With none chosen, as frequent as in the training data.")
     with st.popover("More", icon=":material/tune:"):
-        seed = st.number_input("First seed", 0, MAX_SEED - MOST * models.PAGE, key="seed", bind="query-params")
+        seed = st.number_input("First seed", 0, MAX_SEED - MOST * PAGE, key="seed", bind="query-params")
         truncation = models.variety()
     st.button("Other knees" if knees else "Others", icon=":material/shuffle:", on_click=show_others, type="primary")
 
-seeds = range(seed, seed + pages * models.PAGE)
-captions = models.captions(entry, seeds, chosen)
+seeds = range(seed, seed + pages * PAGE)
 films = [
-    film(png, seed=s, caption=caption, file_name=f"synthetic_{entry.name}_seed{s:04d}.png")
-    for s, png, caption in zip(seeds, models.pngs(entry, seed, pages, chosen, truncation), captions, strict=True)
+    film(
+        thumb=thumb,
+        seed=s,
+        caption=caption(label, asked, f"seed {s}"),
+        file_name=f"synthetic_{entry.name}_seed{s:04d}.png",
+        query=models.query(entry, s, asked, truncation),
+    )
+    for s, asked, thumb in zip(
+        seeds, models.classes(entry, seeds, chosen), thumbs(entry, seed, pages, chosen, truncation), strict=True
+    )
 ]
 sheet(films, shown=shown, key="sheet")
 with st.container(horizontal=True, horizontal_alignment="center"):
     if pages < MOST:
-        st.button(f"Show {models.PAGE} more", icon=":material/expand_more:", on_click=show_more)
+        st.button(f"Show {PAGE} more", icon=":material/expand_more:", on_click=show_more)
 side = config.net.resolution
 lasting = (
     "always shows the same images" if entry.lasting else "shows the same images until the run continues or is deleted"

@@ -27,15 +27,19 @@ def _resolve(entry: str) -> Route:
         return cast(Route, registry.resolve(entry))
 
 
-def _later(path: str, entry: str) -> Route:
+def _later(path: str, entry: str, method: str = "GET") -> Route:
     async def answer(request: Request) -> Response:
         route = await anyio.to_thread.run_sync(_resolve, entry)
         return await route.endpoint(request)
 
-    return Route(path, answer, methods=["GET"])
+    return Route(path, answer, methods=[method])
 
 
-routes: list[Route] = [*(_later(path, entry) for path, entry in _LATER.items()), *study_routes()]
+routes: list[Route] = [
+    *(_later(path, entry) for path, entry in _LATER.items()),
+    _later("/api/explore/zip", "studio.explore.routes:zip_route", "POST"),
+    *study_routes(),
+]
 
 
 def under(base: str) -> list[BaseRoute]:

@@ -8,16 +8,28 @@ from pathlib import Path
 
 import streamlit as st
 
-
-def component(folder: Path, name: str, html: str, *styles: str) -> st.components.v2.types.ComponentRenderer:
-    """The component of `name.js` and `name.css` in `folder`; further `styles` come before its own."""
-    css = "\n".join((folder / f"{style}.css").read_text(encoding="utf-8") for style in (*styles, name))
-    return st.components.v2.component(name, html=html, css=css, js=(folder / f"{name}.js").read_text(encoding="utf-8"))
+VIEWER = Path(__file__).parent / "viewer/viewer"
 
 
-def src(png: bytes) -> str:
-    """A PNG as the address of an `img`."""
-    return "data:image/png;base64," + base64.b64encode(png).decode()
+def component(
+    folder: Path, name: str, html: str, *styles: str, viewer: bool = False
+) -> st.components.v2.types.ComponentRenderer:
+    """The component of `name.js` and `name.css` in `folder`; further `styles` come before its own, and before all of
+    it, where that is asked for, the `viewer` of radiographs."""
+    before = [VIEWER] if viewer else []
+    css, js = (
+        "\n".join(path.with_suffix(suffix).read_text(encoding="utf-8") for path in paths)
+        for suffix, paths in (
+            (".css", [*before, *(folder / style for style in (*styles, name))]),
+            (".js", [*before, folder / name]),
+        )
+    )
+    return st.components.v2.component(name, html=html, css=css, js=js)
+
+
+def src(content: bytes, kind: str = "png") -> str:
+    """A picture of this kind as the address of an `img`."""
+    return f"data:image/{kind};base64," + base64.b64encode(content).decode()
 
 
 def figure(address: str, mark: str, said: str, look: str = "", note: str = "") -> str:

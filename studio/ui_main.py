@@ -10,6 +10,7 @@ from gan_core.errors import UserError
 from studio.loading import alone
 from studio.text import plain
 from studio.ui_links import without_endless
+from studio.viewer.ui_viewer import tray
 
 HERE = Path(__file__).resolve().parent
 PAGES = HERE.parent / "pages"
@@ -76,6 +77,8 @@ st.caption(
     "**not for diagnosis**."
 )
 try:
+    with st.sidebar:
+        tray()
     without_endless("seed", "n")
     # The first page needs nothing that is slow to load, and does not wait for it.
     with nullcontext() if page.url_path in ("", "gallery") else alone():

@@ -44,11 +44,12 @@ def _load_encoder() -> None:
 
 
 def _load_model() -> None:
+    from studio.gallery.ui_thumbs import thumbs
     from studio.models import ui_models as models
 
     try:
         for entry in models.entries()[:1]:
-            models.pngs(entry, 0, 1, None, 1.0)
+            thumbs(entry, 0, 1, None, 1.0)
             models.loaded(entry)
     except Exception:
         logging.getLogger(__name__).exception("The default model cannot be loaded")

@@ -1,32 +1,23 @@
-// One window for every film of the page, in the browser alone: a property that all components inherit.
+// One window for every film of the page, told to the server once the hand is off it.
 
-const NEUTRAL = { brightness: 100, contrast: 100, invert: false }
-const PROPERTY = "--films-light"
+const SETTLE = 350 // ms
 
 export default function ({ data, parentElement, setStateValue }) {
   const bar = parentElement.querySelector(".bar")
-  const [brightness, contrast] = bar.querySelectorAll("input")
-  const [invert, reset] = bar.querySelectorAll("button")
-
   // What the link asked for counts once: later the hand is ahead of the server.
-  bar.light ??= { ...NEUTRAL, ...data }
-
-  function draw() {
-    const light = bar.light
-    brightness.value = light.brightness
-    contrast.value = light.contrast
-    invert.ariaPressed = String(light.invert)
-    const filter = `brightness(${light.brightness}%) contrast(${light.contrast}%) invert(${light.invert ? 1 : 0})`
-    document.documentElement.style.setProperty(PROPERTY, filter)
+  if (!bar.closing) {
+    const view = pageView()
+    const { signal } = (bar.closing = new AbortController())
+    const { figures, tools } = windowControls(view, undefined, signal)
+    view.set(View.from(data.window))
+    bar.replaceChildren(...figures, ...tools, button("Reset", () => view.reset()))
+    let timer, told = view.toString()
+    const tell = () => { if (view.toString() !== told) setStateValue("window", (told = view.toString())) }
+    view.listen(() => {
+      clearTimeout(timer)
+      timer = setTimeout(tell, SETTLE)
+    }, signal)
+    signal.addEventListener("abort", () => { clearTimeout(timer); view.reset() })
   }
-  const tell = () => setStateValue("light", bar.light)
-
-  for (const [name, input] of Object.entries({ brightness, contrast })) {
-    input.oninput = () => { bar.light[name] = Number(input.value); draw() }
-    input.onchange = tell
-  }
-  invert.onclick = () => { bar.light.invert = !bar.light.invert; draw(); tell() }
-  reset.onclick = () => { bar.light = { ...NEUTRAL }; draw(); tell() }
-  draw()
-  return () => document.documentElement.style.removeProperty(PROPERTY)
+  return () => { bar.closing?.abort(); bar.closing = undefined }
 }

@@ -22,13 +22,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const atlas = parentElement.querySelector(".atlas")
   const svg = atlas.querySelector("svg.map")
   const film = atlas.querySelector("figure")
-  const canvas = atlas.querySelector("canvas")
+  const pane = (atlas.pane ??= new Pane(pageView(), undefined, { still: true }))
   const caption = atlas.querySelector("figcaption")
   const points = data.points
   const sprites = {}
   let places = []
   let at = points.findIndex((p) => p.id === data.chosen)
 
+  film.prepend(pane.node)
   for (const image of atlas.loading ?? []) image.onload = null // of what was shown before
   for (const [kind, src] of Object.entries(data.sprites)) {
     sprites[kind] = new Image()
@@ -37,7 +38,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   const whole = new Image() // the chosen one in full, once the server has sent it
   whole.onload = () => show(at)
-  if (data.full) whole.src = data.full
+  if (data.full) whole.src = data.full.src
   atlas.loading = [...Object.values(sprites), whole]
 
   atlas.querySelector(".key").replaceChildren(...["real", "synthetic"].map((kind) => {
@@ -83,16 +84,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const mark = document.createElement("b")
     mark.textContent = data.marks[point.kind]
     caption.replaceChildren(mark, ` ${point.caption}`)
-    canvas.setAttribute("aria-label", `${data.marks[point.kind]} image, ${point.caption}`)
-    const pen = canvas.getContext("2d")
+    const alt = `${data.marks[point.kind]} image, ${point.caption}`
     if (point.id === data.chosen && whole.naturalWidth) {
-      canvas.width = canvas.height = whole.naturalWidth
-      pen.drawImage(whole, 0, 0)
+      pane.paint(whole, { ...data.full, alt })
     } else if (sprites[point.kind].naturalWidth) {
       const { side, columns } = data
       const [x, y] = [(point.index % columns) * side, Math.floor(point.index / columns) * side]
-      canvas.width = canvas.height = side
-      pen.drawImage(sprites[point.kind], x, y, side, side, 0, 0, side, side)
+      const cut = new OffscreenCanvas(side, side)
+      cut.getContext("2d").drawImage(sprites[point.kind], x, y, side, side, 0, 0, side, side)
+      pane.paint(cut, { alt })
     }
   }
 

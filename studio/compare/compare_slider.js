@@ -4,13 +4,11 @@ const STEPS = { ArrowLeft: -2, ArrowDown: -2, ArrowRight: 2, ArrowUp: 2, PageDow
 
 export default function ({ data, parentElement }) {
   const wipe = parentElement.querySelector(".wipe")
-  const [below, above] = wipe.querySelectorAll("img")
   const handle = wipe.querySelector(".handle")
-
-  for (const [image, film] of [[below, data.real], [above, data.synthetic]]) {
-    image.src = film.src
-    image.alt = film.alt
-  }
+  wipe.closing?.abort()
+  const { signal } = (wipe.closing = new AbortController())
+  const [below, above] = [data.real, data.synthetic].map((film) => stillPane(film, signal).node)
+  wipe.querySelector(".films").replaceChildren(below, above)
   wipe.querySelector(".cmp-real").textContent = data.real.mark
   wipe.querySelector(".cmp-synthetic").textContent = data.synthetic.mark
 
@@ -39,4 +37,5 @@ export default function ({ data, parentElement }) {
     show(wipe.shown + STEPS[e.key])
   }
   show(wipe.shown ?? 50)
+  return () => wipe.closing.abort()
 }

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from gan_core import grades, images
 from gan_core.data import Dataset, short_source
@@ -24,50 +22,47 @@ from studio.evaluate.classifier import shrink
 from studio.evaluate.extractors import open_extractor
 from studio.hosting import folders_offered
 from studio.knee import marks
-from studio.ui_html import component, figure, src
+from studio.ui_html import component, src
 from studio.ui_sources import progress
 
 HERE = Path(__file__).parent
+Film = dict[str, Any]
+Query = Callable[[int], dict[str, str]]
 MARKS = {"real": "Real", "synthetic": "Synthetic"}
-LEAST_LIGHT, MOST_LIGHT = 20, 300  # per cent, as on the light box
 THUMB = 64  # pixels a side, at most, of a picture on the map
 COLUMNS = 20  # of the sheet that carries them
 IMAGES_A_SECOND = 60  # through the knee encoder, on one core
-
-
-def _range(name: str) -> str:
-    return f'<label>{name}<input type="range" min="{LEAST_LIGHT}" max="{MOST_LIGHT}" aria-label="{name}"></label>'
-
-
 _LIGHT = component(
     HERE,
     "compare_light",
-    f'<div class="bar" role="group" aria-label="Window of all images">{_range("Brightness")}{_range("Contrast")}'
-    '<button type="button">Invert</button><button type="button">Reset</button></div>',
-    "compare",
+    '<div class="bar" role="group" aria-label="Window of all images"></div>',
+    viewer=True,
 )
 _SHEET = component(
     HERE,
     "compare_sheet",
-    '<div class="sides"></div><dialog class="pair" aria-label="A pair, enlarged"></dialog>',
+    '<div class="sides"></div><dialog class="pair" aria-label="Viewer"></dialog>',
     "compare",
+    viewer=True,
 )
 _SLIDER = component(
     HERE,
     "compare_slider",
-    '<div class="wipe"><img><img><b class="cmp-synthetic"></b><b class="cmp-real"></b>'
+    '<div class="wipe"><div class="films"></div><b class="cmp-synthetic"></b><b class="cmp-real"></b>'
     '<div class="handle" role="slider" tabindex="0" aria-label="How much of the synthetic image is shown" '
     'aria-valuemin="0" aria-valuemax="100"></div></div>',
     "compare",
+    viewer=True,
 )
 _MAP = component(
     HERE,
     "compare_map",
     '<div class="atlas"><div><div class="key"></div><svg class="map" role="application" tabindex="0" '
     'aria-label="Map of images. The arrow keys go from point to point, Enter chooses one."></svg></div>'
-    '<div><figure hidden><canvas role="img"></canvas><figcaption aria-live="polite"></figcaption></figure>'
+    '<div><figure hidden><figcaption aria-live="polite"></figcaption></figure>'
     "<p>Point at the map, tap it, or use the arrow keys to see a picture. A click or Enter keeps it.</p></div></div>",
     "compare",
+    viewer=True,
 )
 
 
@@ -134,23 +129,15 @@ def places(choice: Choice, method: str, _seen: Sides) -> Layout:
 
 @st.cache_resource(max_entries=12, show_spinner=False)
 def _sprites(choice: Choice, _found: Sides) -> dict[str, str]:
-    return {kind: _src(images.grid(shrink(side.images, THUMB), COLUMNS)) for kind, side in _by_kind(_found).items()}
+    sheets = {kind: images.grid(shrink(side.images, THUMB), COLUMNS) for kind, side in _by_kind(_found).items()}
+    return {kind: src(images.png(sheet)) for kind, sheet in sheets.items()}
 
 
 # -- what is drawn ----------------------------------------------------------------------------------------------------
 
 
-def _src(picture: NDArray[np.uint8]) -> str:
-    return src(images.png(picture))
-
-
 def _by_kind(found: Sides) -> dict[str, Sample]:
     return {"real": found.real, "synthetic": found.fake}
-
-
-def _marked(side: Sample, i: int) -> str:
-    """An image with the letter of its side and its scale, where they are known."""
-    return marks.address(side.images[i, 0], side.sides[i] if side.sides else "", side.mm[i] if side.mm else None)
 
 
 def caption(side: Sample, i: int) -> str:
@@ -159,31 +146,47 @@ def caption(side: Sample, i: int) -> str:
     return f"{told}, {marks.SIDES[side.sides[i]].lower()}" if side.sides and side.sides[i] else told
 
 
-def film(side: Sample, i: int) -> dict[str, str]:
-    """An image as the components take it."""
+def film(side: Sample, i: int, query: Query | None = None, note: str = "") -> Film:
+    """An image as the components take it, with its side and scale where they are known, and what is said below it.
+
+    `query` makes of a synthetic one's index what brings it back on the Explore page.
+    """
     kind = "synthetic" if side.kind == "synthetic" else "real"
     said = caption(side, i)
-    alt = f"{MARKS[kind]} image, {said}"
-    return {"src": _marked(side, i), "kind": kind, "mark": MARKS[kind], "caption": said, "alt": alt}
+    found: Film = {"src": src(images.png(side.images[i, 0])), "kind": kind, "mark": MARKS[kind], "caption": said}
+    found |= {"alt": f"{MARKS[kind]} image, {said}", "note": note, "file_name": f"{kind}_{i:03d}.png"}
+    if side.sides:
+        found["side"] = side.sides[i]
+    if side.mm and side.mm[i] == side.mm[i]:  # not NaN
+        found["mm"] = side.mm[i]
+    return found | ({"query": query(i)} if query and kind == "synthetic" else {})
 
 
-def light(start: dict[str, Any], on_change: Callable[[], None]) -> None:
-    """The window of all films on the page: `start` is {"brightness", "contrast", "invert"}, in per cent and a truth."""
-    _LIGHT(key="light", data=start, on_light_change=on_change)
+def as_window(light: str) -> str:
+    """The window that an older link means by brightness and contrast, in per cent, and inversion: `light`."""
+    brightness, contrast, invert = (int(part) for part in light.split("-"))
+    bright, steep = (min(max(v, 20), 300) / 100 for v in (brightness, contrast))
+    level = min(127.5 / bright + 0.5, 255)
+    return f"{min(max(256 / bright / steep, 2), 512):.0f}-{level:.0f}-{invert}"
 
 
-def sheet(found: Sides, total: int, on_picked: Callable[[], None]) -> None:
-    """Reals and fakes, the first of `total`, in two panels; a pair opens large, and a fake in it can be picked."""
+def light(window: str, on_change: Callable[[], None]) -> None:
+    """The window of all films on the page, as a link has it."""
+    _LIGHT(key="light", data={"window": window}, on_window_change=on_change)
+
+
+def sheet(found: Sides, total: int, query: Query, shown: int, on_picked: Callable[[], None]) -> None:
+    """Reals and fakes, the first of `total`, in two panels; a pair opens large, that of the index `shown` at once, if
+    it is one, and a fake in it can be picked."""
     panels = [
         {
             "look": f"cmp-{kind}",
-            "mark": MARKS[kind],
             "title": f"{MARKS[kind]} ({total:,})",
-            "films": [film(side, i) for i in range(len(side))],
+            "films": [film(side, i, query) for i in range(len(side))],
         }
         for kind, side in _by_kind(found).items()
     ]
-    _SHEET(key="films", data={"sides": panels}, on_picked_change=on_picked)
+    _SHEET(key="films", data={"sides": panels, "shown": shown}, on_picked_change=on_picked)
 
 
 def slider(found: Sides, fake: int, real: int) -> None:
@@ -191,14 +194,9 @@ def slider(found: Sides, fake: int, real: int) -> None:
     _SLIDER(key="slider", data={"synthetic": film(found.fake, fake), "real": film(found.real, real)})
 
 
-def row(films: list[dict[str, str]], notes: list[str]) -> None:
-    """Films beside each other, each with a note below."""
-    figures = [
-        figure(f["src"], f["mark"], f["caption"], f"cmp-film cmp-{f['kind']}", note)
-        for f, note in zip(films, notes, strict=True)
-    ]
-    st.html(HERE / "compare.css")
-    st.html(f'<div class="cmp-row">{"".join(figures)}</div>')
+def row(films: list[Film]) -> None:
+    """Films in a row; each opens beside the first."""
+    _SHEET(key="row", data={"sides": [{"films": films}]})
 
 
 def atlas(choice: Choice, found: Sides, at: Layout, chosen: str, on_chosen: Callable[[], None]) -> None:
@@ -218,7 +216,7 @@ def atlas(choice: Choice, found: Sides, at: Layout, chosen: str, on_chosen: Call
             "columns": COLUMNS,
             "marks": MARKS,
             "chosen": chosen,
-            "full": _marked(_by_kind(found)[kind], int(i)) if chosen else "",
+            "full": film(_by_kind(found)[kind], int(i)) if chosen else None,
         },
         on_chosen_change=on_chosen,
     )

@@ -55,7 +55,7 @@ def fakes_by_nearness(found: Sides, near: Nearness) -> list[int]:
     return [found.first_seed + int(i) for i in near.distance[:, 0].argsort(kind="stable")]
 
 
-def one_fake(found: Sides, near: Nearness, fake: int) -> None:
+def one_fake(found: Sides, near: Nearness, fake: int, query: compare.Query) -> None:
     """A fake wiped over its nearest real, and its nearest reals with how near that is."""
     index, distance = near.index[fake].tolist(), near.distance[fake].tolist()
     left, right = st.columns([2, 3], gap="large")
@@ -77,8 +77,13 @@ def one_fake(found: Sides, near: Nearness, fake: int) -> None:
                 st.caption("That is unusually close. Are they the same knee? Drag across the image to compare.")
             elif closest < 0.05:
                 st.caption("That is unusually far: no real image here looks much like it.")
-        rows = [compare.film(found.fake, fake), *(compare.film(found.real, i) for i in index)]
-        compare.row(rows, ["", *(_distance(near, d) for d in distance)])
+        reals = zip(index, distance, strict=True)
+        compare.row(
+            [
+                compare.film(found.fake, fake, query),
+                *(compare.film(found.real, i, note=_distance(near, d)) for i, d in reals),
+            ]
+        )
     st.info(f"{found.about_copies} Distances are in the features of the knee encoder.", icon=":material/content_copy:")
     st.page_link("../pages/evaluate.py", label="Look for copies in Evaluate", icon=":material/straighten:")
 

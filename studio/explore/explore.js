@@ -6,39 +6,17 @@ const STILL = 150 // ms for which a picture stands still before its outline is a
 const PLAY = 0.5 // knees a second
 const explorers = new WeakMap()
 
-function element(tag, properties = {}, ...children) {
-  const node = Object.assign(document.createElement(tag), properties)
-  node.append(...children)
-  return node
-}
-
-const button = (text, onclick, properties = {}) =>
-  element("button", { type: "button", textContent: text, onclick, ...properties })
-
 const short = (value, digits = 3) => String(Number(Number(value).toFixed(digits)))
-
-async function copied(node, text) {
-  const before = node.dataset.text ?? (node.dataset.text = node.textContent)
-  try {
-    await navigator.clipboard.writeText(text)
-    node.textContent = "Copied"
-    setTimeout(() => { node.textContent = before }, 1500)
-  } catch {
-    window.prompt("Copy this", text)
-  }
-}
-
-function save(blob, name) {
-  const link = element("a", { href: URL.createObjectURL(blob), download: name })
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000)
-}
 
 class Explorer {
   constructor(root) {
     this.root = root
     this.undone = []
     this.sheets = {}
+    this.view = new View()
+    this.closing = new AbortController()
+    this.box = element("dialog", { ariaLabel: "Viewer" })
+    this.view.listen(() => { if (this.data) this.settleLater() }, this.closing.signal)
   }
 
   update(data, send) {
@@ -53,12 +31,15 @@ class Explorer {
     this.query = { ...data.query }
     this.anatomy = data.anatomy
     this.undone = [JSON.stringify(this.query)]
+    this.view.set(View.from(data.window))
     this.build()
     this.changed()
   }
 
   close() {
     this.closed = true
+    this.closing.abort()
+    this.building?.abort()
     clearTimeout(this.timer)
     clearTimeout(this.still)
     cancelAnimationFrame(this.frame)
@@ -107,10 +88,7 @@ class Explorer {
       try {
         const blob = await this.ask("image", query)
         const picture = await createImageBitmap(blob)
-        this.canvas.width = picture.width
-        this.canvas.height = picture.height
-        this.canvas.getContext("2d").drawImage(picture, 0, 0)
-        this.canvas.setAttribute("aria-label", `Synthetic image, ${this.told()}`)
+        this.pane.paint(picture, { alt: `Synthetic image, ${this.told()}` })
         this.canvas.dataset.shown = new URLSearchParams(query).toString()
         this.blob = blob
         this.outline()
@@ -141,7 +119,8 @@ class Explorer {
     if (this.undone.length > 100) this.undone.shift()
     this.undo.disabled = this.undone.length < 2
     // While directions are being measured nothing is sent: it would begin that again.
-    if (!this.data.pending) this.send("settled", { serial: this.data.serial, query: this.query, anatomy: this.anatomy })
+    const window = this.view.toString()
+    if (!this.data.pending) this.send("settled", { serial: this.data.serial, query: this.query, window, anatomy: this.anatomy })
     for (const [what, rest] of this.wantedSheets()) this.sheet(what, rest)
   }
 
@@ -277,7 +256,11 @@ class Explorer {
   link() {
     const url = new URL(window.location.href)
     const view = new URLSearchParams(url.search).get("view")
-    url.search = new URLSearchParams({ model: this.data.model, ...(view ? { view } : {}), ...this.query, ...(this.anatomy ? { anatomy: "1" } : {}) })
+    const looked = this.view.toString()
+    url.search = new URLSearchParams({
+      model: this.data.model, ...(view ? { view } : {}), ...this.query, ...(looked ? { window: looked } : {}),
+      ...(this.anatomy ? { anatomy: "1" } : {}),
+    })
     return url.href
   }
 
@@ -300,12 +283,21 @@ class Explorer {
     this.playing = false
     this.shows = []
     this.strips = []
-    this.canvas = element("canvas", { width: 1, height: 1 })
-    this.canvas.setAttribute("role", "img")
+    this.building?.abort()
+    this.building = new AbortController()
+    const { signal } = this.building
+    this.pane = new Pane(this.view, signal)
+    this.canvas = this.pane.canvas
+    hands(this.pane.node, this.view, { wheel: false, touch: false }) // a finger scrolls, a tap enlarges
+    this.pane.node.onclick = (e) => { if (e.pointerType === "touch") this.enlarge() }
+    this.star = star(() => this.film(), () => this.pane)
+    this.shows.push(() => this.star.draw())
+    const { tools } = windowControls(this.view, () => this.pane, signal)
     this.overlay = document.createElementNS("http://www.w3.org/2000/svg", "svg")
     this.overlay.setAttribute("viewBox", "0 0 100 100")
     this.overlay.setAttribute("role", "img")
     this.overlay.classList.add("outline")
+    this.pane.plate.append(this.overlay)
     this.toggle = button("Anatomy", () => {
       this.anatomy = !this.anatomy
       this.showAnatomy()
@@ -316,19 +308,19 @@ class Explorer {
     this.showAnatomy()
     this.note = element("p", { className: "note", textContent: "Drawing …" })
     this.undo = button("Undo", () => this.back(), { disabled: true })
-    const link = button("Copy link", () => copied(link, this.link()))
+    const link = button("Copy link", () => copyText(link, this.link()))
     const command = element("code")
     this.shows.push(() => { command.textContent = this.command() })
-    const copyCommand = button("Copy command", () => copied(copyCommand, this.command()))
+    const copyCommand = button("Copy command", () => copyText(copyCommand, this.command()))
     const picture = element("div", { className: "picture" },
-      element("div", { className: "film" }, this.canvas, this.overlay), this.note,
-      element("div", { className: "looks" }, this.toggle),
+      element("div", { className: "film" }, this.pane.node), this.note,
+      element("div", { className: "row looks" }, ...tools, this.toggle, button("Enlarge", () => this.enlarge()), this.star),
       element("div", { className: "row" },
         this.undo,
         button("Reset", () => { this.query = { ...this.start }; this.rescale?.(); this.changed() }),
-        button("Download image", () => this.blob && save(this.blob, this.fileName("png"))),
+        button("Download image", () => this.blob && saveBlob(this.blob, this.fileName("png"))),
         button("Download latent", async () => {
-          try { save(await this.ask("latent", this.query), this.fileName("json")) } catch (error) { this.say(error.message, true) }
+          try { saveBlob(await this.ask("latent", this.query), this.fileName("json")) } catch (error) { this.say(error.message, true) }
         }, { title: "A small file (JSON) that brings this very picture back" }),
         link),
       this.panel,
@@ -365,6 +357,19 @@ class Explorer {
       stops: mode === "one" ? this.data.stops : 0,
     })))
     this.root.replaceChildren(picture, controls)
+    if (!this.box.isConnected) this.root.after(this.box) // outside, so that it stays open when this is built anew
+  }
+
+  film() {
+    const caption = this.told()
+    return {
+      query: { model: this.data.model, ...this.query }, caption,
+      alt: `Synthetic image, ${caption}`, file_name: this.fileName("png"),
+    }
+  }
+
+  enlarge() {
+    openViewer(this.box, [[this.film()]], 0, { view: this.view, here: true })
   }
 
   show() {

@@ -13,7 +13,6 @@ from gan_core.seeds import MAX_SEED
 from studio.explore import ui_models as explore_models
 from studio.explore.directions import Direction
 from studio.explore.ui_view import edit
-from studio.gallery.ui_lightbox import film, sheet
 from studio.knee.words.choose import Chosen, choose
 from studio.knee.words.lexicon import lexicon
 from studio.knee.words.phrases import MOST_CHARACTERS
@@ -24,6 +23,7 @@ from studio.models.ui_models import Entry
 from studio.text import plain
 from studio.ui_links import says_anew
 from studio.ui_progress import progress
+from studio.viewer.ui_viewer import WINDOW, film, sheet
 
 KNEES = 12
 EXAMPLES = (
@@ -40,10 +40,11 @@ def describe(view: str, entry: Entry, model: Model) -> None:
     words = _words()
     encoder = _encoder()
     shown = st.query_params.get("show", "")
+    looked = st.query_params.get(WINDOW, "")
     st.query_params.from_dict(
         {"model": entry.name, "view": view}
         | ({"words": words} if words else {})
-        | ({"show": shown} if shown and words == st.query_params.get("words") else {})
+        | ({"show": shown, WINDOW: looked} if shown and words == st.query_params.get("words") else {})
     )
     if not words:
         _vocabulary()
@@ -178,6 +179,7 @@ def _knees(entry: Entry, chosen: Chosen, shown: str) -> None:
                 caption=caption,
                 alt=f"Synthetic image {i}: {what}",
                 file_name=f"synthetic_{entry.name.replace('/', '_')}_described_seed{knee.latent.seed:04d}.png",
+                query={"model": entry.name} | knee.latent.to_query(),
             )
         )
     number = int(shown) if shown.isdecimal() and len(shown) < 12 and int(shown) <= MAX_SEED else None

@@ -22,15 +22,11 @@ from studio.knee.readings import QUANTITIES
 from studio.knee.readings.panel import LEGEND, NOT_FOR_DIAGNOSIS
 from studio.models.ui_models import Entry
 from studio.text import plain
+from studio.ui_html import component
 from studio.ui_links import came_back, says_anew
+from studio.viewer.ui_viewer import WINDOW, said_window
 
-_HERE = Path(__file__).parent
-_EXPLORER = st.components.v2.component(
-    "explorer",
-    html='<div class="explorer"></div>\n',
-    css=(_HERE / "explore.css").read_text(encoding="utf-8"),
-    js=(_HERE / "explore.js").read_text(encoding="utf-8"),
-)
+_EXPLORER = component(Path(__file__).parent, "explore", '<div class="explorer"></div>\n', viewer=True)
 Mode = Literal["one", "between", "plane"]
 ONE = "One knee"  # the view on which a knee is edited
 _STARTS: dict[Mode, dict[str, str]] = {
@@ -95,9 +91,11 @@ def current(mode: Mode, entry: Entry, model: Model, linked: bool) -> Latent:
     return from_query(state[key], model)
 
 
-def explorer(mode: Mode, entry: Entry, model: Model, directions: list[Direction] | None, latent: Latent) -> Latent:
+def explorer(
+    mode: Mode, entry: Entry, model: Model, directions: list[Direction] | None, latent: Latent
+) -> tuple[Latent, str]:
     """Draws it, without directions while those are being measured; the latent as it stands once the hand is off the
-    slider."""
+    slider, and the viewer's window, as a link has it."""
     state = st.session_state
     found = steering.frame(model) if mode == "one" and directions is not None else None
     result = _EXPLORER(
@@ -117,6 +115,7 @@ def explorer(mode: Mode, entry: Entry, model: Model, directions: list[Direction]
             "loopStops": LOOP_STOPS,
             "mostSeeds": MOST_SEEDS,
             "maxSeed": MAX_SEED,
+            "window": said_window(),
             "anatomy": ui_anatomy.on(),
             "legend": LEGEND,
             "anatomyHelp": ui_anatomy.HELP,
@@ -124,15 +123,16 @@ def explorer(mode: Mode, entry: Entry, model: Model, directions: list[Direction]
         },
         on_settled_change=lambda: None,
     )
-    sent = result.settled
+    sent, window = result.settled, said_window()
     if isinstance(sent, dict) and sent.get("serial") == state.get("explore_serial", 0):
         try:
             latent = from_query({k: v for k, v in sent["query"].items() if isinstance(v, str)}, model)
             state[_key(mode, entry)] = latent.to_query()
             ui_anatomy.on(sent.get("anatomy") is True)
+            window = said_window(sent["window"])
         except (UserError, KeyError, AttributeError):  # the browser has told the person already
             pass
-    return latent
+    return latent, window
 
 
 def _sliders(directions: list[Direction], found: steering.Frame | None) -> list[dict[str, str]]:
@@ -160,11 +160,11 @@ def watch(mode: Mode, view: str, entry: Entry, model: Model, directions: list[Di
             # The page runs once more when they are measured: what is wrong with its link is to be said then, too.
             if told := st.session_state.get("explore_told"):
                 st.warning(told)
-            latent = explorer(mode, entry, model, directions, latent)
+            latent, window = explorer(mode, entry, model, directions, latent)
             if directions is None:
                 return
             st.session_state.pop("explore_told", None)
-            write_link(view, entry, latent)
+            write_link(view, entry, latent, window)
             if mode == "one":
                 _about(entry, model, directions, steering.frame(model))
             elif mode == "between":
@@ -221,11 +221,12 @@ def _about(entry: Entry, model: Model, directions: list[Direction], found: steer
             st.caption("In standard deviations of each quantity among this model's images, for one step of the slider.")
 
 
-def write_link(view: str, entry: Entry, latent: Latent | None) -> None:
+def write_link(view: str, entry: Entry, latent: Latent | None, window: str = "") -> None:
     """The whole view into the page's address, where that says another: what is written as one goes on to another page
     would stand in that page's address. So where one came back to, the address is left as it is."""
     said = {"model": entry.name, "view": view} | (latent.to_query() if latent else {})
     if ui_anatomy.on():
         said["anatomy"] = "1"
+    said |= {WINDOW: window} if window else {}
     if said != st.query_params.to_dict() and not came_back():
         st.query_params.from_dict(said)

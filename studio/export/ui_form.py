@@ -15,11 +15,11 @@ from gan_core.seeds import MAX_SEED
 from studio import hosting
 from studio.export.folder import create_export
 from studio.export.plan import AS_TRAINED, BALANCED, FORMATS, ExportRequest, Plan, name_of, plan
-from studio.gallery.ui_lightbox import film, sheet
 from studio.jobs.ui_view import start_button
 from studio.models import ui_models as models
 from studio.text import plain
 from studio.ui_links import one_of
+from studio.viewer.ui_viewer import film, sheet
 
 MOST = 10_000  # more are for the command line
 MOST_COUNTED = 20  # classes
@@ -152,7 +152,8 @@ def _preview(entry: models.Entry, config: ModelConfig, planned: Plan, truncation
         caption = f"{short(config.label_name)} {asked} · seed {seed}" if asked else f"seed {seed}"
         png = _png(entry.folder, entry.stamp, seed, int(planned.classes[i]), truncation)
         name = Path(planned.path(i)).with_suffix(".png").name
-        films.append(film(png, seed=seed, caption=caption, alt=f"Synthetic image, {caption}", file_name=name))
+        query = models.query(entry, seed, asked, truncation)
+        films.append(film(png, seed=seed, caption=caption, file_name=name, query=query))
     sheet(films, key="preview")
 
 

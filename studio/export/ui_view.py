@@ -10,10 +10,11 @@ from studio import hosting
 from studio.export.folder import ExportFolder, ExportStatus
 from studio.export.plan import FORMATS, ExportRequest, command_line
 from studio.export.routes import address
-from studio.gallery.ui_lightbox import film, sheet
 from studio.jobs import ui_view as job_view
+from studio.models import ui_models as models
 from studio.text import plain
 from studio.ui_visitor import may_change
+from studio.viewer.ui_viewer import film, sheet
 
 FILMS = 15  # shown of an export
 LINES = 200  # of its manifest
@@ -70,20 +71,16 @@ def _files(export: ExportFolder, request: ExportRequest, status: ExportStatus) -
 
 
 def _films(export: ExportFolder) -> None:
-    """The first images on the light box."""
-    label = export.label_name()
+    """The first images, in the viewer; those of a model that is still the same can be opened in Explore."""
+    label, request = export.label_name(), export.request()
+    model = next((e for e in models.entries() if e.name == request.model and e.lasting), None)
     films = []
     for picture in export.pictures(FILMS):
         asked = f"{short(label)} {picture.class_name} · " if picture.class_name else ""
         caption = f"{asked}seed {picture.seed}"
+        query = models.query(model, picture.seed, picture.class_name, request.truncation) if model else None
         films.append(
-            film(
-                picture.png,
-                seed=picture.seed,
-                caption=caption,
-                alt=f"Synthetic image, {caption}",
-                file_name=f"{picture.stem}.png",
-            )
+            film(picture.png, seed=picture.seed, caption=caption, file_name=f"{picture.stem}.png", query=query)
         )
     if films:
         sheet(films, key="films")

@@ -9,17 +9,12 @@ from typing import Any
 
 import streamlit as st
 
-from gan_core import images
-from gan_core.grades import caption
-from gan_core.model import SHIPPED, TENSORS, Model, ModelConfig, digest, load_model, read_config, shipped_generators
+from gan_core.model import SHIPPED, TENSORS, Model, ModelConfig, load_model, read_config, shipped_generators
 from gan_core.seeds import own_classes
 from studio.models.inventory import places, whose
-from studio.models.ready import FIRST_PAGE, first_page
 from studio.models.store import models_root
 from studio.text import plain
 from studio.ui_visitor import listed
-
-PAGE = FIRST_PAGE  # images made, and kept, at a time
 
 
 @dataclass(frozen=True)
@@ -83,35 +78,20 @@ def configured(entry: Entry) -> ModelConfig:
     return _config(entry.folder, entry.stamp)
 
 
-@st.cache_data(max_entries=400, show_spinner=False)
-def _page(folder: Path, stamp: int, first_seed: int, class_name: str | None, truncation: float) -> list[bytes]:
-    if (first_seed, class_name, truncation) == (0, None, 1.0):
-        ready = first_page(folder, digest(folder), _config(folder, stamp).net.resolution)
-        if ready is not None:
-            return [images.png(image[0]) for image in ready]
-    from gan_core.generate import class_index, generate
-
-    seeds = range(first_seed, first_seed + PAGE)
-    model = _load(folder, stamp)
-    labels = None if class_name is None else [class_index(model, class_name)] * PAGE
-    made = generate(model, seeds, labels, truncation)
-    return [images.png(image[0]) for image in made]
+def query(entry: Entry, seed: int, class_name: str, truncation: float) -> dict[str, str]:
+    """What brings an image of a model back, as a link into Explore has it."""
+    said = {"model": entry.name, "seed": str(seed)}
+    if class_name:
+        said["grade"] = str(configured(entry).class_names.index(class_name))
+    return said | ({"truncation": f"{truncation:g}"} if truncation != 1 else {})
 
 
-def pngs(entry: Entry, first_seed: int, pages: int, class_name: str | None, truncation: float) -> list[bytes]:
-    """A PNG for each seed of so many pages from the first seed on."""
-    starts = range(first_seed, first_seed + pages * PAGE, PAGE)
-    return [png for start in starts for png in _page(entry.folder, entry.stamp, start, class_name, truncation)]
-
-
-def captions(entry: Entry, seeds: range, class_name: str | None) -> list[str]:
-    """What is written under each image: its class, where the model has classes, and its seed."""
+def classes(entry: Entry, seeds: range, class_name: str | None) -> list[str]:
+    """The class of each image, the seed's own where none is asked for; "" where the model has none."""
     config = configured(entry)
     if class_name is not None or not config.class_names:
-        names = [class_name or ""] * len(seeds)
-    else:
-        names = [config.class_names[c] for c in own_classes(seeds, config.class_shares)]
-    return [caption(config.label_name, asked, f"seed {s}") for s, asked in zip(seeds, names, strict=True)]
+        return [class_name or ""] * len(seeds)
+    return [config.class_names[c] for c in own_classes(seeds, config.class_shares)]
 
 
 def choose(offered: dict[str, Entry], **how: Any) -> Entry:

@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from gan_core.config import Settings
 from gan_core.errors import UserError
+from studio.json_body import json_body
 from studio.study import store
 from studio.study.store import Answer, Study
 
@@ -64,22 +65,10 @@ def image(request: Request) -> Response:
     return Response(png, media_type="image/png", headers={"Cache-Control": "private, max-age=86400"})
 
 
-async def _body(request: Request) -> bytes:
-    """The body. Raises ValueError where it is no JSON (which another site's page could not send) or too long."""
-    if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
-        raise ValueError("Send JSON.")
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise ValueError("This answer is too long.")
-    return body
-
-
 def _post(path: str, do: Callable[[str, bytes], Study]) -> Route:
     async def endpoint(request: Request) -> Response:
         try:
-            body = await _body(request)
+            body = await json_body(request, MAX_BODY)
             return _state(await run_in_threadpool(do, request.path_params["study"], body))
         except UserError as e:
             return _said(str(e), 409)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -13,7 +14,10 @@ import streamlit as st
 from gan_core.errors import UserError
 from gan_core.grades import short
 from gan_core.metrics.estimate import Estimate
+from gan_core.model import digest
 from studio.hosting import hosted
+from studio.models import ui_models as models
+from studio.models.ui_models import Entry
 from studio.study import store
 from studio.study.clues import CLUES
 from studio.study.published import PUBLISHED
@@ -24,6 +28,7 @@ from studio.study.ui_start import go_to, link, title_of
 from studio.text import plain
 from studio.ui_charts import ACCENT, PLAIN, show
 from studio.ui_visitor import may_change
+from studio.viewer.ui_viewer import sheet
 
 HERE = Path(__file__).parent
 
@@ -200,30 +205,45 @@ def _agreement(readers: tuple[str, str], kappa: float | None, n: int) -> str:
     return f"{both} agree with a Cohen's kappa of {kappa:.2f} over {n} answers (0 is chance, 1 is perfect)."
 
 
-def _film(image: Film, label: str) -> str:
-    mark = "synthetic" if image.synthetic else "real"
-    grade = f", {escape(label)} {escape(image.grade)}" if image.grade else ""
-    seed = f", seed {image.seed}" if image.seed is not None else ""
-    return (
-        f'<div><img src="api/study-image/{image.key}" alt="A {mark} image{grade}">'
-        f'<figcaption><b class="{mark}">{mark}</b>{grade}{seed}</figcaption></div>'
-    )
+def _film(image: Film, found: Results, model: Entry | None) -> dict[str, Any]:
+    """As the viewer takes it; what `model` has made can be opened in Explore."""
+    label = short(found.about.label_name)
+    mark = "Synthetic" if image.synthetic else "Real"
+    grade = f"{label} {image.grade}" if image.grade else ""
+    seed = f"seed {image.seed}" if image.seed is not None else ""
+    told: dict[str, Any] = {
+        "src": f"api/study-image/{image.key}",
+        "mark": mark,
+        "caption": ", ".join(filter(None, (grade, seed))),
+        "alt": ", ".join(filter(None, (f"A {mark.lower()} image", grade))),
+        "file_name": f"{mark.lower()}_{image.key}.png",
+    }
+    if model and image.synthetic and image.seed is not None:
+        told["query"] = models.query(model, image.seed, image.grade, 1.0)
+    return told
 
 
-def _card(v: Verdicts, label: str, own: Reading | None) -> str:
+def _card(v: Verdicts, found: Results, model: Entry | None, own: Reading | None) -> dict[str, Any]:
+    """An image, or a pair of which the second lies `beside` the first, and who was deceived."""
+
     def names(readers: Sequence[str]) -> str:
-        return ", ".join("you" if own and r == own.reader else escape(r) for r in readers)
+        return ", ".join("you" if own and r == own.reader else r for r in readers)
 
     taken = (
         "the wrong one chosen by"
         if len(v.images) > 1
         else f"taken for {'real' if v.images[0].synthetic else 'synthetic'} by"
     )
-    said = f'<span class="fooled">{taken} {names(v.wrong)}</span>' if v.wrong else ""
-    if v.right:
-        said += f"{'<br>' if said else ''}right: {names(v.right)}"
-    films = "".join(_film(image, label) for image in v.images)
-    return f'<figure><div class="side">{films}</div><figcaption>{said or "not answered"}</figcaption></figure>'
+    first, *others = (_film(image, found, model) for image in v.images)
+    first["wrong"] = f"{taken} {names(v.wrong)}" if v.wrong else ""
+    first["note"] = f"right: {names(v.right)}" if v.right else "" if v.wrong else "not answered"
+    return first | ({"beside": others[0]} if others else {})
+
+
+def _made_by(found: Results) -> Entry | None:
+    """The model of a study, where it is here and still the same."""
+    entry = next((e for e in models.entries() if e.name == found.about.model), None)
+    return entry if entry and digest(entry.folder) == found.about.digest else None
 
 
 def _pictures(found: Results, round_: int, own: Reading | None) -> None:
@@ -235,10 +255,8 @@ def _pictures(found: Results, round_: int, own: Reading | None) -> None:
         f"{fooled} of {fakes} synthetic images were taken for real at least once. Those that fooled the most "
         "readers come first."
     )
-    label = short(found.about.label_name)
-    kind = " pairs" if found.about.kind == "pair" else ""
-    st.html(HERE / "study_results.css")
-    st.html(f'<div class="films{kind}">{"".join(_card(v, label, own) for v in verdicts)}</div>')
+    model = _made_by(found)
+    sheet([_card(v, found, model, own) for v in verdicts], key=f"pictures-{round_}")
 
 
 def clues(study: Study) -> None:

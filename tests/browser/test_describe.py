@@ -1,4 +1,4 @@
-"""Describe in a real browser: words -> knees, one on the light box, one taken on to Explore; on a phone too."""
+"""Describe in a real browser: words -> knees, one in the viewer, one taken on to Explore; on a phone too."""
 
 import re
 from urllib.parse import parse_qs, urlsplit

@@ -82,9 +82,15 @@ def test_a_study_by_keyboard_alone_with_a_pause_a_reload_and_a_second_tab(visito
     given = store.answers(about.id)
     assert [a.choice for a in given[:3]] == ["real", "real", "synthetic"]
     assert [a.confidence for a in given[:3]] == [5, 1, 4]
-    pictures = tab.locator(".films img")
+    pictures = tab.locator(".sheet img")
     expect(pictures).to_have_count(20, timeout=120_000)
-    tab.wait_for_function("[...document.querySelectorAll('.films img')].every(i => i.complete && i.naturalWidth)")
+    for picture in pictures.all():
+        assert picture.evaluate("i => i.decode().then(() => i.naturalWidth)") > 0
+    tab.locator("button.film").first.click()
+    box = tab.locator("dialog[open]")
+    box.locator("canvas[data-film]").first.wait_for()
+    tab.keyboard.press("ArrowRight")
+    see(box, "2 of 20")
 
 
 def test_pairs_by_finger_on_a_phone_then_clues(visitor):

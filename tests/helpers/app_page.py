@@ -30,6 +30,6 @@ def button(at, label):
 
 def component(at):
     """What the one component on the page was given."""
-    (found,) = at.get("bidi_component")
+    (found,) = at.main.get("bidi_component")
     proto = found.proto
     return json.loads(proto.mixed.json if proto.HasField("mixed") else proto.json)

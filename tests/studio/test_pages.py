@@ -52,7 +52,7 @@ def finished(runs, tiny):
 
 
 def films(at):
-    """What the light box was given."""
+    """What the viewer was given."""
     return component(at)["films"]
 
 
@@ -360,7 +360,7 @@ def test_watching_shows_progress_curves_samples_and_what_to_take_away(finished):
     at = page("train", run=finished.name)
     assert not at.exception
     assert "400 of 400 images" in str(at.get("progress")[0].proto.text)
-    (curves,) = (json.loads(c.proto.mixed.json or c.proto.json) for c in at.get("bidi_component"))
+    (curves,) = (json.loads(c.proto.mixed.json or c.proto.json) for c in at.main.get("bidi_component"))
     client = TestClient(Starlette(routes=runs_routes.routes))
     found = client.get("/" + curves["runs"][finished.name]).json()["curves"]
     assert len([p for p in curves["panels"] if any(found[s["column"]] for s in p["series"])]) >= 3

@@ -63,7 +63,7 @@ page = partial(app_page.page, "compare")
 
 def given(at, name):
     """What a component was given, by a word that only it has; None where it is not on the page."""
-    for component in at.get("bidi_component"):
+    for component in at.main.get("bidi_component"):
         proto = component.proto
         data = json.loads(proto.mixed.json if proto.HasField("mixed") else proto.json)
         if name in data:
@@ -72,7 +72,7 @@ def given(at, name):
 
 
 def panels(at):
-    return {side["mark"]: side["films"] for side in given(at, "sides")["sides"]}
+    return {side["films"][0]["mark"]: side["films"] for side in given(at, "sides")["sides"]}
 
 
 def folder_of(tmp_path, count, paint=lambda i: np.random.default_rng(i).integers(0, 256, (20, 20), dtype=np.uint8)):
@@ -139,10 +139,10 @@ def test_the_nearest_reals_come_with_words_and_are_said_to_be_no_test_of_copying
     assert shown["synthetic"]["mark"] == "Synthetic"
     assert shown["real"]["mark"] == "Real"
     assert re.search(r"farther away than that: \*\*(\d+ of 100|all|none)\*\*", texts(at))
-    html = " ".join(e.proto.body for e in at.get("html"))
-    assert html.count('class="cmp-film cmp-real"') == 4
-    assert html.count('class="cmp-film cmp-synthetic"') == 1
-    assert "pairs of different real patients" in html
+    ((first, *others),) = panels(at).values()
+    assert [film["kind"] for film in (first, *others)] == ["synthetic", *["real"] * 4]
+    assert first["query"]["seed"] == re.search(r"seed (\d+)", first["caption"])[1]
+    assert all("pairs of different real patients" in film["note"] for film in others)
     assert "trained on" in texts(at)
 
 
@@ -159,7 +159,7 @@ def test_the_map_has_a_point_for_each_image_and_shows_the_chosen_one_in_full(gra
     found = given(at, "points")
     assert len(found["points"]) == 120
     assert len({p["id"] for p in found["points"]}) == 120
-    assert found["full"].startswith("data:image/png")
+    assert found["full"]["src"].startswith("data:image/png")
     next(b for b in at.button if "nearest" in b.label).click().run()
     assert not at.exception
     assert at.selectbox(key="fake").value == 4
@@ -193,8 +193,21 @@ def test_a_link_out_of_range_still_shows_the_page(graded, query):
 
 
 def test_the_window_of_a_link_is_brought_into_range(graded):
-    assert given(page(light="150-80-1"), "invert") == {"brightness": 150, "contrast": 80, "invert": True}
-    assert given(page(light="9999-0-0"), "invert") == {"brightness": 300, "contrast": 20, "invert": False}
+    assert given(page(window="150-80-1"), "window") == {"window": "150-80-1"}
+    assert given(page(window="<script>"), "window") == {"window": ""}
+
+
+@pytest.mark.parametrize("light", ["100-100-0", "150-80-1", "60-200-0", "9999-0-0"])
+def test_an_older_link_s_brightness_and_contrast_become_the_window_that_shows_the_same(graded, light):
+    brightness, contrast, invert = map(int, light.split("-"))
+    window, level, inverted = map(int, given(page(light=light), "window")["window"].split("-"))
+    assert inverted == invert
+    gray = np.arange(256.0)
+    shown = ((gray - (level - 0.5)) / (window - 1) + 0.5) * 255
+    bright, steep = np.clip(brightness, 20, 300) / 100, np.clip(contrast, 20, 300) / 100
+    before = (gray * bright - 127.5) * steep + 127.5
+    if light != "9999-0-0":  # whose window is wider than any
+        assert np.abs(np.clip(shown, 0, 255) - np.clip(before, 0, 255)).max() <= 3
 
 
 def test_a_link_makes_this_computer_read_no_folder(graded, tmp_path):

@@ -33,9 +33,10 @@ def page(**query):
 
 
 def films(at):
-    """What the light box was given; empty where there is none."""
+    """What the viewer was given; empty where there is none."""
     found = [
-        json.loads(c.proto.mixed.json if c.proto.HasField("mixed") else c.proto.json) for c in at.get("bidi_component")
+        json.loads(c.proto.mixed.json if c.proto.HasField("mixed") else c.proto.json)
+        for c in at.main.get("bidi_component")
     ]
     return next((given["films"] for given in found if "films" in given), [])
 
@@ -85,7 +86,7 @@ def test_a_knee_opens_in_explore_and_the_words_are_still_there_on_the_way_back(g
     graded()
     at = page(words="KL 2, bright film")
     button(at, "3").click().run()
-    (component,) = at.get("bidi_component")
+    (component,) = at.main.get("bidi_component")
     given = json.loads(component.proto.mixed.json if component.proto.HasField("mixed") else component.proto.json)
     assert given["mode"] == "one"
     assert given["query"]["grade"] == "2"

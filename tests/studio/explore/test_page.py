@@ -3,7 +3,9 @@
 import asyncio
 import io
 import json
+import zipfile
 from functools import partial
+from pathlib import Path
 
 import app_page
 import numpy as np
@@ -287,3 +289,52 @@ def test_a_film_brought_in_is_outlined_beside_what_is_found(untrained_run):
     button(at, "Find this knee").click().run()
     assert not at.exception
     assert "Found, synthetic" in told(at)
+
+
+def ask_zip(body, kind="application/json"):
+    """The route's answer to this body: status, and the files of the zip or what is said."""
+
+    async def receive():
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-type", kind.encode())]}
+    response = asyncio.run(explore_routes.answer_zip(Request(scope, receive)))
+    if response.media_type == "application/zip":
+        with zipfile.ZipFile(io.BytesIO(response.body)) as archive:
+            return response.status_code, {name: archive.read(name) for name in archive.namelist()}
+    return response.status_code, json.loads(response.body)["error"]
+
+
+def test_a_zip_holds_each_picture_and_the_latent_that_brings_it_back(untrained_run):
+    run = untrained_run()
+    queries = [{"model": run.name, "seed": "3", "grade": "1"}, {"model": run.name, "seed": "4", "truncation": "0.5"}]
+    status, files = ask_zip(json.dumps({"films": queries}).encode())
+    assert status == 200
+    assert [Path(name).suffix for name in files] == [".png", ".json"] * 2
+    assert all("synthetic" in name for name in files)
+    model = load_model(run.generator_path)
+    for query, picture, latent in zip(queries, list(files)[::2], list(files)[1::2], strict=True):
+        pixels = np.asarray(Image.open(io.BytesIO(files[picture])))
+        assert np.array_equal(pixels, ask("image", **query)[1])
+        assert np.array_equal(pixels, draw(load_latent(files[latent], model), model)[0, 0])
+        assert Path(picture).stem == Path(latent).stem
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{", 400),
+        (b"[]", 400),
+        (b'{"films": []}', 400),
+        (b'{"films": [{"model": 1}]}', 400),
+        (json.dumps({"films": [{"model": "a"}] * 101}).encode(), 400),
+        (b" " * 400_000, 400),
+        (b'{"films": [{"model": "../../etc"}]}', 404),
+        (b'{"films": [{"seed": "1"}]}', 404),
+    ],
+)
+def test_what_cannot_be_zipped_is_said_in_words(body, status):
+    found, said = ask_zip(body)
+    assert found == status
+    assert said.endswith(".")
+    assert ask_zip(body, "text/plain") == (400, "Send JSON.")

@@ -64,7 +64,7 @@ page = partial(app_page.page, "export")
 
 
 def films(at):
-    components = at.get("bidi_component")
+    components = at.main.get("bidi_component")
     if not components:
         return []
     proto = components[0].proto

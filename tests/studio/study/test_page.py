@@ -27,14 +27,19 @@ def runs(tmp_path, monkeypatch):
 page = partial(app_page.page, "study")
 
 
+def films(at):
+    """What the viewer was given: the pictures, with who was deceived."""
+    return json.loads(room(at))["films"]
+
+
 def drawn(at):
-    """The HTML of the pictures and clues."""
+    """The HTML of the clues."""
     return " ".join(e.proto.body for e in at.get("html"))
 
 
 def room(at):
-    """What the reading room is told, word for word."""
-    (component,) = at.get("bidi_component")
+    """What the reading room, or the viewer, is told, word for word."""
+    (component,) = at.main.get("bidi_component")
     return component.proto.mixed.json if component.proto.HasField("mixed") else component.proto.json
 
 
@@ -74,7 +79,8 @@ def test_a_finished_study_shows_its_figures_beside_published_ones(runs):
     figures = at.table[0].value
     assert "80% (58% to 92%)" in figures.iloc[0, 0]
     assert any("sensitivity" in why for why in figures.iloc[:, 1])
-    assert drawn(at).count("by you") + drawn(at).count("right: you") == 20
+    assert [f"{f['wrong']}{f['note']}".endswith(("by you", "right: you")) for f in films(at)] == [True] * 20
+    assert not films(at)[0]["note"], "those that deceived come first"
     assert len(at.get("download_button")) == 1
 
 
@@ -135,8 +141,7 @@ def test_another_reader_takes_the_same_images_and_both_are_compared(runs):
     assert "Cohen's kappa of 0.50" in texts(at)
     at = page(results=set_id)
     assert list(at.dataframe[0].value["Reader"]) == ["Anna", "<b>Bo</b>"]
-    assert "<b>Bo</b>" not in drawn(at)
-    assert "&lt;b&gt;Bo&lt;/b&gt;" in drawn(at)
+    assert any("<b>Bo</b>" in f["wrong"] for f in films(at)), "as text: the component writes no HTML"
 
 
 def test_results_of_a_set_nobody_has_finished_show_no_truth(runs):
@@ -144,7 +149,7 @@ def test_results_of_a_set_nobody_has_finished_show_no_truth(runs):
     read(store.begin(set_id), until=5)
     at = page(results=set_id)
     assert "Nobody has finished yet" in texts(at)
-    assert drawn(at) == ""
+    assert not at.main.get("bidi_component")
 
 
 def test_a_set_is_found_again_and_deleted_only_when_asked_twice(runs):
