@@ -107,21 +107,23 @@ def test_all_panels_are_read_at_one_place_between_ticks_too(at_work, visitor, wi
     inner = box["width"] - 52 - 20  # the margins
     tab.mouse.move(box["x"] + 52 + inner * 2500 / 8160, box["y"] + 40)
     for panel, values in ((0, ["2.5", "2.5"]), (1, ["25%", "25%"])):
-        said = tab.locator(".said").nth(panel)
+        said = tab.get_by_test_id("stMain").locator(".said").nth(panel)
         expect(said).to_be_visible()
         images = int(re.search(r"([\d,]+) images", said.inner_text())[1].replace(",", ""))
         assert images == pytest.approx(2500, abs=25)
         shown = [float(v.rstrip("%")) for v in said.locator("div span:last-child").all_inner_texts()]
         assert shown == pytest.approx([float(v.rstrip("%")) for v in values], rel=0.02)
     tab.mouse.move(box["x"] + 52 + inner * 6000 / 8160, box["y"] + 40)
-    expect(tab.locator(".said").first.locator("div")).to_have_count(1)  # the other run has not come so far
+    expect(tab.get_by_test_id("stMain").locator(".said").first.locator("div")).to_have_count(
+        1
+    )  # the other run has not come so far
     tab.mouse.move(5, 5)
-    expect(tab.locator(".said").first).to_be_hidden()
+    expect(tab.get_by_test_id("stMain").locator(".said").first).to_be_hidden()
 
     drawn.first.press("ArrowRight")  # and by the keyboard alone
     for _ in range(20):
         tab.keyboard.press("ArrowRight")
-    expect(tab.locator(".said").nth(1)).to_contain_text("images")
+    expect(tab.get_by_test_id("stMain").locator(".said").nth(1)).to_contain_text("images")
     assert "At the end: A 00002-live 4, B 00001-plain 8" in drawn.first.get_attribute("aria-label")
 
 

@@ -86,6 +86,7 @@ VERBS = {
         *(f"--set={k}={v}" for k, v in SMALL.items()),
     ],
     "evaluate": ["--model", "run", "--data", "phantom:60", "--n", "60", "--report", "report.html"],
+    "anatomy": ["out/seed0000.png", "--out", "anatomy"],
     "media": ["run", "--out", "media"],
     "stop": ["run"],
     "onnx": [*MODEL, "--out", "knee.onnx"],
