@@ -112,8 +112,9 @@ def encoder(
     """Train the knee encoder, the small network that grades knees and whose features the measures use."""
     from gan_core import data as data_module
     from studio.knee.encoder.card import encoder_card, reading
-    from studio.knee.encoder.net import Encoder, save_encoder
+    from studio.knee.encoder.net import Encoder
     from studio.knee.encoder.train import train_encoder
+    from studio.knee.nets import save_net
 
     environment.restart_prepared()
     train_set, val_set = (
@@ -132,7 +133,7 @@ def encoder(
         a = reading(net, val_set, resolution)
         figures = f"accuracy {a.accuracy:.3f}, kappa {a.kappa:.3f}, mean difference {a.mae:.3f}"
         print(f"epoch {epoch} of {epochs}: loss {loss:.3f}; {val_set.name}: {figures}", file=sys.stderr)
-        save_encoder(out, net, encoder_card(net, val_set, time.monotonic() - began, command))
+        save_net(out, net, net.config, encoder_card(net, val_set, time.monotonic() - began, command))
 
     train_encoder(
         train_set,

@@ -6,7 +6,6 @@ a processor.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -15,14 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from gan_core.config import MAX_CLASSES, Settings
-from gan_core.files import write_bytes, write_text
 from gan_core.images import resize, to_float
-from gan_core.model import CARD, CONFIG, TENSORS, digest, read_tensors, read_validated
+from gan_core.model import digest
 from gan_core.networks.efficientnet import trunk
+from studio.knee.nets import load_net
 
 FEATURES = 320
 
@@ -64,19 +62,8 @@ class Encoder(nn.Module):
             yield features.numpy(), logits.softmax(1).numpy()
 
 
-def save_encoder(folder: Path, net: Encoder, card: str) -> None:
-    """Writes the model folder; tensors in float16, which halves it and moves no figure."""
-    half = {k: t.half() if t.is_floating_point() else t for k, t in net.state_dict().items()}
-    write_text(folder / CARD, card)
-    write_text(folder / CONFIG, json.dumps(net.config.model_dump(), indent=2))
-    write_bytes(folder / TENSORS, save({k: t.detach().cpu().contiguous() for k, t in half.items()}))
-
-
 def load_encoder(folder: Path) -> Encoder:
     """The encoder, ready for use, in a model folder. Raises `UserError` where anything about it is wrong."""
-    config = read_validated(folder, EncoderConfig)
-    with torch.random.fork_rng(devices=[]):
-        net = Encoder(config)
-    net.load_state_dict(read_tensors(folder / TENSORS, net.state_dict()), strict=True)
+    net = load_net(folder, Encoder, EncoderConfig)
     net.digest = digest(folder)
-    return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    return net

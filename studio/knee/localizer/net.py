@@ -6,21 +6,19 @@ spread: a knee that is all but white on its film looks like any other there.
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import torch
 from pydantic import Field
-from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gan_core.config import Settings
-from gan_core.files import replacing, write_text
-from gan_core.model import CARD, CONFIG, SHIPPED, TENSORS, read_tensors, read_validated
+from gan_core.model import SHIPPED
 from gan_core.networks.efficientnet import fuse
+from studio.knee.nets import load_net
 
 FOLDER = SHIPPED / "knee-localizer"
 STRIDE = 8  # pixels of the reduced film to a cell of the finder's map
@@ -113,25 +111,12 @@ class Localizer(nn.Module):
         self.reader = Reader(config.window_side)
 
 
-def save_localizer(folder: Path, net: Localizer, card: str) -> None:
-    """Writes the model folder, tensors in float16."""
-    tensors = {k: t.half() if t.is_floating_point() else t for k, t in net.state_dict().items()}
-    write_text(folder / CARD, card)
-    write_text(folder / CONFIG, json.dumps(net.config.model_dump(), indent=2))
-    with replacing(folder / TENSORS) as temporary:
-        temporary.write_bytes(save({k: t.detach().cpu().contiguous() for k, t in tensors.items()}))
-
-
 @cache
 def load_localizer(folder: Path = FOLDER) -> Localizer:
     """The localiser in a model folder, fused: for looking at films, no longer for training.
 
     Raises `UserError` where anything about it is wrong.
     """
-    config = read_validated(folder, LocalizerConfig)
-    with torch.random.fork_rng(devices=[]):
-        net = Localizer(config)
-    net.load_state_dict(read_tensors(folder / TENSORS, net.state_dict()), strict=True)
-    net = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    net = load_net(folder, Localizer, LocalizerConfig)
     fuse(net)
     return net

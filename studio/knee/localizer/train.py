@@ -27,7 +27,8 @@ from gan_core.model import TENSORS, read_tensors
 from studio.knee.localizer.boxes import Knee, window
 from studio.knee.localizer.films import KNEES, NONE, Film, Sources, made, sources
 from studio.knee.localizer.find import stretched, thumbnail
-from studio.knee.localizer.net import STRIDE, Localizer, LocalizerConfig, save_localizer
+from studio.knee.localizer.net import STRIDE, Localizer, LocalizerConfig
+from studio.knee.nets import save_net
 
 BATCH = 16
 RATE = 2e-3
@@ -263,7 +264,7 @@ def train(
             print(f"step {step} of {steps}: {told}", flush=True)
             sums = torch.zeros(2)
         if step % 100 == 0 or step == steps:
-            save_localizer(folder, mean, CARD.format(steps=step, data=config.data))
+            save_net(folder, mean, mean.config, CARD.format(steps=step, data=config.data))
             kept = {"net": net.state_dict(), "mean": mean.state_dict(), "optimizer": optimizer.state_dict()}
             with replacing(state) as temporary:
                 torch.save(kept | {"rng": rng.get_state(), "step": step}, temporary)

@@ -7,22 +7,20 @@ the curves are finer than the map's cells, and how wide a distribution is says h
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
 from pydantic import Field
-from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gan_core.config import Settings
-from gan_core.files import write_bytes, write_text
 from gan_core.images import resize
-from gan_core.model import CARD, CONFIG, SHIPPED, TENSORS, read_tensors, read_validated
+from gan_core.model import SHIPPED
 from studio.knee.localizer.net import views
+from studio.knee.nets import load_net
 
 FOLDER = SHIPPED / "knee-edges"
 SIDE, CELLS = 128, 64  # pixels that the network sees, and cells of its maps, to a side
@@ -107,19 +105,7 @@ def seen(net: EdgeNet, x: Tensor) -> Seen:
     return Seen(mean[:, :2], mean[:, 2:], unsure, whole.float())
 
 
-def save_edges(folder: Path, net: EdgeNet, card: str) -> None:
-    """Writes the model folder, tensors in float16."""
-    half = {k: t.half() if t.is_floating_point() else t for k, t in net.state_dict().items()}
-    write_text(folder / CARD, card)
-    write_text(folder / CONFIG, json.dumps(net.config.model_dump(), indent=2))
-    write_bytes(folder / TENSORS, save({k: t.detach().cpu().contiguous() for k, t in half.items()}))
-
-
 @cache
 def load_edges(folder: Path = FOLDER) -> EdgeNet:
     """The network in a model folder, ready for use. Raises `UserError` where anything about it is wrong."""
-    config = read_validated(folder, EdgesConfig)
-    with torch.random.fork_rng(devices=[]):
-        net = EdgeNet(config)
-    net.load_state_dict(read_tensors(folder / TENSORS, net.state_dict()), strict=True)
-    return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    return load_net(folder, EdgeNet, EdgesConfig)

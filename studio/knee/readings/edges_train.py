@@ -29,9 +29,10 @@ from gan_core.images import to_float, to_uint8
 from gan_core.model import SHIPPED, load_model
 from gan_core.schedules import cosine
 from studio.knee.joint_space import joint_space, side
+from studio.knee.nets import save_net
 from studio.knee.phantom import PhantomParams, render, sample_params
 from studio.knee.phantom.anatomy import edges
-from studio.knee.readings.edges import CELLS, SIDE, WHOLE, EdgeNet, EdgesConfig, oriented, save_edges
+from studio.knee.readings.edges import CELLS, SIDE, WHOLE, EdgeNet, EdgesConfig, oriented
 
 PHANTOMS, SYNTHETIC, NOTHING = 6000, 1024, 1500  # pictures
 FIRST = 5_000_000  # seed of the phantoms, far from those that anything else shows
@@ -282,7 +283,7 @@ def main(
             with replacing(state) as temporary:
                 torch.save({"net": net.state_dict(), "mean": mean, "adam": adam.state_dict(), "step": step}, temporary)
     net.load_state_dict(mean)
-    save_edges(out, net.eval(), CARD.format(steps=steps))
+    save_net(out, net.eval(), net.config, CARD.format(steps=steps))
 
 
 CARD = """# knee-edges

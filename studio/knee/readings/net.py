@@ -5,20 +5,18 @@ Its readings are smooth and differentiable, which those of `joint_space` are not
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import torch
 from pydantic import Field
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from gan_core.config import Settings
-from gan_core.files import write_bytes, write_text
 from gan_core.images import resize
-from gan_core.model import CARD, CONFIG, SHIPPED, TENSORS, read_tensors, read_validated
+from gan_core.model import SHIPPED
+from studio.knee.nets import load_net
 
 FOLDER = SHIPPED / "knee-reader"
 # What it gives for an image, lengths in shares of the image's side: the joint space's width and height (from the top)
@@ -73,19 +71,7 @@ class Reader(nn.Module):
         return self.standard(x) * self.spread + self.mean
 
 
-def save_reader(folder: Path, net: Reader, card: str) -> None:
-    """Writes the model folder, tensors in float16."""
-    half = {k: t.half() if t.is_floating_point() else t for k, t in net.state_dict().items()}
-    write_text(folder / CARD, card)
-    write_text(folder / CONFIG, json.dumps(net.config.model_dump(), indent=2))
-    write_bytes(folder / TENSORS, save({k: t.detach().cpu().contiguous() for k, t in half.items()}))
-
-
 @cache
 def load_reader(folder: Path = FOLDER) -> Reader:
     """The reader in a model folder, ready for use. Raises `UserError` where anything about it is wrong."""
-    config = read_validated(folder, ReaderConfig)
-    with torch.random.fork_rng(devices=[]):
-        net = Reader(config)
-    net.load_state_dict(read_tensors(folder / TENSORS, net.state_dict()), strict=True)
-    return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    return load_net(folder, Reader, ReaderConfig)

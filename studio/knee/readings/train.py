@@ -27,7 +27,8 @@ from gan_core.model import SHIPPED, load_model
 from gan_core.schedules import cosine
 from studio.evaluate.extractors import open_extractor
 from studio.knee.joint_space import joint_space, side
-from studio.knee.readings.net import OUTPUTS, Reader, ReaderConfig, save_reader
+from studio.knee.nets import save_net
+from studio.knee.readings.net import OUTPUTS, Reader, ReaderConfig
 
 SYNTHETIC = {"knee-64": 1024, "knee-128": 2048, "knee-256": 512}  # images of each model
 VARIANTS = 3  # poses and exposures of each image
@@ -132,7 +133,7 @@ def main(
             adam.step()
             step, total = step + 1, total + float(this.detach())
         print(f"epoch {epoch + 1} of {epochs}: loss {total * BATCH / len(order):.4f}", file=sys.stderr, flush=True)
-        save_reader(out, net.eval(), CARD)
+        save_net(out, net.eval(), net.config, CARD)
         net.train()
 
 

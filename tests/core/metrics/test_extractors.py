@@ -17,7 +17,8 @@ from gan_core.errors import UserError
 from gan_core.metrics.features import Extractor, features
 from studio.evaluate.extractors import EXTRACTORS, open_extractor
 from studio.evaluate.extractors.weights import download
-from studio.knee.encoder.net import FEATURES, Encoder, EncoderConfig, load_encoder, save_encoder
+from studio.knee.encoder.net import FEATURES, Encoder, EncoderConfig, load_encoder
+from studio.knee.nets import save_net
 
 GRADES = ("none", "mild", "severe")
 rng = np.random.default_rng(0)
@@ -42,7 +43,7 @@ def encoder_folder(folder, seed=0):
     torch.manual_seed(seed)
     net = Encoder(EncoderConfig(resolution=32, class_names=GRADES))
     net(torch.randn(16, 1, 32, 32))  # batch norms that have seen something
-    save_encoder(folder, net, "# A card\n")
+    save_net(folder, net, net.config, "# A card\n")
     return folder
 
 

@@ -33,9 +33,10 @@ from studio.jobs.launch import delete
 from studio.jobs.work import JobStatus
 from studio.knee.encoder.agreement import agreement
 from studio.knee.encoder.card import reading
-from studio.knee.encoder.net import Encoder, EncoderConfig, load_encoder, save_encoder
+from studio.knee.encoder.net import Encoder, EncoderConfig, load_encoder
 from studio.knee.encoder.train import expose, targets, train_encoder
 from studio.knee.makeup import makeup
+from studio.knee.nets import save_net
 from studio.knee.phantom import render, sample_params
 from studio.train import judge as judge_module
 from studio.train.session import train
@@ -50,7 +51,8 @@ def eye(tmp_path_factory):
     """A small encoder that has learnt nothing, as an extractor."""
     folder = tmp_path_factory.mktemp("encoder")
     torch.manual_seed(0)
-    save_encoder(folder, Encoder(EncoderConfig(resolution=32, class_names=GRADES, label_name="KL grade")), "")
+    net = Encoder(EncoderConfig(resolution=32, class_names=GRADES, label_name="KL grade"))
+    save_net(folder, net, net.config, "")
     return f"knee:{folder}"
 
 
@@ -436,7 +438,7 @@ def test_an_encoder_learns_and_comes_back_from_its_folder(phantoms, tmp_path):
     losses = []
     net = train_encoder(films, 4, resolution=32, on_epoch=lambda epoch, mean, loss: losses.append(loss))
     assert losses[-1] < losses[0]
-    save_encoder(tmp_path, net, "card")
+    save_net(tmp_path, net, net.config, "card")
     back = load_encoder(tmp_path)
     for now, kept in zip(net.batches(films.images), back.batches(films.images), strict=True):
         assert np.abs(now[0] - kept[0]).max() < 0.02 * np.abs(now[0]).max()  # float16

@@ -16,8 +16,9 @@ from studio.knee.localizer import BOX_MM, FRAME_MM, Knee, cut, find, framed, sid
 from studio.knee.localizer.boxes import overlap, without_doubles
 from studio.knee.localizer.films import NONE, Sources, made
 from studio.knee.localizer.find import reduce
-from studio.knee.localizer.net import FOLDER, Localizer, LocalizerConfig, load_localizer, save_localizer
+from studio.knee.localizer.net import FOLDER, Localizer, LocalizerConfig, load_localizer
 from studio.knee.localizer.train import heat_of, train
+from studio.knee.nets import save_net
 from studio.knee.phantom import phantom
 
 
@@ -203,7 +204,7 @@ def test_a_film_of_8_bits_is_reduced_as_any_other(bilateral: tuple[np.ndarray, l
 
 
 def test_a_damaged_folder_is_refused(tmp_path: Path) -> None:
-    save_localizer(tmp_path, Localizer(LocalizerConfig()), "card")
+    save_net(tmp_path, Localizer(LocalizerConfig()), LocalizerConfig(), "card")
     (tmp_path / "model.safetensors").write_bytes((FOLDER / "model.safetensors").read_bytes()[:-100])
     with pytest.raises(UserError):
         load_localizer.__wrapped__(tmp_path)
